@@ -1,0 +1,119 @@
+import { type Client, newClient, usesSecret } from '#src/clients/client.ts';
+import { type ClientSecrets, newestSecret, rolledSecrets } from '#src/clients/client-secret.ts';
+import type { Clock } from '#src/clock.ts';
+import { Refusal } from '#src/fault.ts';
+import { newIdentifier, type Random } from '#src/random.ts';
+import type { Records, StoredRecord } from '#src/records.ts';
+import type { Secret } from '#src/secret.ts';
+
+const LIST_PAGE = 200;
+
+/** The clients that an administrator has registered, in the store. */
+export class ClientRegistry {
+  readonly #records: Records;
+  readonly #secrets: ClientSecrets;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #signingAlgorithms: readonly string[];
+
+  constructor(options: {
+    records: Records;
+    secrets: ClientSecrets;
+    clock: Clock;
+    random: Random;
+    signingAlgorithms: readonly string[];
+  }) {
+    this.#records = options.records;
+    this.#secrets = options.secrets;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#signingAlgorithms = options.signingAlgorithms;
+  }
+
+  /**
+   * Registers a client. The secret is shown this once; only its digest is kept.
+   * @throws Refusal `invalid_client_metadata`, or `client_id_taken`.
+   */
+  async add(input: unknown): Promise<{ client: Client; secret: Secret | null }> {
+    const described = newClient(input, {
+      clientId: newIdentifier(this.#random),
+      signingAlgorithms: this.#signingAlgorithms,
+      now: this.#clock.now(),
+    });
+    const created = usesSecret(described.authenticationMethod) ? this.#newSecret(described) : null;
+    const client = created === null ? described : { ...described, secrets: [created.kept] };
+    const { outcome } = await this.#records.put({
+      kind: 'client',
+      id: client.clientId,
+      value: client,
+      expiresAt: null,
+      onlyIf: 'absent',
+    });
+    if (outcome !== 'stored') throw new Refusal('client_id_taken', `a client ${client.clientId} exists already`);
+    return { client, secret: created?.shown ?? null };
+  }
+
+  /** The client and the version of its record, which changes whenever anything about it does. */
+  find(clientId: string): Promise<StoredRecord<Client> | null> {
+    return this.#records.find<Client>('client', clientId);
+  }
+
+  async *list(): AsyncGenerator<Client> {
+    let after: string | null | undefined;
+    do {
+      const page = await this.#records.list<Client>('client', { limit: LIST_PAGE, ...(after ? { after } : undefined) });
+      for (const record of page.records) yield record.value;
+      after = page.next;
+    } while (after !== null);
+  }
+
+  /** True if there was such a client. Its tokens stop standing with it, at once. */
+  remove(clientId: string): Promise<boolean> {
+    return this.#records.remove('client', clientId);
+  }
+
+  /**
+   * Gives the client a new secret and keeps the one before it alive, until the next roll or `retireOldSecret`.
+   * @throws Refusal `client_not_found`, or `client_has_no_secret`.
+   */
+  async rollSecret(clientId: string): Promise<{ client: Client; secret: Secret }> {
+    let shown: Secret | undefined;
+    const client = await this.#change(clientId, (current) => {
+      if (!usesSecret(current.authenticationMethod)) {
+        throw new Refusal('client_has_no_secret', `client ${clientId} authenticates by ${current.authenticationMethod}`);
+      }
+      const created = this.#newSecret(current);
+      shown = created.shown;
+      return { ...current, secrets: rolledSecrets(current.secrets, created.kept) };
+    });
+    return { client, secret: shown as Secret };
+  }
+
+  /**
+   * Ends every secret but the newest.
+   * @throws Refusal `client_not_found`.
+   */
+  retireOldSecret(clientId: string): Promise<Client> {
+    return this.#change(clientId, (current) => ({ ...current, secrets: newestSecret(current.secrets) }));
+  }
+
+  #newSecret(client: Client) {
+    return this.#secrets.create({ keepText: client.authenticationMethod === 'client_secret_jwt' });
+  }
+
+  async #change(clientId: string, change: (current: Client) => Client): Promise<Client> {
+    for (;;) {
+      const record = await this.find(clientId);
+      if (record === null) throw new Refusal('client_not_found', `no client ${clientId}`);
+      const changed = { ...change(record.value), updatedAt: this.#clock.now() };
+      const { outcome } = await this.#records.put({
+        kind: 'client',
+        id: clientId,
+        value: changed,
+        expiresAt: null,
+        onlyIf: { version: record.version },
+      });
+      if (outcome === 'stored') return changed;
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '#src/clock.ts';
+import { newCredential, type Random } from '#src/random.ts';
+import { Secret } from '#src/secret.ts';
+import type { EpochSeconds } from '#src/units.ts';
+
+/**
+ * A client secret as it is kept: a keyed digest, from which the secret cannot be had back. Secrets are generated with
+ * 256 random bits, so a fast digest is enough; a slow one would only make the token endpoint slow.
+ */
+export interface ClientSecret {
+  readonly id: string;
+  readonly digest: string;
+  /** Kept only for clients whose method needs the text itself to check a signature: `client_secret_jwt`. */
+  readonly text?: string;
+  readonly createdAt: EpochSeconds;
+}
+
+/** Two, so that a new secret can be rolled out to every place before the old one goes. */
+export const LIVE_SECRETS_MAX = 2;
+
+/** Makes and checks client secrets. `digestKey` is this deployment's own; a digest is worth nothing elsewhere. */
+export class ClientSecrets {
+  readonly #digestKey: Buffer;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(options: { digestKey: Buffer; clock: Clock; random: Random }) {
+    this.#digestKey = options.digestKey;
+    this.#clock = options.clock;
+    this.#random = options.random;
+  }
+
+  /** A new secret: the text to show once, and what to keep. */
+  create({ keepText }: { keepText: boolean }): { shown: Secret; kept: ClientSecret } {
+    const text = newCredential(this.#random, 'keyturn_cs_');
+    const kept = {
+      id: this.#random.bytes(6).toString('hex'),
+      digest: this.#digest(text).toString('base64url'),
+      createdAt: this.#clock.now(),
+      ...(keepText ? { text } : undefined),
+    };
+    return { shown: new Secret(text), kept };
+  }
+
+  /** True if `presented` is one of the secrets. Takes the same time whichever it is, and whether it is. */
+  matches(secrets: readonly ClientSecret[], presented: string): boolean {
+    const digest = this.#digest(presented);
+    let matched = false;
+    for (const secret of secrets) {
+      matched = timingSafeEqual(digest, Buffer.from(secret.digest, 'base64url')) || matched;
+    }
+    return matched;
+  }
+
+  #digest(text: string): Buffer {
+    return createHmac('sha256', this.#digestKey).update(text).digest();
+  }
+}
+
+/** The secrets after a roll: the new one and the one before it. Whatever was older has ended. */
+export function rolledSecrets(secrets: readonly ClientSecret[], added: ClientSecret): readonly ClientSecret[] {
+  return [...secrets, added].slice(-LIVE_SECRETS_MAX);
+}
+
+/** The secrets with only the newest left: the end of a roll. */
+export function newestSecret(secrets: readonly ClientSecret[]): readonly ClientSecret[] {
+  return secrets.slice(-1);
+}

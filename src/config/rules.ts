@@ -1,0 +1,104 @@
+import { SETTINGS, written } from '#src/config/catalogue.ts';
+import type { GivenValue, ReadValues } from '#src/config/read-values.ts';
+import type { SettingProblem } from '#src/config/settings-fault.ts';
+
+/** What must hold between settings, each of them a number, so that each of two right values does not make a wrong pair. */
+export interface SettingRule {
+  /** The settings that the rule compares, in the order of the arguments of `holds`. */
+  readonly settings: readonly string[];
+  readonly holds: (...values: number[]) => boolean;
+  /** The rule, as a sentence without its full stop. */
+  readonly rule: string;
+  /** Why, as the rest of that sentence. */
+  readonly because: string;
+}
+
+/** 7 MiB, gone over five times. */
+const ARGON2_WORK_MIN = 7168 * 5;
+
+export const RULES: readonly SettingRule[] = [
+  {
+    settings: ['lifetimes.accessToken', 'lifetimes.accessTokenMax'],
+    holds: (accessToken = 0, accessTokenMax = 0) => accessToken <= accessTokenMax,
+    rule: '`lifetimes.accessToken` is not longer than `lifetimes.accessTokenMax`',
+    because: 'retired keys are kept for as long as the longest token lives',
+  },
+  {
+    settings: ['lifetimes.accessToken', 'lifetimes.refreshIdle'],
+    holds: (accessToken = 0, refreshIdle = 0) => accessToken < refreshIdle,
+    rule: '`lifetimes.accessToken` is shorter than `lifetimes.refreshIdle`',
+    because: 'a refresh token that ends before the access token it renews is of no use',
+  },
+  {
+    settings: ['lifetimes.refreshIdle', 'lifetimes.refreshAbsolute'],
+    holds: (refreshIdle = 0, refreshAbsolute = 0) => refreshIdle <= refreshAbsolute,
+    rule: '`lifetimes.refreshIdle` is not longer than `lifetimes.refreshAbsolute`',
+    because: 'no refresh token outlives the end of all refreshing',
+  },
+  {
+    settings: ['lifetimes.refreshGrace', 'lifetimes.accessToken'],
+    holds: (refreshGrace = 0, accessToken = 0) => refreshGrace < accessToken,
+    rule: '`lifetimes.refreshGrace` is shorter than `lifetimes.accessToken`',
+    because: 'a stolen refresh token must be noticed at the next refresh, not pass for a retry',
+  },
+  {
+    settings: ['keys.clockSkewMax', 'keys.jwksMaxAge'],
+    holds: (clockSkewMax = 0, jwksMaxAge = 0) => clockSkewMax < jwksMaxAge,
+    rule: '`keys.clockSkewMax` is shorter than `keys.jwksMaxAge`',
+    because: 'clocks further apart than that could make a key sign before others may know it',
+  },
+  {
+    settings: ['keys.rotateEvery', 'keys.jwksMaxAge', 'keys.clockSkewMax'],
+    holds: (rotateEvery = 0, jwksMaxAge = 0, clockSkewMax = 0) => rotateEvery > jwksMaxAge + clockSkewMax,
+    rule: '`keys.rotateEvery` is longer than `keys.jwksMaxAge` and `keys.clockSkewMax` together',
+    because: 'the next key is published for that long before it may sign',
+  },
+  {
+    settings: ['passwords.minLength', 'passwords.maxLength'],
+    holds: (minLength = 0, maxLength = 0) => minLength <= maxLength,
+    rule: '`passwords.minLength` is not more than `passwords.maxLength`',
+    because: 'no password would do otherwise',
+  },
+  {
+    settings: ['passwords.argon2MemoryKiB', 'passwords.argon2Iterations'],
+    holds: (memoryKiB = 0, iterations = 0) => memoryKiB * iterations >= ARGON2_WORK_MIN,
+    rule: `\`passwords.argon2MemoryKiB\` times \`passwords.argon2Iterations\` is at least ${ARGON2_WORK_MIN}`,
+    because: 'that is the cheapest hash which the OWASP Password Storage Cheat Sheet lists',
+  },
+  {
+    settings: ['throttle.signInFailuresPerAccount', 'throttle.signInFailuresPerAddress'],
+    holds: (perAccount = 0, perAddress = 0) => perAccount <= perAddress,
+    rule: '`throttle.signInFailuresPerAccount` is not more than `throttle.signInFailuresPerAddress`',
+    because: 'an address stands for one account or for many',
+  },
+  {
+    settings: ['http.headersTimeout', 'http.requestTimeout'],
+    holds: (headersTimeout = 0, requestTimeout = 0) => headersTimeout <= requestTimeout,
+    rule: '`http.headersTimeout` is not longer than `http.requestTimeout`',
+    because: 'the head is a part of the request',
+  },
+];
+
+/** The rules that the values break. A rule of which a value is missing, because it has a problem itself, waits. */
+export function brokenRules(
+  values: ReadValues['values'],
+  given: ReadonlyMap<string, GivenValue>,
+): readonly SettingProblem[] {
+  const problems: SettingProblem[] = [];
+  for (const { settings, holds, rule, because } of RULES) {
+    const numbers = settings
+      .map((name) => values.get(name)?.value)
+      .filter((value) => typeof value === 'number');
+    if (numbers.length < settings.length || holds(...numbers)) continue;
+    const blamed = settings.find((name) => given.has(name)) ?? settings.join(', ');
+    const facts = settings.map((name) => `${name} is ${shown(name, values.get(name)?.value)}`).join(' and ');
+    const message = `${facts}; what must hold: ${rule.replaceAll('`', '')}, because ${because}`;
+    problems.push({ setting: blamed, place: given.get(blamed)?.place ?? 'default', message });
+  }
+  return problems;
+}
+
+function shown(name: string, value: unknown): string {
+  const setting = SETTINGS.find((candidate) => candidate.name === name);
+  return setting === undefined ? String(value) : String(written(setting, value));
+}

@@ -1,0 +1,226 @@
+import { z } from 'zod';
+import {
+  choice,
+  choices,
+  duration,
+  flag,
+  folder,
+  keyEncryptionKeys,
+  size,
+  wholeNumber,
+} from '#src/config/format.ts';
+import { issuerUrl, listenHost, storeLocation, trustedProxies } from '#src/config/network-format.ts';
+import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
+import { bytes } from '#src/config/size.ts';
+import { SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
+import { days, hours, minutes, seconds } from '#src/units.ts';
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const atMost = (max: string) => duration({ min: '1s', max });
+
+/** Everything that can be set, in the shape of the file. Every default, unit and meaning stands here and nowhere else. */
+export const settingsSchema = z.strictObject({
+  issuer: derived(
+    issuerUrl,
+    '`http://localhost:` and the port',
+    'The URL under which clients know this server; it is in every token, so changing it ends them all.',
+  ),
+  host: setting(
+    listenHost,
+    ['127.0.0.1', '::1'],
+    'The address to listen on: `localhost` is both loopback addresses, `0.0.0.0` every IPv4 address, `::` every address.',
+  ),
+  port: setting(wholeNumber({ min: 1, max: 65_535 }), 3000, 'The TCP port to listen on.'),
+  store: setting(
+    storeLocation,
+    'sqlite:data/keyturn.db',
+    'Where accounts, clients, grants and signing keys are kept; made at the first start.',
+  ),
+  keysDir: setting(
+    folder,
+    'keys',
+    'The folder of key-encryption keys, without which the store cannot be read; keep it apart from backups of the store.',
+  ),
+  kek: unlessSet(
+    keyEncryptionKeys,
+    'The key-encryption key itself instead of the folder, for platforms that hand out secrets as text.',
+  ),
+  trustProxy: setting(
+    trustedProxies,
+    { kind: 'nobody' },
+    'Which reverse proxies may say in `X-Forwarded-For` whom they speak for; only the address of the client is taken from it.',
+  ),
+  allowPrivateNetwork: setting(
+    flag,
+    false,
+    "Whether calls that the server makes itself, such as for a client's keys, may reach private and loopback addresses.",
+  ),
+  logLevel: setting(choice(LOG_LEVELS), 'info', 'The least severe messages that are logged.'),
+
+  lifetimes: group('How long things stand', {
+    accessToken: setting(
+      atMost('1d'),
+      minutes(5),
+      'How long an access token is good for, unless its resource server says otherwise.',
+    ),
+    accessTokenMax: setting(
+      atMost('1d'),
+      hours(1),
+      'The longest lifetime that a resource server may ask for its access tokens.',
+    ),
+    idToken: setting(atMost('1d'), minutes(10), 'How long an ID token may be taken as a proof of sign-in.'),
+    authorizationCode: setting(
+      duration({ min: '1s', max: '10m', because: 'RFC 6749 section 4.1.2 recommends no more than 10m' }),
+      seconds(60),
+      'How long a client has to redeem an authorization code.',
+    ),
+    refreshIdle: setting(
+      atMost('3650d'),
+      days(14),
+      'How long a refresh token lives without being used; each use begins it anew.',
+    ),
+    refreshAbsolute: setting(
+      atMost('3650d'),
+      days(90),
+      'How long refreshing may go on after the sign-in, however often it happens.',
+    ),
+    refreshGrace: setting(
+      duration({ min: '0s', max: '5m' }),
+      seconds(10),
+      'How long a refresh token that was just used still gets the same successor, for racing and retrying clients; after it, reuse ends the family.',
+    ),
+    session: setting(atMost('365d'), hours(12), 'How long a sign-in in the browser lasts.'),
+    interaction: setting(
+      atMost('1d'),
+      minutes(30),
+      'How long someone may take over the sign-in and consent pages.',
+    ),
+  }),
+
+  keys: group('Signing keys', {
+    algorithms: setting(
+      choices(SIGNING_ALGORITHMS),
+      ['ES256', 'RS256'],
+      'The signature algorithms for which a signing key is kept.',
+    ),
+    rotateEvery: setting(
+      atMost('3650d'),
+      days(90),
+      'How long a key signs before the next one takes its place.',
+    ),
+    jwksMaxAge: setting(
+      atMost('1d'),
+      minutes(10),
+      'How long others may cache the published keys; a key is published for at least that long before it signs.',
+    ),
+    clockSkewMax: setting(
+      duration({ min: '0s', max: '5m' }),
+      seconds(30),
+      'How far the clocks of servers and clients may be apart.',
+    ),
+    ringPoll: setting(
+      duration({ min: '1s', max: '1m' }),
+      seconds(1),
+      'How often a server looks whether another process has changed the keys.',
+    ),
+  }),
+
+  passwords: group('Passwords', {
+    minLength: setting(
+      wholeNumber({ min: 8, max: 128 }),
+      8,
+      'The fewest characters of a new password; NIST SP 800-63B asks for at least 8.',
+    ),
+    maxLength: setting(
+      wholeNumber({ min: 64, max: 4096 }),
+      256,
+      'The most characters of a password; NIST SP 800-63B asks to take at least 64.',
+    ),
+    argon2MemoryKiB: setting(
+      wholeNumber({ min: 7168, max: 4_194_304 }),
+      19_456,
+      'The memory that hashing one password takes, in KiB; existing hashes are renewed at the next sign-in.',
+    ),
+    argon2Iterations: setting(
+      wholeNumber({ min: 1, max: 100 }),
+      2,
+      'How often hashing a password goes over that memory.',
+    ),
+    argon2Parallelism: setting(wholeNumber({ min: 1, max: 64 }), 1, 'How many threads hash one password.'),
+    hashConcurrency: derived(
+      wholeNumber({ min: 1, max: 1024 }),
+      'one less than the cores, at least 1',
+      'How many passwords are hashed at the same time.',
+    ),
+    hashQueueMax: setting(
+      wholeNumber({ min: 0, max: 100_000 }),
+      64,
+      'How many sign-ins may wait for their turn to be hashed; more are turned away.',
+    ),
+    hashWaitMax: setting(atMost('1m'), seconds(5), 'How long a sign-in may wait for its turn to be hashed.'),
+  }),
+
+  throttle: group('Throttling of sign-ins', {
+    signInFailuresPerAccount: setting(
+      wholeNumber({ min: 1, max: 100_000 }),
+      10,
+      'How many failed sign-ins one account may see in `signInWindow` before more are refused.',
+    ),
+    signInFailuresPerAddress: setting(
+      wholeNumber({ min: 1, max: 1_000_000 }),
+      100,
+      'How many failed sign-ins may come from one address in `signInWindow` before more are refused.',
+    ),
+    signInWindow: setting(atMost('1d'), minutes(15), 'For how long failed sign-ins are counted together.'),
+  }),
+
+  http: group('HTTP', {
+    bodyMax: setting(
+      size({ min: '4KiB', max: '256KiB' }),
+      bytes(56 * 1024),
+      'The largest request body that is read.',
+    ),
+    headersTimeout: setting(
+      atMost('10m'),
+      seconds(10),
+      'How long a client may take to send the head of a request.',
+    ),
+    requestTimeout: setting(
+      atMost('10m'),
+      seconds(30),
+      'How long a client may take to send a whole request.',
+    ),
+    keepAliveTimeout: setting(
+      atMost('1h'),
+      seconds(65),
+      'How long an idle connection is kept open; longer than the 60s after which most load balancers close it.',
+    ),
+    connectionsMax: unlessSet(
+      wholeNumber({ min: 1, max: 1_000_000 }),
+      'How many connections may be open at once; without it, as many as the system allows.',
+    ),
+    stopGrace: setting(
+      duration({ min: '0s', max: '10m' }),
+      seconds(10),
+      'How long requests may go on once the server has been told to stop.',
+    ),
+    outgoingTimeout: setting(
+      atMost('1m'),
+      seconds(5),
+      "How long a call that the server makes itself, such as for a client's keys, may take.",
+    ),
+  }),
+
+  sweep: group('Clearing out', {
+    every: setting(atMost('1d'), seconds(60), 'How often expired records are removed from the store.'),
+    batch: setting(
+      wholeNumber({ min: 1, max: 100_000 }),
+      500,
+      'How many records one such step looks at, so that it never holds up requests.',
+    ),
+  }),
+});
+
+/** The settings as the program sees them: complete, checked, with units in their types and absolute paths. */
+export type Config = Readonly<z.output<typeof settingsSchema>>;

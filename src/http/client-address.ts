@@ -1,0 +1,43 @@
+import { BlockList, isIP, isIPv6 } from 'node:net';
+
+/** Which neighbours may say in `X-Forwarded-For` whom they speak for. */
+export type ProxyTrust =
+  | { readonly kind: 'nobody' }
+  | { readonly kind: 'hops'; readonly count: number }
+  | { readonly kind: 'addresses'; readonly blocks: readonly string[] };
+
+/**
+ * The address of the client: the last one that someone trusted vouches for. What a client itself writes into the
+ * header stands further left and is never reached.
+ */
+export function clientAddressReader(trust: ProxyTrust): (peer: string, forwardedFor: string) => string {
+  if (trust.kind === 'nobody') return (peer) => plain(peer);
+  const trusted = trust.kind === 'addresses' ? membership(trust.blocks) : null;
+  return (peer, forwardedFor) => {
+    const chain = [plain(peer), ...forwardedFor.split(',').map((entry) => plain(entry.trim())).reverse()];
+    let client = chain[0] as string;
+    for (const [hop, address] of chain.entries()) {
+      if (isIP(address) === 0) break;
+      client = address;
+      const passes = trust.kind === 'hops' ? hop < trust.count : trusted?.(address) === true;
+      if (!passes) break;
+    }
+    return client;
+  };
+}
+
+/** An IPv4 address that came over an IPv6 socket is written as what it is. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '');
+}
+
+function membership(blocks: readonly string[]): (address: string) => boolean {
+  const list = new BlockList();
+  for (const block of blocks) {
+    const [address = '', bits] = block.split('/');
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return (address) => list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}

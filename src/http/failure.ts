@@ -1,0 +1,84 @@
+import type { Context, Middleware } from 'koa';
+import { Refusal, StorageFault } from '#src/fault.ts';
+import type { Locales } from '#src/http/locale.ts';
+import type { Pages } from '#src/http/pages.ts';
+
+/** What a failure looks like from outside: the words of the RFC, and nothing of what happened inside. */
+interface Outside {
+  readonly status: number;
+  readonly error: string;
+  readonly description: string;
+  readonly retryAfterS?: number;
+}
+
+/** Refusals that reach the edge of HTTP. What is not named here is a bad request. */
+const REFUSALS: Readonly<Record<string, { readonly status: number; readonly error: string }>> = {
+  body_too_large: { status: 413, error: 'invalid_request' },
+  forged_form: { status: 403, error: 'invalid_request' },
+  interaction_ended: { status: 400, error: 'session_not_found' },
+  not_a_form: { status: 415, error: 'invalid_request' },
+  overloaded: { status: 503, error: 'temporarily_unavailable' },
+};
+
+const RETRY_AFTER_S = 2;
+
+/** Answers for whatever was thrown, once, in the form that the caller reads: a page for a browser, else JSON. */
+export function failures(options: {
+  readonly pages: Pages;
+  readonly locales: Locales;
+  readonly onFault: (ctx: Context, error: unknown) => void;
+}): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+      if (ctx.status === 404 && (ctx.body === undefined || ctx.body === null)) {
+        answer(ctx, { status: 404, error: 'not_found', description: 'there is nothing here' }, options);
+      }
+    } catch (error) {
+      const outside = outsideOf(error);
+      if (outside.status >= 500) options.onFault(ctx, error);
+      if (ctx.headerSent) return;
+      answer(ctx, outside, options);
+    }
+  };
+}
+
+function outsideOf(error: unknown): Outside {
+  if (error instanceof Refusal) {
+    const { status, error: code } = REFUSALS[error.code] ?? { status: 400, error: 'invalid_request' };
+    return { status, error: code, description: error.message, ...(status === 503 ? { retryAfterS: RETRY_AFTER_S } : undefined) };
+  }
+  if (error instanceof StorageFault) {
+    const description = 'the server cannot reach its store; try again shortly';
+    return { status: 503, error: 'temporarily_unavailable', description, retryAfterS: RETRY_AFTER_S };
+  }
+  // Koa and its libraries mark what the sender got wrong.
+  const { status, expose } = error as { status?: unknown; expose?: unknown };
+  if (typeof status === 'number' && status >= 400 && status < 500 && expose === true) {
+    return { status, error: 'invalid_request', description: 'the request could not be understood' };
+  }
+  if (error instanceof URIError) return { status: 400, error: 'invalid_request', description: 'the address is malformed' };
+  return { status: 500, error: 'server_error', description: 'something went wrong here' };
+}
+
+function answer(
+  ctx: Context,
+  { status, error, description, retryAfterS }: Outside,
+  { pages, locales }: { pages: Pages; locales: Locales },
+): void {
+  ctx.status = status;
+  if (retryAfterS !== undefined) ctx.set('Retry-After', String(retryAfterS));
+  if (ctx.accepts('json', 'html') !== 'html') {
+    ctx.body = { error, error_description: description };
+    return;
+  }
+  const language = locales.choose({ acceptLanguage: ctx.get('accept-language') });
+  const { html, contentSecurityPolicy } = pages.render(
+    'error',
+    { status, code: error, message: description, requestId: ctx.state['requestId'] },
+    { language },
+  );
+  ctx.set('Content-Security-Policy', contentSecurityPolicy);
+  ctx.type = 'html';
+  ctx.body = html;
+}

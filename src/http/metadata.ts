@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import type { Context, Middleware } from 'koa';
+
+export interface Document {
+  readonly body: Buffer;
+  /** Quoted, as in the header. */
+  readonly etag: string;
+}
+
+export interface MetadataOptions {
+  /** What is served where, and how long it may be kept, in seconds. */
+  readonly documents: Readonly<Record<string, { readonly type: string; readonly maxAge: number; read(): Document }>>;
+}
+
+/**
+ * Serves public documents from bytes that are made once: with `Cache-Control` and an `ETag`, 304 for whoever has the
+ * current one, and to scripts of any origin. RFC 8414 section 3, RFC 7517 section 5, RFC 9110 section 13.
+ */
+export function metadata({ documents }: MetadataOptions): Middleware {
+  return async (ctx, next) => {
+    const document = Object.hasOwn(documents, ctx.path) ? documents[ctx.path] : undefined;
+    if (document === undefined) return next();
+    ctx.set('Access-Control-Allow-Origin', '*');
+    ctx.set('Cross-Origin-Resource-Policy', 'cross-origin');
+    if (ctx.method === 'OPTIONS') return preflight(ctx);
+    if (ctx.method !== 'GET' && ctx.method !== 'HEAD') {
+      ctx.status = 405;
+      ctx.set('Allow', 'GET, HEAD, OPTIONS');
+      return;
+    }
+    const { body, etag } = document.read();
+    ctx.status = 200;
+    ctx.set('Cache-Control', `public, max-age=${document.maxAge}`);
+    ctx.set('ETag', etag);
+    ctx.set('Access-Control-Expose-Headers', 'ETag');
+    if (ctx.fresh) {
+      ctx.status = 304;
+      return;
+    }
+    ctx.set('Content-Type', document.type);
+    ctx.body = body;
+  };
+}
+
+/** A document of JSON that never changes while the server runs. */
+export function fixedDocument(value: object): () => Document {
+  const body = Buffer.from(JSON.stringify(value));
+  const document = { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+  return () => document;
+}
+
+/** How long a browser may remember that it was allowed to ask, in seconds. */
+const PREFLIGHT_MAX_AGE = 86_400;
+
+function preflight(ctx: Context): void {
+  ctx.status = 204;
+  ctx.set('Access-Control-Allow-Methods', 'GET, HEAD');
+  ctx.set('Access-Control-Allow-Headers', 'If-None-Match, Accept, Authorization');
+  ctx.set('Access-Control-Max-Age', String(PREFLIGHT_MAX_AGE));
+}

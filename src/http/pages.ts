@@ -1,0 +1,288 @@
+import { join } from 'node:path';
+import pug from 'pug';
+import type { Assets } from '#src/http/assets.ts';
+import type { Locale, Locales } from '#src/http/locale.ts';
+
+/** The pages that people see. Every template is compiled once, when they are made, and a broken one throws there. */
+export interface Pages {
+  render<Name extends PageName>(name: Name, locals: PageLocals[Name], options: RenderOptions): RenderedPage;
+}
+
+export interface RenderOptions {
+  /** What `Locales.choose` answered. */
+  readonly language: string;
+  /**
+   * Where the page's form may end up beyond this server: the redirect URI of the client, or its origin. Chromium
+   * holds a form to `form-action` through every redirect that follows it. CSP Level 3 section 6.4.1.
+   */
+  readonly formActionOrigins?: readonly string[];
+}
+
+export interface RenderedPage {
+  readonly html: string;
+  /** The value of the header `Content-Security-Policy` without which the page must not be sent. */
+  readonly contentSecurityPolicy: string;
+}
+
+export type PageName = keyof PageLocals;
+
+/** What each page must be told. Whatever came from outside may come as it is: the pages escape it, and link only http and https. */
+export interface PageLocals {
+  /** What this server is, for whoever comes by. */
+  readonly front: {
+    readonly issuer: string;
+    readonly links: {
+      readonly openidConfiguration: string;
+      readonly authorizationServer: string;
+      readonly jwks: string;
+    };
+  };
+  /** Posts `csrf`, `login` and `password` to `action`, or `csrf` to `cancelAction`. */
+  readonly 'sign-in': ClientLocals &
+    FormLocals & {
+      readonly cancelAction: string;
+      /** What was typed before, or the `login_hint`. */
+      readonly login?: string | undefined;
+      readonly problem?: SignInProblem | undefined;
+      /** With `throttled`: when it makes sense to try again. */
+      readonly retryAfterMinutes?: number | undefined;
+    };
+  /** Posts `csrf` to `action`, `cancelAction` or `switchAction`. */
+  readonly consent: ClientLocals &
+    FormLocals & {
+      readonly cancelAction: string;
+      /** Where to sign in as someone else. */
+      readonly switchAction?: string | undefined;
+      readonly accountName: string;
+      readonly groups: readonly ScopeGroup[];
+      /** True if the client would get a refresh token. */
+      readonly offline: boolean;
+    };
+  /** Posts `values` and the anti-forgery token, the latter as `field`, to `action`. */
+  readonly 'sign-out': Partial<ClientLocals> &
+    FormLocals & {
+      readonly accountName?: string | undefined;
+      readonly field: string;
+      readonly values?: Readonly<Record<string, string>> | undefined;
+      /** Where to go to stay signed in; a path, or an http or https URL. */
+      readonly stayHref?: string | undefined;
+    };
+  readonly 'signed-out': Partial<ClientLocals>;
+  /** An error of a protocol that a person has to be told of. */
+  readonly error: {
+    readonly status: number;
+    /** The `error` of the RFC. */
+    readonly code: string;
+    /** In place of the words that the pages have for this code. */
+    readonly title?: string | undefined;
+    /** The `error_description`: small print, for the developer of the client. */
+    readonly message: string;
+    readonly hint?: string | undefined;
+    readonly requestId: string;
+  };
+  /** Posts `fields` to `action`, by itself where there is JavaScript. OAuth 2.0 Form Post Response Mode. */
+  readonly 'post-on': {
+    /** A path, or an http or https URL. */
+    readonly action: string;
+    readonly fields: Readonly<Record<string, string>>;
+    readonly clientName?: string | undefined;
+  };
+}
+
+interface ClientLocals {
+  readonly clientName: string;
+  readonly clientUri?: string | undefined;
+}
+
+interface FormLocals {
+  readonly action: string;
+  readonly antiForgery: string;
+}
+
+/** `refused` says neither which of the two was wrong, nor whether there is such an account. */
+export type SignInProblem = 'refused' | 'throttled' | 'overloaded' | 'expired' | 'missing';
+
+/** Scopes of the account, which the pages have words for, when it has no title; else those of a resource server. */
+export interface ScopeGroup {
+  readonly title?: string | undefined;
+  /** The resource server's identifier. RFC 8707. */
+  readonly identifier?: string | undefined;
+  readonly scopes: readonly {
+    readonly name: string;
+    readonly title?: string | undefined;
+    readonly description?: string | undefined;
+  }[];
+}
+
+const PAGE_NAMES = [
+  'front',
+  'sign-in',
+  'consent',
+  'sign-out',
+  'signed-out',
+  'error',
+  'post-on',
+] as const satisfies readonly PageName[];
+
+export function createPages(options: {
+  readonly viewsDirectory: string;
+  readonly locales: Locales;
+  readonly assets: Pick<Assets, 'url'>;
+  /** What people know this server by: the host of the issuer. */
+  readonly serverName: string;
+}): Pages {
+  const { viewsDirectory, locales, assets, serverName } = options;
+  const templates = new Map(
+    PAGE_NAMES.map((page) => [
+      page,
+      pug.compileFile(join(viewsDirectory, `${page}.pug`), { compileDebug: false }),
+    ]),
+  );
+  return {
+    render: (page, locals, { language, formActionOrigins = [] }) => {
+      const template = templates.get(page);
+      if (template === undefined) throw new TypeError(`There is no page ${page}`);
+      const locale = locales.locale(language);
+      const html = template({
+        ...PRESENTERS[page](locals, locale),
+        page,
+        serverName,
+        asset: assets.url,
+        language: locale.language,
+        direction: locale.direction,
+        text: locale.text,
+        pieces: locale.pieces,
+      });
+      return { html, contentSecurityPolicy: contentSecurityPolicy(page, locals, formActionOrigins) };
+    },
+  };
+}
+
+/** What a template sees of its locals. The rest of the way from locals to words is the template's. */
+const PRESENTERS: { readonly [Name in PageName]: (locals: PageLocals[Name], locale: Locale) => object } = {
+  front: (locals) => locals,
+  'sign-in': (locals, locale) => ({
+    ...locals,
+    client: presentClient(locals),
+    problemText: locals.problem && signInProblemText(locals.problem, locals.retryAfterMinutes, locale),
+    loginAmiss: locals.problem === 'refused' || (locals.problem === 'missing' && !locals.login),
+    passwordAmiss: locals.problem === 'refused' || locals.problem === 'missing',
+  }),
+  consent: (locals, locale) => ({
+    ...locals,
+    client: presentClient(locals),
+    groups: locals.groups
+      .map((group) => presentGroup(group, locale))
+      .filter(({ scopes }) => scopes.length > 0),
+    offline: locals.offline && presentScope({ name: OFFLINE_ACCESS }, true, locale),
+  }),
+  'sign-out': (locals) => ({
+    ...locals,
+    values: { [locals.field]: locals.antiForgery, ...locals.values },
+    stayHref:
+      locals.stayHref && (isLocalPath(locals.stayHref) ? locals.stayHref : webUrl(locals.stayHref)?.href),
+  }),
+  'signed-out': ({ clientName, clientUri }) => ({
+    client: clientName && presentClient({ clientName, clientUri }),
+  }),
+  error: (locals) => ({ ...locals, kind: errorKind(locals.status, locals.code) }),
+  'post-on': (locals) => locals,
+};
+
+/** Shown apart from the other scopes, since it is a matter of time and not of what the client may do. */
+const OFFLINE_ACCESS = 'offline_access';
+
+function presentClient({ clientName, clientUri }: ClientLocals) {
+  const url = clientUri ? webUrl(clientUri) : null;
+  const [first] = new Intl.Segmenter().segment(clientName.trim());
+  return { name: clientName, href: url?.href, host: url?.host, monogram: first?.segment.toUpperCase() };
+}
+
+function presentGroup(group: ScopeGroup, locale: Locale) {
+  const ofAccount = group.title === undefined;
+  return {
+    title: group.title ?? locale.text('consent.account'),
+    identifier: group.identifier,
+    scopes: group.scopes
+      .filter(({ name }) => name !== OFFLINE_ACCESS)
+      .map((scope) => presentScope(scope, ofAccount, locale)),
+  };
+}
+
+function presentScope(scope: ScopeGroup['scopes'][number], ofAccount: boolean, locale: Locale) {
+  const key = `scope.${scope.name}`;
+  const known = ofAccount && locale.has(`${key}.title`);
+  return {
+    name: scope.name,
+    title: scope.title ?? (known ? locale.text(`${key}.title`) : undefined),
+    description: scope.description ?? (known ? locale.text(`${key}.description`) : undefined),
+  };
+}
+
+function signInProblemText(
+  problem: SignInProblem,
+  retryAfterMinutes: number | undefined,
+  locale: Locale,
+): string {
+  return problem === 'throttled' && retryAfterMinutes
+    ? locale.counted('sign-in.problem.throttled', Math.ceil(retryAfterMinutes))
+    : locale.text(`sign-in.problem.${problem}`);
+}
+
+/** What a person can make of an error: whose doing it is, and whether trying again makes sense. */
+function errorKind(status: number, code: string): string {
+  if (code === 'access_denied') return 'denied';
+  if (status === 404 || code === 'not_found') return 'absent';
+  if (status === 429 || status === 503 || code === 'temporarily_unavailable') return 'busy';
+  if (status >= 500 || code === 'server_error') return 'server';
+  return /expired|session_not_found/.test(code) ? 'expired' : 'request';
+}
+
+/** What keeps a page from doing more than it is meant to. CSP Level 3. */
+function contentSecurityPolicy<Name extends PageName>(
+  page: Name,
+  locals: PageLocals[Name],
+  formActionOrigins: readonly string[],
+): string {
+  const formActions = new Set<string>();
+  if ('action' in locals) {
+    formActions.add(page === 'post-on' ? postOnSource(locals.action) : "'self'");
+    for (const uri of formActionOrigins) formActions.add(formActionSource(uri));
+  }
+  return [
+    "default-src 'none'",
+    "style-src 'self'",
+    "img-src 'self'",
+    ...(page === 'post-on' ? ["script-src 'self'"] : []),
+    `form-action ${formActions.size > 0 ? [...formActions].join(' ') : "'none'"}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join('; ');
+}
+
+function postOnSource(action: string): string {
+  if (isLocalPath(action)) return "'self'";
+  if (webUrl(action) === null) throw new TypeError('A form can be posted on to http and https alone');
+  return formActionSource(action);
+}
+
+/**
+ * Where a form may go that is to end up at this URI: anywhere of its scheme. The origin alone would not do, since the
+ * browser holds the form to this through the client's own redirects too, and only the client knows where they lead
+ * (its callback is at one origin, its application at another): the person would press the button, and see nothing happen.
+ */
+function formActionSource(uri: string): string {
+  return new URL(uri).protocol;
+}
+
+/** The URL if a browser may be sent there by a link: http and https, and no user name to mislead the reader. */
+function webUrl(uri: string): URL | null {
+  const url = URL.parse(uri);
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return null;
+  return url.username === '' && url.password === '' ? url : null;
+}
+
+/** A path on this server; `//host` and `/\host` lead elsewhere. */
+function isLocalPath(href: string): boolean {
+  return /^\/(?![/\\])/.test(href);
+}

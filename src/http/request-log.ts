@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto';
+import type { Middleware } from 'koa';
+import type { Logger } from 'pino';
+
+/** Parts of a path that name one interaction; whoever reads the log need not know which. */
+const INTERACTION_UID = /^\/(interaction|authorize)\/[^/]+/;
+
+/**
+ * Gives each request an identifier, which is answered in `X-Request-Id`, and logs how it ended: method, path, status
+ * and duration. Never a query, a body, a header or a cookie, so that no code, token or password gets there.
+ */
+export function requestLog(log: Logger): Middleware {
+  return async (ctx, next) => {
+    const startedAt = performance.now();
+    const requestId = randomUUID();
+    ctx.state['requestId'] = requestId;
+    ctx.set('X-Request-Id', requestId);
+    ctx.res.once('close', () => {
+      if (!log.isLevelEnabled('info')) return;
+      log.info(
+        {
+          requestId,
+          method: ctx.method,
+          path: ctx.path.replace(INTERACTION_UID, '/$1/:uid'),
+          status: ctx.res.statusCode,
+          ms: Math.round((performance.now() - startedAt) * 10) / 10,
+          ...(ctx.res.writableFinished ? undefined : { aborted: true }),
+        },
+        'request',
+      );
+    });
+    await next();
+  };
+}

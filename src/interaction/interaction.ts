@@ -1,0 +1,35 @@
+import type { Consent } from '#src/interaction/consent.ts';
+import type { EpochSeconds } from '#src/units.ts';
+
+/** A question that an authorization request has for the person in front of the browser. */
+export interface Interaction {
+  readonly uid: string;
+  /** What the protocol waits for: `login`, `consent`, or what this program has no page for. */
+  readonly prompt: string;
+  readonly clientId: string;
+  readonly clientName: string;
+  readonly clientUri: string | undefined;
+  /** Where the browser will be sent in the end. */
+  readonly redirectUri: string;
+  /** Who is signed in already; `null` if nobody is. */
+  readonly subject: string | null;
+  readonly loginHint: string | undefined;
+  readonly uiLocales: string | undefined;
+  /** All that the request asks for, whether or not it was agreed to before. */
+  readonly requested: Consent;
+}
+
+/** How a person has answered. */
+export type Answer =
+  | { readonly answer: 'signed-in'; readonly subject: string; readonly at: EpochSeconds; readonly amr: readonly string[] }
+  | { readonly answer: 'consented' }
+  | { readonly answer: 'denied'; readonly description: string };
+
+/** Where interactions come from and where answers go. `Request` is what the transport knows of the browser. */
+export interface Interactions<Request> {
+  /** The interaction that this browser is in, or `null` if it has ended, expired, or belongs to another browser. */
+  find(request: Request): Promise<Interaction | null>;
+
+  /** Takes the answer and says where the browser goes on; `null` as in `find`. */
+  answer(request: Request, answer: Answer): Promise<string | null>;
+}

@@ -1,0 +1,175 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import type { AccountRegistry } from '#src/accounts/account-registry.ts';
+import { Refusal } from '#src/fault.ts';
+import type { Locales } from '#src/http/locale.ts';
+import type { PageLocals, PageName, Pages } from '#src/http/pages.ts';
+import { field, parseForm, readBody } from '#src/http/request-body.ts';
+import type { AntiForgery } from '#src/interaction/anti-forgery.ts';
+import type { Consents } from '#src/interaction/consent.ts';
+import type { Interaction, Interactions } from '#src/interaction/interaction.ts';
+import { type SignInOutcome, type SignInPorts, signIn } from '#src/interaction/sign-in.ts';
+import { dueStep } from '#src/interaction/step.ts';
+import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
+
+export interface InteractionRoutes extends SignInPorts {
+  readonly interactions: Interactions<Context>;
+  readonly accounts: Pick<AccountRegistry, 'authenticate' | 'findBySubject'>;
+  readonly consents: Consents;
+  readonly resources: Pick<ResourceRegistry, 'findByIndicator'>;
+  readonly antiForgery: AntiForgery;
+  readonly pages: Pages;
+  readonly locales: Locales;
+  readonly bodyMax: number;
+  /** Told of every attempt to sign in, for the log. */
+  readonly onSignIn: (ctx: Context, clientId: string, outcome: SignInOutcome) => void;
+}
+
+/**
+ * The pages between an authorization request and its answer. Every address leads to the page that is due now, and
+ * every form leads back to the protocol, so going back, reloading and sending twice do no harm.
+ */
+export function interactionRoutes(deps: InteractionRoutes): Router {
+  const router = new Router({ prefix: '/interaction/:uid' });
+
+  router.get('/', async (ctx) => {
+    const interaction = await found(ctx, deps);
+    const { step } = dueStep(interaction);
+    if (step === 'sign-in') return showSignIn(ctx, interaction, deps, { login: interaction.loginHint });
+    if (step === 'consent') return showConsent(ctx, interaction, deps);
+    return goOn(ctx, deps, { answer: 'denied', description: 'this server has no page for what was asked' });
+  });
+
+  router.post('/sign-in', async (ctx) => {
+    const { interaction, form } = await posted(ctx, deps);
+    if (dueStep(interaction).step !== 'sign-in') return ctx.redirect(`/interaction/${interaction.uid}`);
+    const login = field(form, 'login');
+    const outcome = await signIn(deps, { login, password: field(form, 'password'), address: ctx.ip });
+    deps.onSignIn(ctx, interaction.clientId, outcome);
+    if (outcome.outcome === 'signed-in') return goOn(ctx, deps, outcome.answer);
+    return refuseSignIn(ctx, interaction, deps, login, outcome);
+  });
+
+  router.post('/consent', async (ctx) => {
+    const { interaction } = await posted(ctx, deps);
+    const due = dueStep(interaction);
+    if (due.step !== 'consent') return ctx.redirect(`/interaction/${interaction.uid}`);
+    await deps.consents.remember(due.subject, interaction.clientId, interaction.requested);
+    return goOn(ctx, deps, { answer: 'consented' });
+  });
+
+  router.post('/cancel', async (ctx) => {
+    await posted(ctx, deps);
+    return goOn(ctx, deps, { answer: 'denied', description: 'the person declined' });
+  });
+
+  return router;
+}
+
+const over = () => new Refusal('interaction_ended', 'this step has been completed already, or has expired');
+
+/** The interaction that the address names, if it is this browser's. @throws Refusal `interaction_ended` */
+async function found(ctx: Context, { interactions }: InteractionRoutes): Promise<Interaction> {
+  const interaction = await interactions.find(ctx);
+  if (interaction === null || interaction.uid !== ctx['params'].uid) throw over();
+  return interaction;
+}
+
+/** A form of ours. @throws Refusal `interaction_ended`, `forged_form`, `body_too_large` or `not_a_form` */
+async function posted(ctx: Context, deps: InteractionRoutes) {
+  if (!ctx.is('application/x-www-form-urlencoded')) throw new Refusal('not_a_form', 'only forms are accepted here');
+  const form = parseForm(await readBody(ctx.req, deps.bodyMax));
+  const interaction = await found(ctx, deps);
+  if (!deps.antiForgery.isTokenFor(interaction.uid, field(form, 'csrf'))) {
+    throw new Refusal('forged_form', 'the form was not made for this browser, or is too old');
+  }
+  return { interaction, form };
+}
+
+async function goOn(ctx: Context, deps: InteractionRoutes, answer: Parameters<Interactions<Context>['answer']>[1]) {
+  const next = await deps.interactions.answer(ctx, answer);
+  if (next === null) throw over();
+  ctx.status = 303;
+  ctx.redirect(next);
+}
+
+function showSignIn(
+  ctx: Context,
+  interaction: Interaction,
+  deps: InteractionRoutes,
+  rest: Partial<Pick<PageLocals['sign-in'], 'login' | 'problem' | 'retryAfterMinutes'>>,
+): void {
+  show(ctx, interaction, deps, 'sign-in', {
+    clientName: interaction.clientName,
+    ...(interaction.clientUri === undefined ? undefined : { clientUri: interaction.clientUri }),
+    action: `/interaction/${interaction.uid}/sign-in`,
+    cancelAction: `/interaction/${interaction.uid}/cancel`,
+    antiForgery: deps.antiForgery.tokenFor(interaction.uid),
+    ...rest,
+  });
+}
+
+const SIGN_IN_REFUSAL_STATUS = { missing: 400, refused: 401, throttled: 429, overloaded: 503 } as const;
+
+/** How soon to come back when too many passwords wait to be hashed, in seconds. */
+const OVERLOAD_RETRY_AFTER_S = 5;
+
+function refuseSignIn(
+  ctx: Context,
+  interaction: Interaction,
+  deps: InteractionRoutes,
+  login: string,
+  refusal: Exclude<SignInOutcome, { outcome: 'signed-in' }>,
+): void {
+  const { outcome } = refusal;
+  if (outcome === 'throttled') ctx.set('Retry-After', String(refusal.retryAfter));
+  if (outcome === 'overloaded') ctx.set('Retry-After', String(OVERLOAD_RETRY_AFTER_S));
+  const retry = outcome === 'throttled' ? { retryAfterMinutes: Math.ceil(refusal.retryAfter / 60) } : undefined;
+  ctx.status = SIGN_IN_REFUSAL_STATUS[outcome];
+  showSignIn(ctx, interaction, deps, { login, problem: outcome, ...retry });
+}
+
+async function showConsent(ctx: Context, interaction: Interaction, deps: InteractionRoutes): Promise<void> {
+  const { requested, subject, uid } = interaction;
+  const account = subject === null ? null : await deps.accounts.findBySubject(subject);
+  if (account?.state !== 'active') throw over();
+  const groups = [{ scopes: requested.scope.map((name) => ({ name })) }, ...(await resourceGroups(requested.resources, deps))];
+  show(ctx, interaction, deps, 'consent', {
+    clientName: interaction.clientName,
+    ...(interaction.clientUri === undefined ? undefined : { clientUri: interaction.clientUri }),
+    accountName: account.displayName ?? account.username,
+    action: `/interaction/${uid}/consent`,
+    cancelAction: `/interaction/${uid}/cancel`,
+    antiForgery: deps.antiForgery.tokenFor(uid),
+    groups: groups.filter(({ scopes }) => scopes.length > 0),
+    offline: requested.scope.includes('offline_access'),
+  });
+}
+
+function resourceGroups(resources: Interaction['requested']['resources'], deps: InteractionRoutes) {
+  return Promise.all(
+    Object.entries(resources).map(async ([identifier, scopes]) => ({
+      title: (await deps.resources.findByIndicator(identifier))?.name ?? identifier,
+      identifier,
+      scopes: scopes.map((name) => ({ name })),
+    })),
+  );
+}
+
+function show<Name extends PageName>(
+  ctx: Context,
+  interaction: Interaction,
+  { pages, locales }: InteractionRoutes,
+  page: Name,
+  locals: PageLocals[Name],
+): void {
+  const language = locales.choose({ uiLocales: interaction.uiLocales, acceptLanguage: ctx.get('accept-language') });
+  // The last redirect after the form leads to the client, and browsers hold the form's policy against that too.
+  const { html, contentSecurityPolicy } = pages.render(page, locals, {
+    language,
+    formActionOrigins: [interaction.redirectUri],
+  });
+  ctx.set('Content-Security-Policy', contentSecurityPolicy);
+  ctx.type = 'html';
+  ctx.body = html;
+}

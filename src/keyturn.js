@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+/**
+ * The command `keyturn`. The program is TypeScript that Node 24 runs as it stands; this file is plain JavaScript,
+ * so that an older Node can read it, find the pinned one that `npm ci` has brought, and hand over to it.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+/** The first major version that strips types and has every built-in module that the program uses. */
+const NODE_MAJOR_MIN = 24;
+
+/** What asks a process to end. */
+const PASSED_ON = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+
+const main = new URL('./main.ts', import.meta.url);
+
+if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+  await import(main.href);
+} else {
+  handOver(pinnedNode());
+}
+
+/** The path of the pinned runtime, or the end of the process with a word on how to get it. */
+function pinnedNode() {
+  const name = process.platform === 'win32' ? 'node.exe' : 'node';
+  const path = fileURLToPath(new URL(`../node_modules/node/bin/${name}`, import.meta.url));
+  if (existsSync(path)) return path;
+  process.stderr.write(
+    `keyturn: Node ${NODE_MAJOR_MIN} or later is needed, this is ${process.version}.\n` +
+      'Run `npm ci` in the project folder: it brings the right one along.\n',
+  );
+  process.exit(1);
+}
+
+/** Runs the program on another Node, with our arguments and streams, and ends as it ends. */
+function handOver(node) {
+  const child = spawn(node, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of PASSED_ON) {
+    process.on(signal, () => {
+      // Control-C in a terminal reaches the program by itself; told twice, it would think that someone is in a hurry.
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
+  child.on('error', (error) => {
+    process.stderr.write(`keyturn: ${node} does not start: ${error.message}\n`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => {
+    process.exit(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+  });
+}

@@ -1,0 +1,191 @@
+import type { AccessToken, ClientCredentials, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Clock } from '#src/clock.ts';
+import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
+import { jwtIn } from '#src/oidc/token-value.ts';
+import { newIdentifier, type Random } from '#src/random.ts';
+import type { Records } from '#src/records.ts';
+import { signJwt } from '#src/signing/jws.ts';
+import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
+import type { Signer } from '#src/signing/jws.ts';
+import { ACCESS_TOKEN_TYPE, type AccessTokenClaims } from '#src/tokens/access-token.ts';
+import type { Authorizations } from '#src/tokens/authorization.ts';
+import { revokeAccessToken, standingOf, type StandingSources } from '#src/tokens/standing.ts';
+import type { TokenReader } from '#src/tokens/token-reader.ts';
+import { after, type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
+
+export interface AccessTokenDependencies {
+  readonly issuer: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly records: Records;
+  readonly authorizations: Authorizations;
+  readonly reader: TokenReader;
+  readonly standing: StandingSources;
+  /** The algorithm for tokens that are meant for this server itself. */
+  readonly ownAlgorithm: SigningAlgorithm;
+  signer(alg: SigningAlgorithm): Signer;
+}
+
+type AnyAccessToken = (AccessToken | ClientCredentials) & LibraryModel & { extra?: Record<string, unknown> };
+
+/**
+ * Teaches the library's access tokens, of people and of clients alike, to be RFC 9068 JWTs that are issued without a
+ * write, found by what they say and how they stand, and ended by their `jti`. Opaque ones stay the library's.
+ */
+export function teachAccessTokens(provider: Provider, deps: AccessTokenDependencies): void {
+  const AccessTokens = teachable<AccessToken>(provider.AccessToken);
+  const ClientTokens = teachable<ClientCredentials>(provider.ClientCredentials);
+  const jwts = new WeakSet<object>();
+  for (const model of [AccessTokens, ClientTokens]) {
+    const library = { save: model.prototype.save, destroy: model.prototype.destroy };
+    model.prototype.save = function save(this: AnyAccessToken) {
+      return this.resourceServer?.accessTokenFormat === 'opaque' ? library.save.call(this) : issue(this, deps);
+    };
+    model.prototype.destroy = function destroy(this: AnyAccessToken) {
+      if (!jwts.has(this)) return library.destroy.call(this);
+      return revokeAccessToken(deps.records, { jti: this.jti, exp: epochSeconds(this.exp as number) });
+    };
+  }
+
+  const findOpaque = AccessTokens.find.bind(AccessTokens);
+  AccessTokens.find = async (value, options) => {
+    const jwt = typeof value === 'string' ? jwtIn(value) : null;
+    if (jwt === null) return findOpaque(value, options);
+    const found = await findStanding(jwt, 'access-of-person', deps);
+    if (found === null || found.authorization === null) return undefined;
+    const { claims, authorization } = found;
+    const token = new AccessTokens({
+      ...commonProperties(claims, deps),
+      accountId: authorization.subject,
+      grantId: claims.grant_id,
+      sid: claims.sid,
+      claims: authorization.family?.says['claims'],
+    });
+    jwts.add(token);
+    return token;
+  };
+
+  const findOpaqueClientToken = ClientTokens.find.bind(ClientTokens);
+  ClientTokens.find = async (value, options) => {
+    const jwt = typeof value === 'string' ? jwtIn(value) : null;
+    if (jwt === null) return withSubject(await findOpaqueClientToken(value, options));
+    const found = await findStanding(jwt, 'access-of-client', deps);
+    if (found === null) return undefined;
+    const token = new ClientTokens(commonProperties(found.claims, deps));
+    jwts.add(token);
+    return withSubject(token);
+  };
+
+  // Revoking an access token ends that token alone; only a refresh token takes its authorization along.
+  AccessTokens.revokeByGrantId = async (grantId) => {
+    const { oidc } = currentRequest();
+    if (oidc.route === 'revocation' && oidc.entities.AccessToken !== undefined) return;
+    await deps.authorizations.end(grantId);
+  };
+}
+
+async function issue(token: AnyAccessToken, deps: AccessTokenDependencies): Promise<string> {
+  const now = deps.clock.now();
+  token.jti = newIdentifier(deps.random);
+  token.iat = now;
+  token.exp = after(now, seconds(token.expiration));
+  const claims = claimsOf(token, currentRequest(), deps);
+  const signer = deps.signer(token.resourceServer === undefined ? deps.ownAlgorithm : signingAlgorithm(token));
+  const value = await signJwt(signer, { typ: ACCESS_TOKEN_TYPE }, { ...claims });
+  token.emit('issued');
+  return value;
+}
+
+function signingAlgorithm(token: AnyAccessToken): SigningAlgorithm {
+  const sign = token.resourceServer?.jwt?.sign;
+  if (!sign || sign.alg === undefined) throw new Error('a resource server names the algorithm of its tokens');
+  return sign.alg as SigningAlgorithm;
+}
+
+function claimsOf(token: AnyAccessToken, ctx: KoaContextWithOIDC, deps: AccessTokenDependencies): AccessTokenClaims {
+  const person = 'accountId' in token ? token : null;
+  const { audience, scope } = audienceAndScope(token, ctx, deps.issuer);
+  const source = ctx.oidc.entities.RefreshToken ?? ctx.oidc.entities.AuthorizationCode;
+  return {
+    iss: deps.issuer,
+    sub: person?.accountId ?? (token.clientId as string),
+    aud: audience,
+    client_id: token.clientId as string,
+    iat: token.iat as EpochSeconds,
+    exp: token.exp as EpochSeconds,
+    jti: token.jti,
+    ...(scope === '' ? undefined : { scope }),
+    ...(person === null ? undefined : { grant_id: person.grantId }),
+    ...(person?.sid === undefined ? undefined : { sid: person.sid }),
+    ...(person === null || source?.authTime === undefined ? undefined : { auth_time: epochSeconds(source.authTime) }),
+    ...(person === null || source?.acr === undefined ? undefined : { acr: source.acr }),
+    ...(person === null || source?.amr === undefined ? undefined : { amr: source.amr }),
+    ...confirmation(token),
+  };
+}
+
+/**
+ * A token request that names a resource gets a token for that resource only (RFC 8707 section 2.2). One that names
+ * none gets a token for all that it was granted: its resource server, and userinfo as well if the person signed in
+ * with OpenID Connect.
+ */
+function audienceAndScope(
+  token: AnyAccessToken,
+  ctx: KoaContextWithOIDC,
+  issuer: string,
+): { audience: string | readonly string[]; scope: string } {
+  const scope = token.scope ?? '';
+  if (typeof token.aud !== 'string') return { audience: issuer, scope };
+  const { grant, entities, params } = ctx.oidc;
+  const requested = (entities.RefreshToken ?? entities.AuthorizationCode)?.scopes;
+  const namesResource = params?.['resource'] !== undefined;
+  if (namesResource || grant === undefined || !requested?.has('openid')) return { audience: token.aud, scope };
+  const openid = grant.getOIDCScopeFiltered(narrowed(requested, params?.['scope']));
+  if (!openid.split(' ').includes('openid')) return { audience: token.aud, scope };
+  return { audience: [token.aud, issuer], scope: [openid, scope].filter((part) => part !== '').join(' ') };
+}
+
+/** The scopes of a grant as far as this token request asks for them: RFC 6749 section 6. */
+function narrowed(granted: ReadonlySet<string>, requested: unknown): Set<string> {
+  return typeof requested === 'string' ? new Set(requested.split(' ').filter((scope) => granted.has(scope))) : new Set(granted);
+}
+
+function confirmation(token: AnyAccessToken): Pick<AccessTokenClaims, 'cnf'> {
+  if (token.jkt !== undefined) return { cnf: { jkt: token.jkt } };
+  const thumbprint = token['x5t#S256'];
+  return thumbprint === undefined ? {} : { cnf: { 'x5t#S256': thumbprint } };
+}
+
+async function findStanding(
+  jwt: string,
+  kind: 'access-of-person' | 'access-of-client',
+  { reader, standing }: AccessTokenDependencies,
+) {
+  // The library looks for a token among both kinds; only the right one is worth a signature check.
+  if (reader.claimedKind(jwt) !== kind) return null;
+  const read = reader.read(jwt);
+  if (read.kind !== 'access') return null;
+  const state = await standingOf(standing, read.kid, read.claims);
+  return state.stands ? { claims: read.claims, authorization: state.authorization } : null;
+}
+
+function commonProperties(claims: AccessTokenClaims, { reader }: AccessTokenDependencies): Record<string, unknown> {
+  const { route } = currentRequest().oidc;
+  return {
+    clientId: claims.client_id,
+    // The library takes a token without audience to be good for userinfo.
+    aud: route === 'userinfo' && reader.isForIssuer(claims) ? undefined : claims.aud,
+    scope: claims.scope,
+    jti: claims.jti,
+    iat: claims.iat,
+    exp: claims.exp,
+    jkt: claims.cnf?.jkt,
+    'x5t#S256': claims.cnf?.['x5t#S256'],
+  };
+}
+
+/** A client that acts for itself is its own subject: RFC 9068 section 2.2. */
+function withSubject(token: (ClientCredentials & LibraryModel) | undefined) {
+  if (token !== undefined) Object.assign(token, { extra: { ...(token as AnyAccessToken).extra, sub: token.clientId } });
+  return token;
+}

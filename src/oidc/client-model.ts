@@ -1,0 +1,160 @@
+import type { AllClientMetadata, Client as LibraryClient, Provider } from 'oidc-provider';
+import { type Client, usesSecret } from '#src/clients/client.ts';
+import type { ClientRegistry } from '#src/clients/client-registry.ts';
+import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts';
+import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
+import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
+import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
+import { RESOURCE_SERVER_CLIENT_PREFIX, type ResourceServer } from '#src/resources/resource-server.ts';
+
+/** Who authenticates: an application, or a resource server that asks about tokens. */
+export type Registered =
+  | { readonly kind: 'client'; readonly client: Client; readonly secrets: readonly ClientSecret[] }
+  | { readonly kind: 'resource-server'; readonly resourceServer: ResourceServer; readonly secrets: readonly ClientSecret[] };
+
+export interface ClientDependencies {
+  readonly clients: ClientRegistry;
+  readonly resources: ResourceRegistry;
+  readonly secrets: ClientSecrets;
+}
+
+/** How many parsed clients are held. Each is checked against the store's version at every use. */
+const HELD_CLIENTS_MAX = 10_000;
+
+/** Teaches the library to find clients in the registries, and leaves it their parsed form as long as it is current. */
+export class RegisteredClients {
+  readonly #deps: ClientDependencies;
+  readonly #registered = new WeakMap<object, Registered>();
+  readonly #held = new Map<string, { version: number; client: LibraryClient }>();
+
+  constructor(deps: ClientDependencies) {
+    this.#deps = deps;
+  }
+
+  /** What the registries know of one of the library's clients. */
+  of(client: object): Registered {
+    const registered = this.#registered.get(client);
+    if (registered === undefined) throw new Error('this client was not found in a registry');
+    return registered;
+  }
+
+  /** The application behind one of the library's clients; `null` for a resource server. */
+  application(client: object): Client | null {
+    const registered = this.of(client);
+    return registered.kind === 'client' ? registered.client : null;
+  }
+
+  async exists(clientId: string): Promise<boolean> {
+    return (await this.#find(clientId)) !== null;
+  }
+
+  teach(provider: Provider): void {
+    const Clients = provider.Client as unknown as {
+      new (metadata: AllClientMetadata): LibraryClient;
+      find(id: unknown): Promise<LibraryClient | undefined>;
+      prototype: LibraryClient & {
+        compareClientSecret(presented: string): boolean;
+        redirectUriAllowed(uri: string): boolean;
+        postLogoutRedirectUriAllowed(uri: string): boolean;
+      };
+    };
+    Clients.find = async (id) => {
+      const found = typeof id === 'string' && id !== '' ? await this.#find(id) : null;
+      if (found === null) return undefined;
+      const held = this.#held.get(id as string);
+      if (held?.version === found.version) return held.client;
+      const client = new Clients(metadataOf(found.registered));
+      addOlderSecret(client, found.registered);
+      this.#registered.set(client, found.registered);
+      this.#hold(id as string, { version: found.version, client });
+      return client;
+    };
+    const { secrets } = this.#deps;
+    const registeredAs = (client: object) => this.of(client);
+    Clients.prototype.compareClientSecret = function compareClientSecret(presented) {
+      return secrets.matches(registeredAs(this).secrets, presented);
+    };
+    Clients.prototype.redirectUriAllowed = function allowed(this: LibraryClient, uri) {
+      return redirectUriAllowed(this.redirectUris ?? [], uri);
+    };
+    Clients.prototype.postLogoutRedirectUriAllowed = function allowed(this: LibraryClient, uri) {
+      return redirectUriAllowed(this.postLogoutRedirectUris ?? [], uri);
+    };
+  }
+
+  async #find(clientId: string): Promise<{ version: number; registered: Registered } | null> {
+    if (clientId.startsWith(RESOURCE_SERVER_CLIENT_PREFIX)) {
+      const record = await this.#deps.resources.findByClientId(clientId);
+      if (record === null) return null;
+      const { value: resourceServer, version } = record;
+      return { version, registered: { kind: 'resource-server', resourceServer, secrets: resourceServer.secrets } };
+    }
+    const record = await this.#deps.clients.find(clientId);
+    if (record === null) return null;
+    const { value: client, version } = record;
+    return { version, registered: { kind: 'client', client, secrets: client.secrets } };
+  }
+
+  #hold(id: string, entry: { version: number; client: LibraryClient }): void {
+    this.#held.delete(id);
+    this.#held.set(id, entry);
+    if (this.#held.size > HELD_CLIENTS_MAX) this.#held.delete(this.#held.keys().next().value as string);
+  }
+}
+
+function metadataOf(registered: Registered): AllClientMetadata {
+  if (registered.kind === 'resource-server') {
+    const { clientId, name } = registered.resourceServer;
+    return {
+      client_id: clientId,
+      client_name: name,
+      client_secret: placeholderSecret(registered),
+      grant_types: [],
+      response_types: [],
+      redirect_uris: [],
+      token_endpoint_auth_method: 'client_secret_basic',
+    };
+  }
+  const { client } = registered;
+  const openidScope = formatScope(client.scope.filter(isOpenIdScope));
+  const codeFlow = client.grantTypes.includes('authorization_code');
+  return {
+    client_id: client.clientId,
+    client_name: client.name,
+    application_type: client.applicationType,
+    grant_types: [...client.grantTypes],
+    response_types: codeFlow ? ['code'] : [],
+    redirect_uris: client.redirectUris,
+    post_logout_redirect_uris: client.postLogoutRedirectUris,
+    token_endpoint_auth_method: client.authenticationMethod,
+    id_token_signed_response_alg: client.idTokenSignedResponseAlg as 'ES256',
+    ...(openidScope === '' ? undefined : { scope: openidScope }),
+    ...(client.clientUri === null ? undefined : { client_uri: client.clientUri }),
+    ...(client.jwksUri === null ? undefined : { jwks_uri: client.jwksUri }),
+    ...(client.jwks === null ? undefined : { jwks: client.jwks as { keys: [] } }),
+    ...(usesSecret(client.authenticationMethod) ? { client_secret: placeholderSecret(registered) } : undefined),
+  };
+}
+
+/**
+ * The library wants a secret to be there. It is given the text where signatures are checked by it, and elsewhere a
+ * digest, which it never compares: `compareClientSecret` is ours.
+ */
+function placeholderSecret({ secrets }: Registered): string {
+  const newest = secrets.at(-1);
+  if (newest === undefined) throw new Error('a client that authenticates by secret has one');
+  return newest.text ?? newest.digest;
+}
+
+/** While a secret is being rolled, assertions signed with the one before it are accepted as well. */
+function addOlderSecret(client: LibraryClient, { secrets }: Registered): void {
+  const { symmetricKeyStore } = client as unknown as {
+    symmetricKeyStore: { add(key: object): void } & Iterable<{ alg: string; use: string }>;
+  };
+  for (const { text } of secrets.slice(0, -1)) {
+    if (text === undefined) continue;
+    for (const { alg, use } of [...symmetricKeyStore]) {
+      symmetricKeyStore.add({ alg, use, kty: 'oct', k: Buffer.from(text).toString('base64url') });
+    }
+  }
+}

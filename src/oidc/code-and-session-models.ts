@@ -1,0 +1,68 @@
+import { type AuthorizationCode, errors, type Provider, type ReplayDetection, type Session } from 'oidc-provider';
+import type { Clock } from '#src/clock.ts';
+import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
+import type { Records } from '#src/records.ts';
+import type { Authorizations } from '#src/tokens/authorization.ts';
+import { epochSeconds } from '#src/units.ts';
+
+interface Dependencies {
+  readonly records: Records;
+  readonly clock: Clock;
+  readonly authorizations: Authorizations;
+}
+
+/** Teaches the library that an authorization opens with its code and, unless it is for offline access, ends with its session. */
+export function teachCodesAndSessions(provider: Provider, deps: Dependencies): void {
+  teachCodes(provider, deps);
+  teachSessions(provider, deps);
+  teachReplayDetection(provider, deps);
+}
+
+function teachCodes(provider: Provider, { authorizations }: Dependencies): void {
+  const Codes = teachable<AuthorizationCode>(provider.AuthorizationCode);
+  const save = Codes.prototype.save;
+  Codes.prototype.save = async function saveCode(this: AuthorizationCode & LibraryModel) {
+    const { grant, session } = currentRequest().oidc;
+    if (grant === undefined || this.grantId === undefined) throw new Error('a code carries a grant');
+    const { payload = {} } = await (grant as unknown as LibraryModel).getValueAndPayload();
+    // Both writes belong to one turn, so the store commits them together.
+    const [opened, value] = await Promise.all([
+      authorizations.open(this.grantId, {
+        subject: grant.accountId as string,
+        clientId: grant.clientId as string,
+        grant: payload,
+        family: null,
+        sessionUid: this.scopes.has('offline_access') ? null : (session?.uid ?? null),
+      }),
+      save.call(this),
+    ]);
+    if (!opened) throw new errors.AccessDenied('the session has ended');
+    return value;
+  };
+}
+
+function teachSessions(provider: Provider, { authorizations }: Dependencies): void {
+  const Sessions = teachable<Session>(provider.Session);
+  const destroy = Sessions.prototype.destroy;
+  Sessions.prototype.destroy = async function destroySession(this: Session & LibraryModel) {
+    await authorizations.endWithSession(this.uid);
+    await destroy.call(this);
+  };
+}
+
+/** Whoever presents an assertion or a proof first has used it: RFC 7523 section 3, RFC 9449 section 11.1. */
+function teachReplayDetection(provider: Provider, { records, clock }: Dependencies): void {
+  const Replays = provider.ReplayDetection as unknown as {
+    unique(issuer: string, id: string, expiresAt: number): Promise<boolean>;
+  } & typeof ReplayDetection;
+  Replays.unique = async (issuer, id, expiresAt) => {
+    const { outcome } = await records.put({
+      kind: 'replay',
+      id: JSON.stringify([issuer, id]),
+      value: null,
+      expiresAt: epochSeconds(Math.max(Math.ceil(expiresAt), clock.now() + 1)),
+      onlyIf: 'absent',
+    });
+    return outcome === 'stored';
+  };
+}

@@ -1,0 +1,28 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { Middleware } from 'koa';
+import compose from 'koa-compose';
+import type { Provider } from 'oidc-provider';
+import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
+
+/**
+ * The server's metadata: what the library says of itself, asked once, and what Keyturn adds.
+ * RFC 8414 section 2; OpenID Connect Discovery section 3.
+ */
+export async function discoveryDocument(
+  provider: Provider,
+  added: { readonly languages: readonly string[] },
+): Promise<Record<string, unknown>> {
+  const request = new IncomingMessage(new Socket());
+  request.method = 'GET';
+  request.url = '/.well-known/openid-configuration';
+  const ctx = provider.createContext(request, new ServerResponse(request));
+  await compose(provider.middleware as Middleware[])(ctx, async () => undefined);
+  const methods = CLIENT_AUTHENTICATION_METHODS.filter((method) => method !== 'none');
+  return {
+    ...(ctx.body as object),
+    introspection_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_methods_supported: [...CLIENT_AUTHENTICATION_METHODS],
+    ui_locales_supported: added.languages,
+  };
+}

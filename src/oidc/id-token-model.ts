@@ -1,0 +1,26 @@
+import { type Client, errors, type Provider } from 'oidc-provider';
+import { parseJwt, verifyJwt } from '#src/signing/jws.ts';
+import type { KeyHolder } from '#src/signing/key-holder.ts';
+
+/**
+ * Teaches the library to accept an ID token as a hint as long as its key is published, and not only while that key
+ * signs: OpenID Connect RP-Initiated Logout section 2. An expired one is still a good hint.
+ */
+export function teachIdTokens(provider: Provider, { issuer, keys }: { issuer: string; keys: KeyHolder }): void {
+  const IdTokens = provider.IdToken as unknown as {
+    validate(jwt: string, client: Client): Promise<{ header: object; payload: object }>;
+  };
+  IdTokens.validate = async (jwt, client) => {
+    const parsed = parseJwt(jwt);
+    const valid =
+      parsed !== null &&
+      verifyJwt(parsed, (kid) => keys.verifier(kid)) &&
+      parsed.header.alg === client.idTokenSignedResponseAlg &&
+      parsed.header.typ !== 'at+jwt' &&
+      parsed.claims['iss'] === issuer &&
+      typeof parsed.claims['sub'] === 'string' &&
+      [parsed.claims['aud']].flat().includes(client.clientId);
+    if (!valid) throw new errors.InvalidRequest('could not validate id_token_hint');
+    return { header: parsed.header, payload: parsed.claims };
+  };
+}

@@ -1,0 +1,73 @@
+import type { Context } from 'koa';
+import { errors, type Interaction as LibraryInteraction, type InteractionResults, type Provider } from 'oidc-provider';
+import { isOpenIdScope } from '#src/clients/scope.ts';
+import type { Consent } from '#src/interaction/consent.ts';
+import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
+import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
+
+/** The interactions of the library. The browser is known by its cookies. */
+export function libraryInteractions(provider: Provider, resources: ResourceRegistry): Interactions<Context> {
+  return {
+    find: async (ctx) => {
+      const details = await unlessEnded(provider.interactionDetails(ctx.req, ctx.res));
+      return details === null ? null : describe(details, provider, resources);
+    },
+    answer: (ctx, answer) => unlessEnded(provider.interactionResult(ctx.req, ctx.res, resultOf(answer))),
+  };
+}
+
+async function unlessEnded<T>(promise: Promise<T>): Promise<T | null> {
+  try {
+    return await promise;
+  } catch (problem) {
+    if (problem instanceof errors.SessionNotFound) return null;
+    throw problem;
+  }
+}
+
+async function describe(
+  { uid, params, prompt, session }: LibraryInteraction,
+  provider: Provider,
+  resources: ResourceRegistry,
+): Promise<Interaction | null> {
+  const clientId = text(params['client_id']);
+  const client = clientId === undefined ? undefined : await provider.Client.find(clientId);
+  if (client === undefined) return null;
+  return {
+    uid,
+    prompt: prompt.name,
+    clientId: client.clientId,
+    clientName: client.clientName ?? client.clientId,
+    clientUri: client.clientUri,
+    redirectUri: text(params['redirect_uri']) ?? '',
+    subject: session?.accountId ?? null,
+    loginHint: text(params['login_hint']),
+    uiLocales: text(params['ui_locales']),
+    requested: await requestedOf(params, resources),
+  };
+}
+
+async function requestedOf(params: Record<string, unknown>, resources: ResourceRegistry): Promise<Consent> {
+  const scopes = (text(params['scope']) ?? '').split(' ').filter((scope) => scope !== '');
+  const identifiers = [params['resource'] ?? []].flat().filter((value) => typeof value === 'string');
+  const perResource = await Promise.all(
+    identifiers.map(async (identifier): Promise<[string, string[]]> => {
+      const offered = (await resources.findByIndicator(identifier))?.scope ?? [];
+      return [identifier, scopes.filter((scope) => offered.includes(scope))];
+    }),
+  );
+  return { scope: scopes.filter(isOpenIdScope), claims: [], resources: Object.fromEntries(perResource) };
+}
+
+function resultOf(answer: Answer): InteractionResults {
+  switch (answer.answer) {
+    case 'signed-in':
+      return { login: { accountId: answer.subject, ts: answer.at, amr: [...answer.amr] } };
+    case 'consented':
+      return { consent: {} };
+    case 'denied':
+      return { error: 'access_denied', error_description: answer.description };
+  }
+}
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

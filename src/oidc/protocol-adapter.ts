@@ -1,0 +1,139 @@
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import type { Clock } from '#src/clock.ts';
+import type { RecordKind, Records, StoredRecord } from '#src/records.ts';
+import { type Authorizations, authorizationGroup } from '#src/tokens/authorization.ts';
+import { after, seconds } from '#src/units.ts';
+
+/** Which kind of record each of the library's models becomes. What is not named here is of kind `protocol`. */
+const KINDS: Readonly<Record<string, RecordKind>> = {
+  AccessToken: 'opaque-access-token',
+  AuthorizationCode: 'authorization-code',
+  ClientCredentials: 'opaque-client-credentials',
+  Interaction: 'interaction',
+  Session: 'session',
+};
+
+/** The library's store of short-lived protocol state, on top of the storage contract. */
+export function protocolAdapter(deps: {
+  records: Records;
+  clock: Clock;
+  authorizations: Authorizations;
+}): (model: string) => Adapter {
+  return (model) => {
+    if (model === 'Grant') return new GrantAdapter(deps.authorizations);
+    return new RecordAdapter({ ...deps, model });
+  };
+}
+
+class RecordAdapter implements Adapter {
+  readonly #records: Records;
+  readonly #clock: Clock;
+  readonly #model: string;
+  readonly #kind: RecordKind;
+
+  constructor({ records, clock, model }: { records: Records; clock: Clock; model: string }) {
+    this.#records = records;
+    this.#clock = clock;
+    this.#model = model;
+    this.#kind = KINDS[model] ?? 'protocol';
+  }
+
+  async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
+    const { grantId, uid, userCode } = payload;
+    const record = {
+      kind: this.#kind,
+      id: this.#id(id),
+      value: payload,
+      expiresAt: expiresIn === undefined ? null : after(this.#clock.now(), seconds(Math.ceil(expiresIn))),
+      ...(grantId === undefined ? undefined : { group: authorizationGroup(grantId) }),
+    };
+    const aliases = [];
+    if (uid !== undefined) aliases.push(`uid:${uid}`);
+    if (userCode !== undefined) aliases.push(`user-code:${userCode}`);
+    let { outcome } = await this.#records.put<AdapterPayload>({ ...record, aliases });
+    if (outcome === 'alias-taken' && this.#kind === 'session') {
+      // A request that began before the session changed its identifier saves it under the old one. The uid keeps
+      // leading to the session as it is now.
+      ({ outcome } = await this.#records.put<AdapterPayload>(record));
+    }
+    if (outcome === 'group-ended') throw new errors.InvalidGrant('the authorization has been ended');
+    if (outcome !== 'stored') throw new Error(`the store refused a ${this.#model}: ${outcome}`);
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    return payloadOf(await this.#records.find<AdapterPayload>(this.#kind, this.#id(id)));
+  }
+
+  async findByUid(uid: string): Promise<AdapterPayload | undefined> {
+    return payloadOf(await this.#records.findByAlias<AdapterPayload>(this.#kind, `uid:${uid}`));
+  }
+
+  async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
+    return payloadOf(await this.#records.findByAlias<AdapterPayload>(this.#kind, `user-code:${userCode}`));
+  }
+
+  /** Exactly one of any number of simultaneous calls returns; for the others the grant is refused. */
+  async consume(id: string): Promise<void> {
+    const outcome = await this.#records.consume(this.#kind, this.#id(id));
+    if (outcome !== 'consumed') throw new errors.InvalidGrant(`${this.#model} ${outcome}`);
+  }
+
+  async destroy(id: string): Promise<void> {
+    await this.#records.remove(this.#kind, this.#id(id));
+  }
+
+  /** Nothing to do: what belongs to an authorization is a group of the store, and ends with the authorization. */
+  async revokeByGrantId(): Promise<void> {}
+
+  /** Kinds that share `protocol` must not meet under one identifier. */
+  #id(id: string): string {
+    return this.#kind === 'protocol' ? `${this.#model}:${id}` : id;
+  }
+}
+
+/** The library's grants are the authorizations of `tokens/`; they are opened with the code that carries them. */
+class GrantAdapter implements Adapter {
+  readonly #authorizations: Authorizations;
+
+  constructor(authorizations: Authorizations) {
+    this.#authorizations = authorizations;
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    const authorization = await this.#authorizations.find(id);
+    return authorization === null ? undefined : (authorization.grant as AdapterPayload);
+  }
+
+  async destroy(id: string): Promise<void> {
+    await this.#authorizations.end(id);
+  }
+
+  async revokeByGrantId(id: string): Promise<void> {
+    await this.#authorizations.end(id);
+  }
+
+  upsert(): Promise<never> {
+    return unsupported();
+  }
+
+  consume(): Promise<never> {
+    return unsupported();
+  }
+
+  findByUid(): Promise<never> {
+    return unsupported();
+  }
+
+  findByUserCode(): Promise<never> {
+    return unsupported();
+  }
+}
+
+async function unsupported(): Promise<never> {
+  throw new Error('a grant is opened by the authorization code that carries it');
+}
+
+function payloadOf(record: StoredRecord<AdapterPayload> | null): AdapterPayload | undefined {
+  if (record === null) return undefined;
+  return record.consumedAt === null ? record.value : { ...record.value, consumed: record.consumedAt };
+}

@@ -1,0 +1,80 @@
+import type { Client, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
+import type { Locales } from '#src/http/locale.ts';
+import type { PageLocals, PageName, Pages } from '#src/http/pages.ts';
+
+/** The pages that the library asks for while it speaks the protocol. */
+export class ProtocolPages {
+  readonly #pages: Pages;
+  readonly #locales: Locales;
+  readonly #accountName: (subject: string) => Promise<string | null>;
+
+  constructor(options: { pages: Pages; locales: Locales; accountName(subject: string): Promise<string | null> }) {
+    this.#pages = options.pages;
+    this.#locales = options.locales;
+    this.#accountName = options.accountName;
+  }
+
+  /** Tells a person what went wrong, where no client can be told. */
+  async renderError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {
+    this.#show(ctx, 'error', {
+      status: ctx.status,
+      code: error.name === 'SessionNotFound' ? 'session_not_found' : out.error,
+      message: out.error_description ?? '',
+      requestId: ctx.state['requestId'],
+    });
+  }
+
+  /** Asks whether to sign out: OpenID Connect RP-Initiated Logout section 2. */
+  async renderSignOut(ctx: KoaContextWithOIDC): Promise<void> {
+    const { session, client } = ctx.oidc;
+    const secret = session?.state?.['secret'];
+    if (session === undefined || typeof secret !== 'string') throw new Error('a sign-out begins with a session');
+    const accountName = session.accountId === undefined ? null : await this.#accountName(session.accountId);
+    const backTo = session.state?.['postLogoutRedirectUri'];
+    this.#show(
+      ctx,
+      'sign-out',
+      {
+        ...clientLocals(client),
+        accountName: accountName ?? undefined,
+        action: ctx.oidc.urlFor('end_session_confirm'),
+        field: 'xsrf',
+        antiForgery: secret,
+        values: { logout: 'yes' },
+        stayHref: typeof client?.clientUri === 'string' ? client.clientUri : '/',
+      },
+      typeof backTo === 'string' ? [backTo] : [],
+    );
+  }
+
+  async renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
+    this.#show(ctx, 'signed-out', clientLocals(ctx.oidc.client));
+  }
+
+  /** Sends a form on to where it belongs: OAuth 2.0 Form Post Response Mode. */
+  renderPostOn(ctx: KoaContextWithOIDC, action: string, fields: Readonly<Record<string, string>>): void {
+    const path = new URL(action).origin === new URL(ctx.oidc.issuer).origin ? new URL(action).pathname : action;
+    this.#show(ctx, 'post-on', { action: path, fields, clientName: ctx.oidc.client?.clientName }, []);
+  }
+
+  #show<Name extends PageName>(
+    ctx: KoaContextWithOIDC,
+    page: Name,
+    locals: PageLocals[Name],
+    formActionOrigins: readonly string[] = [],
+  ): void {
+    const uiLocales = ctx.oidc.params?.['ui_locales'];
+    const language = this.#locales.choose({
+      uiLocales: typeof uiLocales === 'string' ? uiLocales : undefined,
+      acceptLanguage: ctx.get('accept-language'),
+    });
+    const { html, contentSecurityPolicy } = this.#pages.render(page, locals, { language, formActionOrigins });
+    ctx.set('Content-Security-Policy', contentSecurityPolicy);
+    ctx.type = 'html';
+    ctx.body = html;
+  }
+}
+
+function clientLocals(client: Client | undefined) {
+  return client === undefined ? {} : { clientName: client.clientName ?? client.clientId, clientUri: client.clientUri };
+}

@@ -1,0 +1,122 @@
+import { parse, stringify } from 'node:querystring';
+import type { Context, Middleware } from 'koa';
+import compose from 'koa-compose';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { StorageFault } from '#src/fault.ts';
+import { readBody } from '#src/http/request-body.ts';
+import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
+import { ROUTES } from '#src/oidc/provider.ts';
+import { replayed } from '#src/oidc/replayed-request.ts';
+import { carried } from '#src/oidc/token-value.ts';
+
+export interface ProtocolOptions {
+  readonly provider: Provider;
+  readonly pages: ProtocolPages;
+  readonly bodyMax: number;
+  /** Told of everything that the protocol refused, and of every fault. */
+  readonly onProblem: (ctx: KoaContextWithOIDC, problem: Error) => void;
+}
+
+/** How long to wait before asking again when the store is away, in seconds. RFC 9110 section 10.2.3. */
+const RETRY_AFTER_S = 2;
+
+/** The protocol endpoints: the library, and at its edges what its answers or its manners lack. */
+export function protocol({ provider, pages, bodyMax, onProblem }: ProtocolOptions): Middleware {
+  listen(provider, onProblem);
+  const library = compose(provider.middleware as Middleware[]);
+  return async (ctx, next) => {
+    const { path, method } = ctx;
+    if (method === 'POST' && path === ROUTES.authorization) return redirectToGet(ctx, bodyMax);
+    if (method === 'POST' && (path === ROUTES.introspection || path === ROUTES.revocation)) await carryToken(ctx, bodyMax);
+    await library(ctx, next);
+    const { oidc } = ctx as unknown as { oidc?: KoaContextWithOIDC['oidc'] };
+    if (oidc === undefined) return;
+    if (path === ROUTES.revocation) withoutEmptyText(ctx);
+    if (path === ROUTES.introspection && oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
+    selfPosting(ctx as unknown as KoaContextWithOIDC, pages);
+  };
+}
+
+/** The events of the library that tell of a refusal. */
+const REFUSALS = [
+  'authorization.error',
+  'end_session.error',
+  'grant.error',
+  'introspection.error',
+  'pushed_authorization_request.error',
+  'revocation.error',
+  'userinfo.error',
+] as const;
+
+function listen(provider: Provider, onProblem: ProtocolOptions['onProblem']): void {
+  for (const event of REFUSALS) provider.on(event as 'grant.error', onProblem);
+  provider.on('grant.error', (ctx, error) => {
+    // RFC 6749 section 5.2 has a code of its own for this one.
+    const notAllowed = error.error_description === 'requested grant type is not allowed for this client';
+    if (notAllowed) Object.assign(ctx.body as object, { error: 'unauthorized_client' });
+  });
+  provider.on('server_error', (ctx, fault) => {
+    onProblem(ctx, fault);
+    if (!(fault instanceof StorageFault)) return;
+    const body = ctx.body as { error?: string; error_description?: string } | string;
+    ctx.status = 503;
+    ctx.set('Retry-After', String(RETRY_AFTER_S));
+    if (typeof body !== 'object') return;
+    body.error = 'temporarily_unavailable';
+    body.error_description = 'the server cannot reach its store; try again shortly';
+  });
+}
+
+/**
+ * OpenID Connect Core section 3.1.2.1 asks for POST at the authorization endpoint. It is turned into the same request
+ * by GET, so that cookies which no other site may send along with a form need not be given up.
+ */
+async function redirectToGet(ctx: Context, bodyMax: number): Promise<void> {
+  const form = ctx.is('application/x-www-form-urlencoded') ? await readBody(ctx.req, bodyMax) : Buffer.alloc(0);
+  ctx.status = 303;
+  ctx.redirect(`${ROUTES.authorization}?${stringify(parse(form.toString('utf8')))}`);
+}
+
+/** The library takes tokens here that do not look like a JWT: ours travel in disguise. */
+async function carryToken(ctx: Context, bodyMax: number): Promise<void> {
+  if (!ctx.is('application/x-www-form-urlencoded')) return;
+  const form = parse((await readBody(ctx.req, bodyMax)).toString('utf8'));
+  if (typeof form['token'] === 'string') form['token'] = carried(form['token']);
+  ctx.req = replayed(ctx.req, Buffer.from(stringify(form)));
+}
+
+/** RFC 7009 section 2.2: the status says it all. An empty text/plain body makes clients look for JSON in it. */
+function withoutEmptyText(ctx: Context): void {
+  if (ctx.status === 200 && ctx.body === '') ctx.remove('Content-Type');
+}
+
+/** RFC 7662 section 2.1: whoever asks about tokens must be authorized, and a name alone proves nothing. */
+function refusePublicClient(ctx: Context): void {
+  ctx.status = 401;
+  ctx.body = { error: 'invalid_client', error_description: 'introspection needs client authentication' };
+}
+
+const SELF_POSTING_TITLE = '<title>Submitting Callback</title>';
+
+/** The library's own self-posting page has an inline script, and no button where scripts run: ours takes its place. */
+function selfPosting(ctx: KoaContextWithOIDC, pages: ProtocolPages): void {
+  const { body } = ctx;
+  if (typeof body !== 'string' || !body.includes(SELF_POSTING_TITLE)) return;
+  const action = /<form method="post" action="([^"]*)">/.exec(body)?.[1];
+  if (action === undefined) throw new Error("the library's self-posting page has another form than expected");
+  const inputs = body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"\/>/g);
+  const fields = Object.fromEntries([...inputs].map(([, name = '', value = '']) => [unescapeHtml(name), unescapeHtml(value)]));
+  pages.renderPostOn(ctx, unescapeHtml(action), fields);
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&amp;': '&',
+  '&lt;': '<',
+  '&gt;': '>',
+  '&quot;': '"',
+  '&#39;': "'",
+};
+
+function unescapeHtml(text: string): string {
+  return text.replace(/&(?:amp|lt|gt|quot|#39);/g, (entity) => ENTITIES[entity] ?? entity);
+}

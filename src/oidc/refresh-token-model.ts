@@ -1,0 +1,138 @@
+import { errors, type KoaContextWithOIDC, type Provider, type RefreshToken } from 'oidc-provider';
+import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
+import { jwtIn } from '#src/oidc/token-value.ts';
+import { signJwt } from '#src/signing/jws.ts';
+import type { Signer } from '#src/signing/jws.ts';
+import type { Authorizations, Presentation } from '#src/tokens/authorization.ts';
+import {
+  newFamily,
+  REFRESH_TOKEN_TYPE,
+  type RefreshFamily,
+  type RefreshLifetimes,
+  refreshTokenClaims,
+} from '#src/tokens/refresh-token.ts';
+import type { TokenReader } from '#src/tokens/token-reader.ts';
+import type { Clock } from '#src/clock.ts';
+import type { EpochSeconds } from '#src/units.ts';
+
+export interface RefreshTokenDependencies {
+  readonly issuer: string;
+  readonly clock: Clock;
+  readonly authorizations: Authorizations;
+  readonly reader: TokenReader;
+  readonly lifetimes: RefreshLifetimes;
+  /** The key that signed refresh tokens at that time; the same for everyone who asks. */
+  refreshKeyAt(time: EpochSeconds): Signer;
+  /** Throws the protocol's error if the resource that a refresh asks for cannot be had. */
+  assertResource(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
+  /** Told when a family ends because one of its old tokens came back. */
+  onReuse(detail: { authorizationId: string; clientId: string; generation: number }): void;
+}
+
+type Token = RefreshToken & LibraryModel;
+
+/** What the library's instance does not say: which generation was presented, and what it is owed. */
+interface Presented {
+  readonly authorizationId: string;
+  readonly generation: number;
+  readonly outcome: Presentation['outcome'];
+  successor?: string;
+}
+
+/** What every token of a family says, of what the library keeps on a refresh token. */
+const FAMILY_SAYS = [
+  'acr',
+  'amr',
+  'attestationJkt',
+  'authTime',
+  'claims',
+  'gty',
+  'jkt',
+  'nonce',
+  'rar',
+  'resource',
+  'scope',
+  'sid',
+  'x5t#S256',
+] as const;
+
+/**
+ * Teaches the library's refresh tokens to be generations of a family: JWTs that are refused without a look into the
+ * store when forged or expired, used by one compare-and-set, and the same for everyone who is owed the same one.
+ */
+export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDependencies): void {
+  const RefreshTokens = teachable<RefreshToken>(provider.RefreshToken);
+  const presentations = new WeakMap<object, Presented>();
+
+  RefreshTokens.find = async (value) => {
+    const jwt = typeof value === 'string' ? jwtIn(value) : null;
+    const read = jwt === null || deps.reader.claimedKind(jwt) !== 'refresh' ? null : deps.reader.read(jwt);
+    if (read?.kind !== 'refresh') return undefined;
+    const { authorizationId, generation, issuedAt, expiresAt } = read.reading;
+    const presented = await deps.authorizations.present(authorizationId, generation);
+    if (presented.outcome === 'absent') return undefined;
+    const { authorization, family, outcome } = presented;
+    const token = new RefreshTokens({
+      ...family.says,
+      accountId: authorization.subject,
+      clientId: authorization.clientId,
+      grantId: authorizationId,
+      iiat: family.startedAt,
+      iat: issuedAt,
+      exp: expiresAt,
+      jti: `${authorizationId}.${generation}`,
+    });
+    presentations.set(token, { authorizationId, generation, outcome });
+    if (outcome === 'reuse') token.consumed = deps.clock.now();
+    // Introspection asks whether it is the token to use, and one with a successor is not.
+    if (outcome !== 'current') Object.defineProperty(token, 'isValid', { value: false });
+    return token;
+  };
+
+  RefreshTokens.prototype.consume = async function consume(this: Token) {
+    const presented = presentationOf(this);
+    // Whatever the request got wrong must be told before the token is used up, else a typing error costs a sign-in.
+    await deps.assertResource(currentRequest(), this.resourceIndicators);
+    const used = await deps.authorizations.use(presented.authorizationId, presented.generation);
+    if (used.outcome === 'absent') throw new errors.InvalidGrant('the authorization has been ended');
+    if (used.outcome === 'reuse') {
+      await this.destroy();
+      throw new errors.InvalidGrant('refresh token already used');
+    }
+    presented.successor = await tokenOf(presented.authorizationId, used.family, deps);
+    this.emit('consumed');
+  };
+
+  RefreshTokens.prototype.save = async function save(this: Token) {
+    const rotated = currentRequest().oidc.entities.RotatedRefreshToken;
+    const successor = rotated === undefined ? undefined : presentations.get(rotated)?.successor;
+    if (successor !== undefined) return successor;
+    const says = Object.fromEntries(FAMILY_SAYS.map((name) => [name, this[name]]).filter(([, value]) => value !== undefined));
+    const authorizationId = this.grantId as string;
+    // An authorization that ended while its code was being redeemed leaves a token that was never alive.
+    const family = (await deps.authorizations.startFamily(authorizationId, says)) ?? newFamily(says, deps.clock.now());
+    return tokenOf(authorizationId, family, deps);
+  };
+
+  RefreshTokens.prototype.destroy = async function destroy(this: Token) {
+    const { authorizationId, generation, outcome } = presentationOf(this);
+    await deps.authorizations.end(authorizationId);
+    if (outcome === 'reuse' && currentRequest().oidc.route === 'token') {
+      deps.onReuse({ authorizationId, clientId: this.clientId as string, generation });
+    }
+    this.emit('destroyed');
+  };
+
+  RefreshTokens.revokeByGrantId = (grantId) => deps.authorizations.end(grantId);
+
+  function presentationOf(token: Token): Presented {
+    const presented = presentations.get(token);
+    if (presented === undefined) throw new Error('this refresh token was not presented by anyone');
+    return presented;
+  }
+}
+
+async function tokenOf(authorizationId: string, family: RefreshFamily, deps: RefreshTokenDependencies): Promise<string> {
+  const claims = refreshTokenClaims(deps.issuer, authorizationId, family, deps.lifetimes);
+  return signJwt(deps.refreshKeyAt(family.advancedAt), { typ: REFRESH_TOKEN_TYPE }, { ...claims });
+}

@@ -1,0 +1,47 @@
+import {
+  type AccessToken,
+  type Client as LibraryClient,
+  type ClientCredentials,
+  errors,
+  type KoaContextWithOIDC,
+  type RefreshToken,
+} from 'oidc-provider';
+import { isConfidential } from '#src/clients/client.ts';
+import type { RegisteredClients } from '#src/oidc/client-model.ts';
+
+type Token = AccessToken | ClientCredentials | RefreshToken;
+
+/** Who may ask about a token: the resource server that it is meant for, and the client that holds it. RFC 7662 section 4. */
+export function introspectionAllowed(registered: RegisteredClients) {
+  return (_ctx: KoaContextWithOIDC, caller: LibraryClient, token: Token): boolean => {
+    const asking = registered.of(caller);
+    if (asking.kind === 'client') return isConfidential(asking.client) && token.clientId === asking.client.clientId;
+    if (token.kind === 'RefreshToken') return false;
+    const { aud } = token as AccessToken;
+    return [aud].flat().includes(asking.resourceServer.audience);
+  };
+}
+
+/** Only the client that a token was issued to may revoke it, and another is told so: RFC 7009 section 2.1. */
+export function revocationAllowed(_ctx: KoaContextWithOIDC, caller: LibraryClient, token: Token): boolean {
+  if (token.clientId === caller.clientId) return true;
+  throw new errors.UnauthorizedClient('the token was not issued to this client');
+}
+
+/**
+ * Every code flow needs PKCE, but for a confidential client that was registered without and that protects the flow
+ * by an OpenID Connect nonce: RFC 9700 section 2.1.1.
+ */
+export function pkceRequired(registered: RegisteredClients) {
+  return (ctx: KoaContextWithOIDC, caller: LibraryClient): boolean => {
+    const client = registered.application(caller);
+    if (client === null || client.requirePkce || !isConfidential(client)) return true;
+    const { requestParamScopes, params } = ctx.oidc;
+    return !requestParamScopes.has('openid') || typeof params?.['nonce'] !== 'string';
+  };
+}
+
+/** Pages of a client may call from the origins that it is registered to be sent back to. */
+export function corsAllowed(_ctx: KoaContextWithOIDC, origin: string, client: LibraryClient): boolean {
+  return origin !== 'null' && (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin);
+}

@@ -1,0 +1,100 @@
+import { chmod, link, mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { platform } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Clock } from '#src/clock.ts';
+import { SetupFault } from '#src/fault.ts';
+import type { Random } from '#src/random.ts';
+import {
+  type KeyEncryptionKey,
+  newKeyEncryptionKey,
+  parseKeyEncryptionKeys,
+} from '#src/sealing/key-encryption-keys.ts';
+import { Secret } from '#src/secret.ts';
+
+/**
+ * The key-encryption keys in a directory: one in each file whose name ends in `.kek`. None if the directory is empty or
+ * missing. Throws `SetupFault` for a file that others than its owner may read, or that holds no key.
+ */
+export async function readKeyDirectory(directory: string): Promise<KeyEncryptionKey[]> {
+  const path = resolve(directory);
+  try {
+    const names = (await readdir(path)).filter((name) => name.endsWith('.kek')).sort();
+    const keys = await Promise.all(names.map((name) => readKeyFile(join(path, name))));
+    return keys.flat();
+  } catch (error) {
+    if (error instanceof SetupFault) {
+      throw error;
+    }
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return [];
+    }
+    throw new SetupFault(
+      `the key-encryption keys in ${path} cannot be read: ${(error as Error).message}`,
+      `see that ${path} and the files in it belong to the user who runs Keyturn`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Makes the first key-encryption key of a directory. If another process does the same at the same time, one key comes
+ * of it: whoever is later leaves the other's in place.
+ */
+export async function makeFirstKey(
+  directory: string,
+  source: { clock: Clock; random: Random },
+): Promise<void> {
+  const path = resolve(directory);
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    // A checkout makes the directory with the mode of any other.
+    await chmod(path, 0o700);
+    await writeOnce(path, FIRST_KEY_FILE, newKeyEncryptionKey(source));
+  } catch (error) {
+    throw new SetupFault(
+      `no key-encryption key is in ${path}, and none can be made there: ${(error as Error).message}`,
+      `make ${path} writable for the user who runs Keyturn, or give the key by a setting`,
+      { cause: error },
+    );
+  }
+}
+
+/** A fixed name, because only one file of a name can come to be. */
+const FIRST_KEY_FILE = 'first.kek';
+
+const OTHERS_MAY_READ_OR_WRITE = 0o077;
+
+/** Windows knows neither file modes nor the syncing of directories. */
+const IS_POSIX = platform() !== 'win32';
+
+async function readKeyFile(path: string): Promise<KeyEncryptionKey[]> {
+  await using file = await open(path, 'r');
+  const { mode } = await file.stat();
+  if (IS_POSIX && (mode & OTHERS_MAY_READ_OR_WRITE) !== 0) {
+    throw new SetupFault(`others than its owner may read the key file ${path}`, `chmod 600 ${path}`);
+  }
+  return parseKeyEncryptionKeys(new Secret(await file.readFile('utf8')), path);
+}
+
+/** The file appears under its name whole and on the disk, or not at all; one that is there already stays. */
+async function writeOnce(directory: string, name: string, text: Secret): Promise<void> {
+  const draft = await mkdtemp(join(directory, '.new-key-'));
+  try {
+    {
+      await using file = await open(join(draft, name), 'wx', 0o600);
+      await file.writeFile(`${text.reveal()}\n`);
+      await file.sync();
+    }
+    await link(join(draft, name), join(directory, name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw error;
+    }
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+  if (IS_POSIX) {
+    await using entry = await open(directory, 'r');
+    await entry.sync();
+  }
+}

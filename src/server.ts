@@ -1,0 +1,173 @@
+import { fileURLToPath } from 'node:url';
+import Koa, { type Context } from 'koa';
+import type { Logger } from 'pino';
+import type { Account } from '#src/accounts/account.ts';
+import { Refusal } from '#src/fault.ts';
+import { loadAssets } from '#src/http/assets.ts';
+import { failures } from '#src/http/failure.ts';
+import { frontPage } from '#src/http/front-page.ts';
+import { listen } from '#src/http/listen.ts';
+import { type Locales, loadLocales } from '#src/http/locale.ts';
+import { fixedDocument, metadata } from '#src/http/metadata.ts';
+import { createPages, type Pages } from '#src/http/pages.ts';
+import { pinOrigin } from '#src/http/pinned-origin.ts';
+import { probes } from '#src/http/probes.ts';
+import { requestLog } from '#src/http/request-log.ts';
+import { securityHeaders } from '#src/http/security-headers.ts';
+import { AntiForgery } from '#src/interaction/anti-forgery.ts';
+import { Consents } from '#src/interaction/consent.ts';
+import { interactionRoutes } from '#src/interaction/routes.ts';
+import { discoveryDocument } from '#src/oidc/discovery.ts';
+import { libraryInteractions } from '#src/oidc/library-interactions.ts';
+import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
+import { protocol } from '#src/oidc/protocol.ts';
+import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
+import { createProvider, ROUTES } from '#src/oidc/provider.ts';
+import type { Services, Surroundings } from '#src/services.ts';
+import { KeyHolder } from '#src/signing/key-holder.ts';
+import { startSweeping } from '#src/storage/sweeping.ts';
+import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
+import { TokenReader } from '#src/tokens/token-reader.ts';
+
+/** A running server. Disposing it lets requests finish; the services that it was given stay open. */
+export type RunningServer = AsyncDisposable;
+
+/** Metadata seldom changes, and then a client may learn of it late; keys have a setting of their own. In seconds. */
+const METADATA_MAX_AGE = 3600;
+
+const viewsDirectory = fileURLToPath(new URL('../views', import.meta.url));
+
+/** @throws SetupFault when the address cannot be had. */
+export async function startServer(
+  services: Services,
+  { clock, random, log }: Surroundings & { readonly log: Logger },
+): Promise<RunningServer> {
+  const { config, store } = services;
+  await using started = new AsyncDisposableStack();
+  const onFault = (error: unknown) => log.error({ err: error }, 'background work failed and will be tried again');
+  const keys = started.use(
+    new KeyHolder({
+      rotation: services.rotation,
+      clock,
+      onFault,
+      onMaintained: (steps) => log.info({ steps }, 'signing keys changed'),
+    }),
+  );
+  keys.start();
+  started.use(startSweeping({ records: store.records, ...config.sweep, onFault }));
+  let stopping = false;
+  const app = await createApp(services, keys, { clock, random, log, stopping: () => stopping });
+  const server = await listen(app.callback(), { ...config.http, addresses: config.host, port: config.port });
+  started.defer(async () => {
+    stopping = true;
+    await server.stop(config.http.stopGrace);
+  });
+  const running = started.move();
+  return { [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+type AppOptions = Surroundings & { readonly log: Logger; readonly stopping: () => boolean };
+
+async function createApp(services: Services, keys: KeyHolder, { clock, random, log, stopping }: AppOptions): Promise<Koa> {
+  const { config, store } = services;
+  const { issuer } = config;
+  const locales = loadLocales(`${viewsDirectory}/locales`);
+  const assets = loadAssets(`${viewsDirectory}/assets`);
+  const pages = createPages({ viewsDirectory, locales, assets, serverName: new URL(issuer).host });
+  const consents = new Consents(store.records);
+  const protocolPages = new ProtocolPages({ pages, locales, accountName: (subject) => accountName(services, subject) });
+  const cookieKeys = [store.derive('cookies').toString('base64url')];
+  const provider = createProvider({
+    ...services,
+    issuer,
+    clock,
+    random,
+    records: store.records,
+    secrets: services.clientSecrets,
+    keys,
+    signingAlgorithms: config.keys.algorithms,
+    cookieKeys,
+    consents,
+    reader: new TokenReader({ keys, issuer, clock }),
+    pages: protocolPages,
+    lifetimes: config.lifetimes,
+    findAccount: (subject) => services.accounts.findBySubject(subject),
+    onReuse: (detail) => log.warn(detail, 'a used refresh token came back, its family has ended'),
+    fetch: outgoingFetch({ allowPrivateNetwork: config.allowPrivateNetwork, timeout: config.http.outgoingTimeout }),
+  });
+  const app = new Koa();
+  app.keys = cookieKeys;
+  for (const each of [app, provider]) pinOrigin(each, { issuer, trustProxy: config.trustProxy });
+  app.on('error', (error) => log.warn({ err: error }, 'a response could not be sent'));
+
+  const onFault = (ctx: Context, error: unknown) => log.error({ err: error, requestId: ctx.state['requestId'] }, 'request failed');
+  app.use(requestLog(log));
+  app.use(securityHeaders({ issuer }));
+  app.use(failures({ pages, locales, onFault }));
+  app.use(probes({ ping: () => store.records.ping(), stopping }));
+  app.use(assets.middleware);
+  app.use(publicDocuments(keys, await discoveryDocument(provider, locales), config.keys.jwksMaxAge));
+  app.use(welcome(issuer, pages, locales));
+  app.use(
+    interactionRoutes({
+      ...services,
+      clock,
+      consents,
+      pages,
+      locales,
+      interactions: libraryInteractions(provider, services.resources),
+      throttle: new SignInThrottle({
+        records: store.records,
+        clock,
+        failuresPerAccount: config.throttle.signInFailuresPerAccount,
+        failuresPerAddress: config.throttle.signInFailuresPerAddress,
+        window: config.throttle.signInWindow,
+      }),
+      antiForgery: new AntiForgery(store.derive('anti-forgery')),
+      bodyMax: config.http.bodyMax,
+      onSignIn: (ctx, clientId, outcome) => {
+        const { requestId } = ctx.state;
+        const detail = 'answer' in outcome ? { outcome: outcome.outcome, subject: outcome.subject } : outcome;
+        log.info({ requestId, clientId, ...detail }, 'sign-in');
+      },
+    }).routes(),
+  );
+  app.use(protocol({ provider, pages: protocolPages, bodyMax: config.http.bodyMax, onProblem: problemLog(log) }));
+  return app;
+}
+
+async function accountName(services: Services, subject: string): Promise<string | null> {
+  const account: Account | null = await services.accounts.findBySubject(subject);
+  if (account === null || account.state === 'deleted') return null;
+  return account.displayName ?? account.username;
+}
+
+function publicDocuments(keys: KeyHolder, discovery: object, jwksMaxAge: number) {
+  const server = { type: 'application/json', maxAge: METADATA_MAX_AGE, read: fixedDocument(discovery) };
+  return metadata({
+    documents: {
+      '/.well-known/openid-configuration': server,
+      '/.well-known/oauth-authorization-server': server,
+      [ROUTES.jwks]: { type: 'application/jwk-set+json', maxAge: jwksMaxAge, read: () => keys.jwks() },
+    },
+  });
+}
+
+function welcome(issuer: string, pages: Pages, locales: Locales) {
+  const links = {
+    openidConfiguration: '/.well-known/openid-configuration',
+    authorizationServer: '/.well-known/oauth-authorization-server',
+    jwks: ROUTES.jwks,
+  };
+  return frontPage({ pages, locales, locals: { issuer, links } });
+}
+
+/** Refusals are everyday business, faults are not. Neither is logged with what the request carried. */
+function problemLog(log: Logger) {
+  return (ctx: Context & { oidc?: { client?: { clientId: string } | undefined } }, problem: Error) => {
+    const { error, error_description, error_detail, statusCode = 500 } = problem as Error & Record<string, unknown>;
+    const about = { requestId: ctx.state['requestId'], clientId: ctx.oidc?.client?.clientId };
+    if ((statusCode as number) >= 500 && !(problem instanceof Refusal)) log.error({ ...about, err: problem }, 'request failed');
+    else log.info({ ...about, error, description: error_description, detail: error_detail }, 'refused');
+  };
+}

@@ -1,0 +1,120 @@
+import { AccountRegistry } from '#src/accounts/account-registry.ts';
+import { CommonPasswords } from '#src/accounts/common-passwords.ts';
+import { PasswordHasher } from '#src/accounts/password.ts';
+import { PasswordPolicy } from '#src/accounts/password-policy.ts';
+import { ClientRegistry } from '#src/clients/client-registry.ts';
+import { ClientSecrets } from '#src/clients/client-secret.ts';
+import type { Clock } from '#src/clock.ts';
+import type { Config } from '#src/config/schema.ts';
+import type { Random } from '#src/random.ts';
+import { ResourceRegistry } from '#src/resources/resource-registry.ts';
+import type { RingPolicy } from '#src/signing/ring-policy.ts';
+import { KeyRotation } from '#src/signing/rotation.ts';
+import { openStore, type Store } from '#src/storage/open-store.ts';
+import { Authorizations } from '#src/tokens/authorization.ts';
+import { seconds } from '#src/units.ts';
+
+/** Where time and chance come from. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** The domains on one store, without anything that listens: what the command line and the server have in common. */
+export interface Services extends AsyncDisposable {
+  readonly config: Config;
+  readonly store: Store;
+  readonly accounts: AccountRegistry;
+  readonly clients: ClientRegistry;
+  readonly clientSecrets: ClientSecrets;
+  readonly resources: ResourceRegistry;
+  readonly authorizations: Authorizations;
+  readonly rotation: KeyRotation;
+}
+
+/**
+ * Opens the store and everything that lives on it. Any number of processes may do so at the same time.
+ * @throws SetupFault, StorageFault
+ */
+export async function openServices(config: Config, { clock, random }: Surroundings): Promise<Services> {
+  await using opened = new AsyncDisposableStack();
+  const store = opened.use(
+    await openStore({
+      location: config.store,
+      keysDirectory: config.keysDir,
+      ...(config.kek === null ? undefined : { kek: config.kek }),
+      clock,
+      random,
+    }),
+  );
+  const { records } = store;
+  const { algorithms: signingAlgorithms } = config.keys;
+  const secrets = new ClientSecrets({ digestKey: store.derive('client secrets'), clock, random });
+  const rotation = await KeyRotation.open({ records, clock, random, policy: ringPolicyOf(config) });
+  const closing = opened.move();
+  return {
+    config,
+    store,
+    accounts: openAccounts(config, store, { clock, random }),
+    clients: new ClientRegistry({ records, secrets, clock, random, signingAlgorithms }),
+    clientSecrets: secrets,
+    resources: new ResourceRegistry({ records, secrets, clock, random, signingAlgorithms, ...limitsOf(config) }),
+    authorizations: new Authorizations({ records, clock, lifetimes: authorizationLifetimesOf(config) }),
+    rotation,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
+}
+
+function openAccounts({ issuer, passwords }: Config, { records }: Store, { clock, random }: Surroundings): AccountRegistry {
+  return new AccountRegistry({
+    records,
+    hasher: new PasswordHasher({
+      memoryKiB: passwords.argon2MemoryKiB,
+      iterations: passwords.argon2Iterations,
+      parallelism: passwords.argon2Parallelism,
+      concurrency: passwords.hashConcurrency,
+      queueMax: passwords.hashQueueMax,
+      waitMax: passwords.hashWaitMax,
+      random,
+    }),
+    policy: new PasswordPolicy({
+      minLength: passwords.minLength,
+      maxLength: passwords.maxLength,
+      serviceNames: ['Keyturn', new URL(issuer).hostname],
+      commonPasswords: new CommonPasswords(),
+    }),
+    clock,
+    random,
+  });
+}
+
+function limitsOf({ issuer, lifetimes }: Config) {
+  return { issuer, accessTokenLifetimeMax: lifetimes.accessTokenMax };
+}
+
+/** The longest that an access or ID token can live. */
+function longestTokenOf({ lifetimes }: Config) {
+  return seconds(Math.max(lifetimes.accessTokenMax, lifetimes.idToken));
+}
+
+function ringPolicyOf(config: Config): RingPolicy {
+  const { keys, lifetimes } = config;
+  return {
+    algorithms: keys.algorithms,
+    rotateEvery: keys.rotateEvery,
+    jwksMaxAge: keys.jwksMaxAge,
+    longestToken: longestTokenOf(config),
+    longestRefreshToken: lifetimes.refreshAbsolute,
+    ringPoll: keys.ringPoll,
+    clockSkewMax: keys.clockSkewMax,
+  };
+}
+
+function authorizationLifetimesOf(config: Config) {
+  const { refreshIdle, refreshAbsolute, refreshGrace, authorizationCode } = config.lifetimes;
+  return {
+    refresh: { idle: refreshIdle, absolute: refreshAbsolute, grace: refreshGrace },
+    // A code is redeemed for tokens first, and they then live on their own.
+    longestToken: seconds(authorizationCode + longestTokenOf(config)),
+  };
+}

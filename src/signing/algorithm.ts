@@ -1,0 +1,174 @@
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  constants as cryptoConstants,
+  generateKeyPair,
+  type JsonWebKey,
+  type KeyObject,
+  sign,
+  timingSafeEqual,
+  verify,
+} from 'node:crypto';
+import { promisify } from 'node:util';
+import { newIdentifier, type Random } from '#src/random.ts';
+
+/** The algorithms whose public keys stand in the JWK Set. RFC 7518 section 3.1, RFC 8037 section 3.1. */
+export const SIGNING_ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'] as const;
+
+export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
+
+/** What refresh tokens are signed with: a key that only this server holds and that never stands in the JWK Set. */
+export const REFRESH_ALGORITHM = 'HS256';
+
+/** Every algorithm that a token of ours can be signed with. `none` is not one. */
+export type JwsAlgorithm = SigningAlgorithm | typeof REFRESH_ALGORITHM;
+
+/** A key at its birth. `jwk` holds the private part. */
+export interface GeneratedKey {
+  readonly kid: string;
+  readonly alg: JwsAlgorithm;
+  readonly jwk: JsonWebKey;
+}
+
+/** A public key as it stands in the JWK Set. RFC 7517 section 4. */
+export interface PublicJwk extends JsonWebKey {
+  readonly kty: string;
+  readonly kid: string;
+  readonly alg: SigningAlgorithm;
+  readonly use: 'sig';
+}
+
+/** At least 2048 bits are asked for by RFC 7518 section 3.3; every further bit is paid for with each RS256 signature. */
+const RSA_MODULUS_BITS = 2048;
+
+/** As long as the digest: RFC 7518 section 3.2. */
+const HMAC_KEY_BYTES = 32;
+
+interface Recipe {
+  readonly generate: () => Promise<{ privateKey: KeyObject }>;
+  readonly digest: 'sha256' | 'sha384' | null;
+  readonly options: { dsaEncoding?: 'ieee-p1363'; padding?: number; saltLength?: number };
+  /** Slow enough that signing belongs on the thread pool and not on the event loop. */
+  readonly pooled: boolean;
+}
+
+const generatePair = promisify(generateKeyPair);
+const generateRsa = () => generatePair('rsa', { modulusLength: RSA_MODULUS_BITS });
+
+const RECIPES: Readonly<Record<SigningAlgorithm, Recipe>> = {
+  ES256: {
+    generate: () => generatePair('ec', { namedCurve: 'P-256' }),
+    digest: 'sha256',
+    options: { dsaEncoding: 'ieee-p1363' },
+    pooled: false,
+  },
+  ES384: {
+    generate: () => generatePair('ec', { namedCurve: 'P-384' }),
+    digest: 'sha384',
+    options: { dsaEncoding: 'ieee-p1363' },
+    pooled: false,
+  },
+  RS256: {
+    generate: generateRsa,
+    digest: 'sha256',
+    options: { padding: cryptoConstants.RSA_PKCS1_PADDING },
+    pooled: true,
+  },
+  PS256: {
+    generate: generateRsa,
+    digest: 'sha256',
+    options: {
+      padding: cryptoConstants.RSA_PKCS1_PSS_PADDING,
+      saltLength: cryptoConstants.RSA_PSS_SALTLEN_DIGEST,
+    },
+    pooled: true,
+  },
+  EdDSA: { generate: () => generatePair('ed25519'), digest: null, options: {}, pooled: false },
+};
+
+/** The members that make a public key and nothing else, in the order of RFC 7638 section 3.3. */
+const PUBLIC_MEMBERS: Readonly<Record<string, readonly string[]>> = {
+  EC: ['crv', 'kty', 'x', 'y'],
+  OKP: ['crv', 'kty', 'x'],
+  RSA: ['e', 'kty', 'n'],
+};
+
+/**
+ * A new key, made off the event loop. The kid of a key pair is its RFC 7638 thumbprint; that of a symmetric key is
+ * random, since a thumbprint would tell something about the secret (RFC 7638 section 7).
+ */
+export async function generateKey(alg: JwsAlgorithm, random: Random): Promise<GeneratedKey> {
+  if (alg === REFRESH_ALGORITHM) {
+    const k = random.bytes(HMAC_KEY_BYTES).toString('base64url');
+    return { kid: newIdentifier(random), alg, jwk: { kty: 'oct', k } };
+  }
+  const { privateKey } = await RECIPES[alg].generate();
+  const jwk = privateKey.export({ format: 'jwk' });
+  return { kid: thumbprint(jwk), alg, jwk };
+}
+
+/** The SHA-256 JWK thumbprint of an asymmetric key. RFC 7638 section 3. */
+export function thumbprint(jwk: JsonWebKey): string {
+  return createHash('sha256')
+    .update(JSON.stringify(publicMembers(jwk)))
+    .digest('base64url');
+}
+
+/** The members of an asymmetric key that everyone may see, and no other. Throws for a symmetric key: it has none. */
+export function publicMembers(jwk: JsonWebKey): JsonWebKey {
+  const members = PUBLIC_MEMBERS[jwk.kty ?? ''];
+  if (members === undefined) throw new TypeError(`a ${jwk.kty} key has no public part`);
+  return Object.fromEntries(members.map((member) => [member, jwk[member]]));
+}
+
+/** A key of the ring as the JWK Set shows it. */
+export function publicJwk(key: { kid: string; alg: SigningAlgorithm; jwk: JsonWebKey }): PublicJwk {
+  const members = publicMembers(key.jwk);
+  return { ...members, kty: String(members.kty), kid: key.kid, alg: key.alg, use: 'sig' };
+}
+
+/** The key that signs, ready for `node:crypto`. */
+export function importPrivateKey(alg: JwsAlgorithm, jwk: JsonWebKey): KeyObject {
+  if (alg !== REFRESH_ALGORITHM) return createPrivateKey({ key: jwk, format: 'jwk' });
+  return createSecretKey(String(jwk.k), 'base64url');
+}
+
+/** The public half of an asymmetric key, ready for `node:crypto`. */
+export function importPublicKey(jwk: JsonWebKey): KeyObject {
+  return createPublicKey({ key: publicMembers(jwk), format: 'jwk' });
+}
+
+/**
+ * The JWS signature over `data` (RFC 7518 section 3). Elliptic curves and HMAC answer at once, as handing them to
+ * another thread costs more than it saves; RSA answers from the thread pool.
+ */
+export function signWith(alg: JwsAlgorithm, key: KeyObject, data: Buffer): Buffer | Promise<Buffer> {
+  if (alg === REFRESH_ALGORITHM) return hmac(key, data);
+  const { digest, options, pooled } = RECIPES[alg];
+  if (!pooled) return sign(digest, data, { key, ...options });
+  return new Promise((resolve, reject) => {
+    sign(digest, data, { key, ...options }, (error, signature) =>
+      error ? reject(error) : resolve(signature),
+    );
+  });
+}
+
+/** True if `signature` is one that the holder of the private half made over `data`. Never throws for a bad signature. */
+export function verifyWith(alg: SigningAlgorithm, key: KeyObject, data: Buffer, signature: Buffer): boolean {
+  const { digest, options } = RECIPES[alg];
+  return verify(digest, data, { key, ...options }, signature);
+}
+
+/** HMAC SHA-256, RFC 7518 section 3.2. */
+export function hmac(key: KeyObject, data: Buffer): Buffer {
+  return createHmac('sha256', key).update(data).digest();
+}
+
+/** Compares in constant time, so that a forger learns nothing from how long it takes. */
+export function verifyHmac(key: KeyObject, data: Buffer, signature: Buffer): boolean {
+  const expected = hmac(key, data);
+  return signature.length === expected.length && timingSafeEqual(signature, expected);
+}

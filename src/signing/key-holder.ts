@@ -1,0 +1,121 @@
+import type { Clock } from '#src/clock.ts';
+import { REFRESH_ALGORITHM, type SigningAlgorithm } from '#src/signing/algorithm.ts';
+import type { Signer } from '#src/signing/jws.ts';
+import { activeKey } from '#src/signing/key-ring.ts';
+import {
+  type JwksDocument,
+  type KeyView,
+  type PublicVerifier,
+  type RefreshKey,
+  viewOf,
+} from '#src/signing/key-view.ts';
+import { plan, type Step } from '#src/signing/ring-plan.ts';
+import type { KeyRotation } from '#src/signing/rotation.ts';
+import type { EpochSeconds } from '#src/units.ts';
+
+export interface KeyHolderPorts {
+  readonly rotation: KeyRotation;
+  readonly clock: Clock;
+  /** Told of what went wrong in the background; signing goes on with the ring that is held. */
+  readonly onFault: (error: unknown) => void;
+  /** Told of the steps that this node carried out in the background. */
+  readonly onMaintained?: (steps: readonly Step[]) => void;
+}
+
+/** However seldom the ring is read, what is due is carried out at least this often. */
+const POLL_EVERY_MS_MAX = 60_000;
+
+/**
+ * The keys of this node, live. Every call looks at the clock and at the ring that is held, and answers for that
+ * second; what it answers from is built anew only when a key changes its state or the ring its version.
+ */
+export class KeyHolder implements AsyncDisposable {
+  readonly #ports: KeyHolderPorts;
+  #view: KeyView;
+  #timer: NodeJS.Timeout | null = null;
+  #polling: Promise<void> = Promise.resolve();
+  #disposed = false;
+
+  constructor(ports: KeyHolderPorts) {
+    this.#ports = ports;
+    this.#view = viewOf(ports.rotation.held.ring, ports.clock.now());
+  }
+
+  /** The key that signs with this algorithm now. Throws `RangeError` for an algorithm that is not in the settings. */
+  signer(alg: SigningAlgorithm): Signer {
+    const signer = this.#now().signers.get(alg);
+    if (signer === undefined) throw new RangeError(`no key of this server signs with ${alg}`);
+    return signer;
+  }
+
+  /** The key of the JWK Set with this kid; `null` if there is none, it is revoked, or its time is over. */
+  verifier(kid: string): PublicVerifier | null {
+    return this.#now().verifiers.get(kid) ?? null;
+  }
+
+  /** The refresh key with this kid; `null` if there is none, it is revoked, or its time is over. */
+  refreshKey(kid: string): RefreshKey | null {
+    return this.#now().refreshKeys.get(kid) ?? null;
+  }
+
+  /**
+   * The refresh key that signed at `time`, the same on every node, so that each can make again what another has
+   * signed. A revoked key never signs again: the one that took its place does.
+   */
+  refreshKeyAt(time: EpochSeconds): RefreshKey {
+    const { ring, refreshKey, refreshKeys } = this.#now();
+    const then = activeKey(ring, REFRESH_ALGORITHM, time);
+    return (then && refreshKeys.get(then.kid)) ?? refreshKey;
+  }
+
+  /** The public JWK Set: bytes that change exactly when a key enters or leaves it. */
+  jwks(): JwksDocument {
+    return this.#now().jwks;
+  }
+
+  /** Reads the ring now, where the next poll is too late. Throws `StorageFault`. */
+  async refresh(): Promise<void> {
+    await this.#ports.rotation.refresh();
+  }
+
+  /** Follows the ring in the background, and carries out what is due, until disposed. Keeps no process alive. */
+  start(): void {
+    const { ringPoll } = this.#ports.rotation.policy;
+    const every = Math.min(ringPoll * 1000, POLL_EVERY_MS_MAX);
+    const next = () => {
+      if (this.#disposed) return;
+      this.#timer = setTimeout(() => {
+        this.#polling = this.#poll().then(next);
+      }, every).unref();
+    };
+    next();
+  }
+
+  /** Ends the polling, and waits for a poll that is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#polling;
+  }
+
+  async #poll(): Promise<void> {
+    const { rotation, clock, onFault, onMaintained } = this.#ports;
+    try {
+      const { ring } = await rotation.refresh();
+      if (plan(ring, rotation.policy, clock.now()).length === 0) return;
+      const steps = await rotation.maintain();
+      if (steps.length > 0) onMaintained?.(steps);
+    } catch (error) {
+      onFault(error);
+    }
+  }
+
+  #now(): KeyView {
+    const now = this.#ports.clock.now();
+    const { ring } = this.#ports.rotation.held;
+    const view = this.#view;
+    const stands = view.ring === ring && now >= view.from && (view.until === null || now < view.until);
+    if (!stands) this.#view = viewOf(ring, now);
+    return this.#view;
+  }
+}

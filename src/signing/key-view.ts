@@ -1,0 +1,105 @@
+import { createHash, type KeyObject } from 'node:crypto';
+import {
+  hmac,
+  importPrivateKey,
+  importPublicKey,
+  publicJwk,
+  REFRESH_ALGORITHM,
+  type SigningAlgorithm,
+  signWith,
+  verifyHmac,
+  verifyWith,
+} from '#src/signing/algorithm.ts';
+import type { Signer, Verifier } from '#src/signing/jws.ts';
+import {
+  activeKey,
+  type KeyRing,
+  nextChange,
+  type PublishedKey,
+  publishedKeys,
+  type SigningKeyRecord,
+  stateOf,
+  stillVerifies,
+} from '#src/signing/key-ring.ts';
+import type { EpochSeconds } from '#src/units.ts';
+
+/** A key of the JWK Set that still verifies. */
+export interface PublicVerifier extends Verifier {
+  readonly alg: SigningAlgorithm;
+  readonly publicKey: KeyObject;
+}
+
+/** A key that refresh tokens are signed and verified with. The same bytes always get the same signature. */
+export interface RefreshKey extends Verifier {
+  readonly alg: typeof REFRESH_ALGORITHM;
+  sign(data: Buffer): Buffer;
+}
+
+/** The public JWK Set, ready to be sent. RFC 7517 section 5. */
+export interface JwksDocument {
+  readonly body: Buffer;
+  /** A strong entity tag with its quotes. RFC 9110 section 8.8.3. */
+  readonly etag: string;
+}
+
+/** A ring as it stands from one second, included, until another, excluded, with its keys ready for use. */
+export interface KeyView {
+  readonly ring: KeyRing;
+  readonly from: EpochSeconds;
+  readonly until: EpochSeconds | null;
+  readonly signers: ReadonlyMap<SigningAlgorithm, Signer>;
+  readonly verifiers: ReadonlyMap<string, PublicVerifier>;
+  readonly refreshKeys: ReadonlyMap<string, RefreshKey>;
+  /** The refresh key that signs throughout the view. */
+  readonly refreshKey: RefreshKey;
+  readonly jwks: JwksDocument;
+}
+
+/** Builds the view of a ring at `now`. Imports keys, so it is for when something has changed and not for every token. */
+export function viewOf(ring: KeyRing, now: EpochSeconds): KeyView {
+  const published = publishedKeys(ring, now);
+  const refreshKeys = ring.keys
+    .filter((key) => key.alg === REFRESH_ALGORITHM && stillVerifies(ring, key, now))
+    .map(refreshKeyOf);
+  const activeRefreshKid = activeKey(ring, REFRESH_ALGORITHM, now)?.kid;
+  const refreshKey = refreshKeys.find(({ kid }) => kid === activeRefreshKid);
+  if (refreshKey === undefined) throw new Error('The key ring has no active refresh key.');
+  return {
+    ring,
+    from: now,
+    until: nextChange(ring, now),
+    signers: new Map(published.filter(isActive(ring, now)).map((key) => [key.alg, signerOf(key)])),
+    verifiers: new Map(published.map((key) => [key.kid, verifierOf(key)])),
+    refreshKeys: new Map(refreshKeys.map((key) => [key.kid, key])),
+    refreshKey,
+    jwks: jwksOf(published),
+  };
+}
+
+const isActive = (ring: KeyRing, now: EpochSeconds) => (key: SigningKeyRecord) =>
+  stateOf(ring, key, now) === 'active';
+
+function signerOf({ kid, alg, jwk }: PublishedKey): Signer {
+  const privateKey = importPrivateKey(alg, jwk);
+  return { kid, alg, sign: (data) => signWith(alg, privateKey, data) };
+}
+
+function verifierOf({ kid, alg, jwk }: PublishedKey): PublicVerifier {
+  const publicKey = importPublicKey(jwk);
+  return { kid, alg, publicKey, verify: (data, signature) => verifyWith(alg, publicKey, data, signature) };
+}
+
+function refreshKeyOf({ kid, jwk }: SigningKeyRecord): RefreshKey {
+  const secret = importPrivateKey(REFRESH_ALGORITHM, jwk);
+  return {
+    kid,
+    alg: REFRESH_ALGORITHM,
+    sign: (data) => hmac(secret, data),
+    verify: (data, signature) => verifyHmac(secret, data, signature),
+  };
+}
+
+function jwksOf(published: readonly PublishedKey[]): JwksDocument {
+  const body = Buffer.from(JSON.stringify({ keys: published.map(publicJwk) }));
+  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+}

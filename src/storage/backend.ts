@@ -1,0 +1,91 @@
+import type { EpochSeconds, Seconds } from '#src/units.ts';
+
+/**
+ * What a database must be able to do to hold Keyturn's records: the storage contract of `records.ts` in bytes. A
+ * backend never sees an identifier or a value. Keys, aliases, groups, revocation entries and counters reach it as
+ * keyed digests, bodies as sealed bytes; only the kind is in clear, because records are listed by it.
+ *
+ * Each operation is one atomic step, acknowledged only when it is durable. A record with `expiresAt <= now` counts as
+ * absent everywhere. Whatever goes wrong is thrown as `StorageFault`.
+ *
+ * Kept so small that each operation is one transaction in SQL and one script over one hash slot in Redis.
+ */
+export interface Backend extends AsyncDisposable {
+  find(kind: string, key: Digest, now: EpochSeconds): Promise<BackendRecord | null>;
+
+  /** The digest of an alias has its kind in it, so it needs no second argument. */
+  findByAlias(alias: Digest, now: EpochSeconds): Promise<BackendRecord | null>;
+
+  /** Looks at the group first, then at `onlyIf`, then at the aliases, and writes only if all three allow it. */
+  put(write: BackendWrite, now: EpochSeconds): Promise<BackendPutOutcome>;
+
+  consume(kind: string, key: Digest, now: EpochSeconds): Promise<'consumed' | 'already-consumed' | 'absent'>;
+
+  /** True if a record that still lived was removed. */
+  remove(kind: string, key: Digest, now: EpochSeconds): Promise<boolean>;
+
+  /** A group that was ended before stays ended until the later of the two times. */
+  endGroup(group: Digest, rememberUntil: EpochSeconds): Promise<void>;
+
+  /** Up to `limit` living records of a kind whose keys come after `after`, in the byte order of their keys. */
+  list(kind: string, page: BackendPage, now: EpochSeconds): Promise<readonly BackendRecord[]>;
+
+  /** An entry that was revoked before stays revoked until the later of the two times. */
+  revoke(entries: readonly Digest[], until: EpochSeconds): Promise<void>;
+
+  anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean>;
+
+  /** Counts in the window that is open, or opens a new one from `now` to `now + window`. */
+  hit(counter: Digest, window: Seconds, now: EpochSeconds): Promise<BackendCounter>;
+
+  resetCounter(counter: Digest): Promise<void>;
+
+  /** Drops what has expired, looking at no more than `limit` rows of each table. `done` ends a round over them all. */
+  sweep(limit: number, now: EpochSeconds): Promise<{ readonly removed: number; readonly done: boolean }>;
+
+  /** Proves that the database can be read and written, by doing both. */
+  ping(): Promise<void>;
+}
+
+/** `DIGEST_BYTES` opaque bytes. */
+export type Digest = Buffer;
+
+export const DIGEST_BYTES = 32;
+
+export interface BackendRecord {
+  readonly key: Digest;
+  readonly body: Buffer;
+  readonly version: number;
+  readonly expiresAt: EpochSeconds | null;
+  readonly consumedAt: EpochSeconds | null;
+}
+
+export interface BackendWrite {
+  readonly kind: string;
+  readonly key: Digest;
+  readonly body: Buffer;
+  readonly expiresAt: EpochSeconds | null;
+  readonly group: Digest | null;
+  readonly aliases: readonly Digest[];
+  readonly onlyIf: 'absent' | { readonly version: number } | null;
+}
+
+/**
+ * Versions come from one sequence of the whole store, so that the version of a record that was removed and made anew
+ * is a new one too, and nobody who still holds the old one can replace it.
+ */
+export type BackendPutOutcome =
+  | { readonly outcome: 'stored'; readonly version: number }
+  | { readonly outcome: 'stale' }
+  | { readonly outcome: 'alias-taken'; readonly alias: Digest }
+  | { readonly outcome: 'group-ended' };
+
+export interface BackendPage {
+  readonly after: Digest | null;
+  readonly limit: number;
+}
+
+export interface BackendCounter {
+  readonly count: number;
+  readonly resetsAt: EpochSeconds;
+}

@@ -1,0 +1,185 @@
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import type { Clock } from '#src/clock.ts';
+import { Refusal } from '#src/fault.ts';
+import {
+  type ConsumeOutcome,
+  type CounterState,
+  type PutOutcome,
+  RECORD_BYTES_MAX,
+  type RecordKind,
+  type RecordPage,
+  type Records,
+  type RecordWrite,
+  type StoredRecord,
+  type SweepOutcome,
+} from '#src/records.ts';
+import type { Sealer } from '#src/sealing/sealer.ts';
+import { type Backend, type BackendRecord, DIGEST_BYTES, type Digest } from '#src/storage/backend.ts';
+import type { RootSecret } from '#src/storage/root-secret.ts';
+import type { EpochSeconds, Seconds } from '#src/units.ts';
+
+/**
+ * The storage contract over any backend, so that a stolen copy of the database tells next to nothing: identifiers,
+ * aliases, groups, revocation entries and counters reach the backend as keyed digests, identifiers and values as sealed
+ * bodies bound to their kind and key. What a copy does tell: how many records of which kind there are, how long they
+ * are, when they expire and were consumed, and which share a group.
+ */
+export class SealedRecords implements Records {
+  readonly #backend: Backend;
+  readonly #sealer: Sealer;
+  readonly #clock: Clock;
+  readonly #indexKey: KeyObject;
+
+  constructor(parts: { backend: Backend; sealer: Sealer; root: RootSecret; clock: Clock }) {
+    this.#backend = parts.backend;
+    this.#sealer = parts.sealer;
+    this.#clock = parts.clock;
+    this.#indexKey = createSecretKey(parts.root.derive('storage: index'));
+  }
+
+  async find<T>(kind: RecordKind, id: string): Promise<StoredRecord<T> | null> {
+    const record = await this.#backend.find(kind, this.#digest('record', kind, id), this.#clock.now());
+    return record === null ? null : this.#open<T>(kind, record);
+  }
+
+  async findByAlias<T>(kind: RecordKind, alias: string): Promise<StoredRecord<T> | null> {
+    const record = await this.#backend.findByAlias(this.#digest('alias', kind, alias), this.#clock.now());
+    return record === null ? null : this.#open<T>(kind, record);
+  }
+
+  /** Throws `Refusal('record_too_large')` for a value of more than `RECORD_BYTES_MAX`. */
+  async put<T>(record: RecordWrite<T>): Promise<PutOutcome> {
+    const { kind, id, expiresAt, group, onlyIf } = record;
+    if (expiresAt !== null) {
+      assertWhole('expiresAt', expiresAt);
+    }
+    const key = this.#digest('record', kind, id);
+    const aliases = new Map(
+      (record.aliases ?? []).map((alias) => [alias, this.#digest('alias', kind, alias)]),
+    );
+    const write = {
+      kind,
+      key,
+      body: this.#sealer.seal(contextOf(kind, key), encode(record)),
+      expiresAt,
+      group: group === undefined ? null : this.#digest('group', group),
+      aliases: [...aliases.values()],
+      onlyIf: onlyIf ?? null,
+    };
+    const result = await this.#backend.put(write, this.#clock.now());
+    if (result.outcome !== 'alias-taken') {
+      return result;
+    }
+    const [taken = ''] = [...aliases].find(([, digest]) => digest.equals(result.alias)) ?? [];
+    return { outcome: 'alias-taken', alias: taken };
+  }
+
+  async consume(kind: RecordKind, id: string): Promise<ConsumeOutcome> {
+    return this.#backend.consume(kind, this.#digest('record', kind, id), this.#clock.now());
+  }
+
+  async remove(kind: RecordKind, id: string): Promise<boolean> {
+    return this.#backend.remove(kind, this.#digest('record', kind, id), this.#clock.now());
+  }
+
+  async endGroup(group: string, rememberUntil: EpochSeconds): Promise<void> {
+    assertWhole('rememberUntil', rememberUntil);
+    return this.#backend.endGroup(this.#digest('group', group), rememberUntil);
+  }
+
+  /** In the order of the records' digests: stable, and telling nothing. Throws `Refusal('page_unknown')`. */
+  async list<T>(kind: RecordKind, page: { after?: string; limit: number }): Promise<RecordPage<T>> {
+    assertCount('limit', page.limit);
+    const after = page.after === undefined ? null : parseCursor(page.after);
+    // One more than asked for tells whether there is another page.
+    const found = await this.#backend.list(kind, { after, limit: page.limit + 1 }, this.#clock.now());
+    const records = found.slice(0, page.limit);
+    return {
+      records: records.map((record) => this.#open<T>(kind, record)),
+      next: found.length > page.limit ? (records.at(-1)?.key.toString('base64url') ?? null) : null,
+    };
+  }
+
+  async revoke(entries: readonly string[], until: EpochSeconds): Promise<void> {
+    assertWhole('until', until);
+    return this.#backend.revoke(this.#revocations(entries), until);
+  }
+
+  async anyRevoked(entries: readonly string[]): Promise<boolean> {
+    return this.#backend.anyRevoked(this.#revocations(entries), this.#clock.now());
+  }
+
+  async hit(counter: string, window: Seconds): Promise<CounterState> {
+    assertCount('window', window);
+    return this.#backend.hit(this.#digest('counter', counter), window, this.#clock.now());
+  }
+
+  async resetCounter(counter: string): Promise<void> {
+    return this.#backend.resetCounter(this.#digest('counter', counter));
+  }
+
+  async sweep(limit: number): Promise<SweepOutcome> {
+    assertCount('limit', limit);
+    return this.#backend.sweep(limit, this.#clock.now());
+  }
+
+  async ping(): Promise<void> {
+    return this.#backend.ping();
+  }
+
+  #revocations(entries: readonly string[]): Digest[] {
+    return entries.map((entry) => this.#digest('revocation', entry));
+  }
+
+  /** JSON keeps apart what joining the parts would run together, and writes unpaired surrogates as they are. */
+  #digest(label: string, ...parts: readonly string[]): Digest {
+    return createHmac('sha256', this.#indexKey)
+      .update(JSON.stringify([label, ...parts]))
+      .digest();
+  }
+
+  #open<T>(kind: RecordKind, { key, body, version, expiresAt, consumedAt }: BackendRecord): StoredRecord<T> {
+    const plaintext = this.#sealer.open(contextOf(kind, key), body);
+    const { id, value } = JSON.parse(plaintext.toString()) as { id: string; value: T };
+    return { id, value, version, expiresAt, consumedAt };
+  }
+}
+
+function encode({ id, value, kind }: RecordWrite<unknown>): Buffer {
+  const json = JSON.stringify(value) as string | undefined;
+  if (json === undefined) {
+    throw new TypeError('the value of a record must be JSON');
+  }
+  const bytes = Buffer.byteLength(json);
+  if (bytes > RECORD_BYTES_MAX) {
+    throw new Refusal('record_too_large', `a record of ${bytes} bytes is larger than ${RECORD_BYTES_MAX}`, {
+      kind,
+      bytes,
+    });
+  }
+  return Buffer.from(`{"id":${JSON.stringify(id)},"value":${json}}`);
+}
+
+/** What a body is bound to. The key has a fixed length, so nothing else reads the same. */
+const contextOf = (kind: string, key: Digest): Buffer => Buffer.concat([key, Buffer.from(kind)]);
+
+function parseCursor(text: string): Digest {
+  const key = Buffer.from(text, 'base64url');
+  if (key.length !== DIGEST_BYTES) {
+    throw new Refusal('page_unknown', 'this is not where a page of records ended');
+  }
+  return key;
+}
+
+/** A fraction, or NaN, would reach a database as something else than a point in time: as `never`, for one. */
+function assertWhole(name: string, value: number): void {
+  if (!Number.isSafeInteger(value)) {
+    throw new TypeError(`${name} must be a whole number of seconds, not ${value}`);
+  }
+}
+
+function assertCount(name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new TypeError(`${name} must be a whole number above zero, not ${value}`);
+  }
+}

@@ -1,0 +1,219 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { StorageFault } from '#src/fault.ts';
+import type {
+  Backend,
+  BackendCounter,
+  BackendPage,
+  BackendPutOutcome,
+  BackendRecord,
+  BackendWrite,
+  Digest,
+} from '#src/storage/backend.ts';
+import { openDatabase } from '#src/storage/sqlite/database.ts';
+import { storageFault } from '#src/storage/sqlite/errors.ts';
+import { GroupCommit } from '#src/storage/sqlite/group-commit.ts';
+import { prepareStatements, type Statements } from '#src/storage/sqlite/statements.ts';
+import { Sweep } from '#src/storage/sqlite/sweep.ts';
+import { type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
+
+/** Opens, and on first use makes, the embedded store. Throws `SetupFault` when the operator has to act. */
+export async function openSqliteBackend(path: string): Promise<Backend> {
+  return new SqliteBackend(await openDatabase(path));
+}
+
+/**
+ * Records in one SQLite file, which several processes may use at once. Reads see what was last committed, by whomever;
+ * each write looks and writes inside one transaction that holds the database's only write lock.
+ */
+class SqliteBackend implements Backend {
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+  readonly #commit: GroupCommit;
+  readonly #sweep: Sweep;
+  #closing: Promise<void> | null = null;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#statements = prepareStatements(database);
+    this.#commit = new GroupCommit(database);
+    this.#sweep = new Sweep(database);
+  }
+
+  async find(kind: string, key: Digest, now: EpochSeconds): Promise<BackendRecord | null> {
+    return this.#read(() => recordFrom(this.#statements.findRecord.get({ kind, key, now })));
+  }
+
+  async findByAlias(alias: Digest, now: EpochSeconds): Promise<BackendRecord | null> {
+    return this.#read(() => recordFrom(this.#statements.findRecordByAlias.get({ alias, now })));
+  }
+
+  async list(kind: string, { after, limit }: BackendPage, now: EpochSeconds): Promise<BackendRecord[]> {
+    return this.#read(() =>
+      this.#statements.listRecords
+        .all({ kind, after: after ?? BEFORE_FIRST_KEY, limit, now })
+        .map((row) => fromRow(row as unknown as RecordRow)),
+    );
+  }
+
+  async anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean> {
+    return this.#read(() =>
+      entries.some((entry) => this.#statements.isRevoked.get({ entry, now }) !== undefined),
+    );
+  }
+
+  async put(write: BackendWrite, now: EpochSeconds): Promise<BackendPutOutcome> {
+    return this.#write(() => this.#refusal(write, now) ?? this.#store(write));
+  }
+
+  async consume(kind: string, key: Digest, now: EpochSeconds) {
+    return this.#write(() => {
+      if (this.#statements.consumeRecord.run({ kind, key, now }).changes === 1) {
+        return 'consumed';
+      }
+      return this.#livingVersion(kind, key, now) === null ? 'absent' : 'already-consumed';
+    });
+  }
+
+  async remove(kind: string, key: Digest, now: EpochSeconds): Promise<boolean> {
+    return this.#write(() => {
+      const removed = this.#statements.removeRecord.get({ kind, key });
+      const expiresAt = removed?.expires_at_s as number | null | undefined;
+      return expiresAt !== undefined && (expiresAt === null || expiresAt > now);
+    });
+  }
+
+  async endGroup(group: Digest, rememberUntil: EpochSeconds): Promise<void> {
+    return this.#write(() => {
+      this.#statements.rememberEndedGroup.run({ group, rememberUntil });
+      this.#statements.removeGroup.run({ group });
+    });
+  }
+
+  async revoke(entries: readonly Digest[], until: EpochSeconds): Promise<void> {
+    return this.#write(() => {
+      for (const entry of entries) {
+        this.#statements.revoke.run({ entry, until });
+      }
+    });
+  }
+
+  async hit(counter: Digest, window: Seconds, now: EpochSeconds): Promise<BackendCounter> {
+    return this.#write(() => {
+      const row = this.#statements.hit.get({ counter, window, now });
+      return { count: Number(row?.count), resetsAt: epochSeconds(Number(row?.expires_at_s)) };
+    });
+  }
+
+  async resetCounter(counter: Digest): Promise<void> {
+    return this.#write(() => {
+      this.#statements.resetCounter.run({ counter });
+    });
+  }
+
+  async sweep(limit: number, now: EpochSeconds): Promise<{ removed: number; done: boolean }> {
+    return this.#write(() => this.#sweep.step(limit, now));
+  }
+
+  async ping(): Promise<void> {
+    await this.#write(() => this.#statements.nextVersion.get());
+  }
+
+  /** Lets the writes that were asked for finish, moves the write-ahead log into the database, and closes it. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#commit.drain();
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      this.#database.close();
+    } catch (error) {
+      throw storageFault(error);
+    }
+  }
+
+  /** Why the write may not happen, or `null` if it may. Within a transaction. */
+  #refusal({ kind, key, group, aliases, onlyIf }: BackendWrite, now: EpochSeconds): BackendPutOutcome | null {
+    if (group !== null && this.#statements.groupHasEnded.get({ group, now }) !== undefined) {
+      return { outcome: 'group-ended' };
+    }
+    if (onlyIf !== null) {
+      const wanted = onlyIf === 'absent' ? null : onlyIf.version;
+      if (this.#livingVersion(kind, key, now) !== wanted) {
+        return { outcome: 'stale' };
+      }
+    }
+    for (const alias of aliases) {
+      const holder = this.#statements.aliasHolder.get({ alias, now });
+      if (holder !== undefined && !(holder.kind === kind && key.equals(holder.key as Uint8Array))) {
+        return { outcome: 'alias-taken', alias };
+      }
+    }
+    return null;
+  }
+
+  #store({ kind, key, expiresAt, group, body, aliases }: BackendWrite): BackendPutOutcome {
+    const version = Number(this.#statements.nextVersion.get()?.last);
+    const written = this.#statements.writeRecord.get({ kind, key, version, expiresAt, group, body });
+    const record = Number(written?.id);
+    this.#statements.dropAliases.run({ record });
+    for (const alias of aliases) {
+      this.#statements.writeAlias.run({ alias, record });
+    }
+    return { outcome: 'stored', version };
+  }
+
+  #livingVersion(kind: string, key: Digest, now: EpochSeconds): number | null {
+    const row = this.#statements.livingVersion.get({ kind, key, now });
+    return row === undefined ? null : Number(row.version);
+  }
+
+  #read<T>(read: () => T): T {
+    this.#assertOpen();
+    try {
+      return read();
+    } catch (error) {
+      throw storageFault(error);
+    }
+  }
+
+  #write<T>(write: () => T): Promise<T> {
+    this.#assertOpen();
+    return this.#commit.write(write);
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== null) {
+      throw new StorageFault('the store is closed');
+    }
+  }
+}
+
+const BEFORE_FIRST_KEY = Buffer.alloc(0);
+
+interface RecordRow {
+  readonly key: Uint8Array;
+  readonly body: Uint8Array;
+  readonly version: number;
+  readonly expires_at_s: EpochSeconds | null;
+  readonly consumed_at_s: EpochSeconds | null;
+}
+
+function recordFrom(row: object | undefined): BackendRecord | null {
+  return row === undefined ? null : fromRow(row as RecordRow);
+}
+
+function fromRow(row: RecordRow): BackendRecord {
+  return {
+    key: asBuffer(row.key),
+    body: asBuffer(row.body),
+    version: row.version,
+    expiresAt: row.expires_at_s,
+    consumedAt: row.consumed_at_s,
+  };
+}
+
+/** The same bytes, not a copy. */
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

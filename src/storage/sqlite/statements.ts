@@ -1,0 +1,80 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+export type Statements = ReturnType<typeof prepareStatements>;
+
+/** Every statement of the SQLite backend, but for the sweep's. `:now` is the present in epoch seconds. */
+export function prepareStatements(database: DatabaseSync) {
+  return {
+    findRecord: database.prepare(`
+      SELECT key, body, version, expires_at_s, consumed_at_s FROM record
+      WHERE kind = :kind AND key = :key AND (expires_at_s IS NULL OR expires_at_s > :now)`),
+
+    findRecordByAlias: database.prepare(`
+      SELECT key, body, version, expires_at_s, consumed_at_s FROM alias JOIN record ON record.id = alias.record
+      WHERE alias.alias = :alias AND (expires_at_s IS NULL OR expires_at_s > :now)`),
+
+    listRecords: database.prepare(`
+      SELECT key, body, version, expires_at_s, consumed_at_s FROM record
+      WHERE kind = :kind AND key > :after AND (expires_at_s IS NULL OR expires_at_s > :now)
+      ORDER BY key LIMIT :limit`),
+
+    livingVersion: database.prepare(`
+      SELECT version FROM record
+      WHERE kind = :kind AND key = :key AND (expires_at_s IS NULL OR expires_at_s > :now)`),
+
+    nextVersion: database.prepare('UPDATE record_version SET last = last + 1 RETURNING last'),
+
+    // Also over an expired record that has not been swept yet.
+    writeRecord: database.prepare(`
+      INSERT INTO record (kind, key, version, expires_at_s, consumed_at_s, group_key, body)
+      VALUES (:kind, :key, :version, :expiresAt, NULL, :group, :body)
+      ON CONFLICT (kind, key) DO UPDATE SET
+        version = excluded.version, expires_at_s = excluded.expires_at_s, consumed_at_s = NULL,
+        group_key = excluded.group_key, body = excluded.body
+      RETURNING id`),
+
+    consumeRecord: database.prepare(`
+      UPDATE record SET consumed_at_s = :now
+      WHERE kind = :kind AND key = :key AND consumed_at_s IS NULL
+        AND (expires_at_s IS NULL OR expires_at_s > :now)`),
+
+    removeRecord: database.prepare(`
+      DELETE FROM record WHERE kind = :kind AND key = :key RETURNING expires_at_s`),
+
+    aliasHolder: database.prepare(`
+      SELECT kind, key FROM alias JOIN record ON record.id = alias.record
+      WHERE alias.alias = :alias AND (expires_at_s IS NULL OR expires_at_s > :now)`),
+
+    dropAliases: database.prepare('DELETE FROM alias WHERE record = :record'),
+
+    // A conflict is with an expired record: what still lives was looked for before.
+    writeAlias: database.prepare(`
+      INSERT INTO alias (alias, record) VALUES (:alias, :record)
+      ON CONFLICT (alias) DO UPDATE SET record = excluded.record`),
+
+    groupHasEnded: database.prepare(`
+      SELECT 1 FROM ended_group WHERE group_key = :group AND expires_at_s > :now`),
+
+    rememberEndedGroup: database.prepare(`
+      INSERT INTO ended_group (group_key, expires_at_s) VALUES (:group, :rememberUntil)
+      ON CONFLICT (group_key) DO UPDATE SET expires_at_s = max(expires_at_s, excluded.expires_at_s)`),
+
+    removeGroup: database.prepare('DELETE FROM record WHERE group_key = :group'),
+
+    revoke: database.prepare(`
+      INSERT INTO revocation (entry, expires_at_s) VALUES (:entry, :until)
+      ON CONFLICT (entry) DO UPDATE SET expires_at_s = max(expires_at_s, excluded.expires_at_s)`),
+
+    isRevoked: database.prepare(`
+      SELECT 1 FROM revocation WHERE entry = :entry AND expires_at_s > :now`),
+
+    hit: database.prepare(`
+      INSERT INTO counter (counter, count, expires_at_s) VALUES (:counter, 1, :now + :window)
+      ON CONFLICT (counter) DO UPDATE SET
+        count = iif(expires_at_s > :now, count + 1, 1),
+        expires_at_s = iif(expires_at_s > :now, expires_at_s, excluded.expires_at_s)
+      RETURNING count, expires_at_s`),
+
+    resetCounter: database.prepare('DELETE FROM counter WHERE counter = :counter'),
+  };
+}

@@ -1,0 +1,47 @@
+import type { EpochSeconds } from '#src/units.ts';
+
+/** The media type in the header of a JWT access token: RFC 9068 section 2.1. */
+export const ACCESS_TOKEN_TYPE = 'at+jwt';
+
+/** What a JWT access token says: RFC 9068 section 2.2. */
+export interface AccessTokenClaims {
+  readonly iss: string;
+  readonly sub: string;
+  readonly aud: string | readonly string[];
+  readonly client_id: string;
+  readonly iat: EpochSeconds;
+  readonly exp: EpochSeconds;
+  readonly jti: string;
+  readonly scope?: string;
+  readonly auth_time?: EpochSeconds;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
+  /** The authorization that it was issued under; absent where a client acts for itself (RFC 6749 section 4.4). */
+  readonly grant_id?: string;
+  readonly sid?: string;
+  /** The key that it is bound to: RFC 7800 section 3.1; RFC 9449 section 6.1; RFC 8705 section 3.1. */
+  readonly cnf?: { readonly jkt?: string; readonly 'x5t#S256'?: string };
+}
+
+/**
+ * The claims of an access token whose signature has been verified, or `null` if they are not what this issuer signs.
+ * Expiry is not looked at. RFC 9068 section 4.
+ */
+export function readAccessTokenClaims(
+  header: Readonly<Record<string, unknown>>,
+  claims: Readonly<Record<string, unknown>>,
+  issuer: string,
+): AccessTokenClaims | null {
+  if (header['typ'] !== ACCESS_TOKEN_TYPE || claims['iss'] !== issuer) return null;
+  const { sub, aud, client_id, iat, exp, jti } = claims;
+  const texts = [sub, client_id, jti];
+  if (!texts.every((text) => typeof text === 'string' && text !== '')) return null;
+  if (typeof aud !== 'string' && !(Array.isArray(aud) && aud.every((entry) => typeof entry === 'string'))) return null;
+  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return null;
+  return claims as unknown as AccessTokenClaims;
+}
+
+/** The audiences of a token, whether it names one or several: RFC 7519 section 4.1.3. */
+export function audiencesOf(claims: Pick<AccessTokenClaims, 'aud'>): readonly string[] {
+  return typeof claims.aud === 'string' ? [claims.aud] : claims.aud;
+}

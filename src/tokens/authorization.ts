@@ -1,0 +1,154 @@
+import type { Clock } from '#src/clock.ts';
+import type { Records, StoredRecord } from '#src/records.ts';
+import {
+  advance,
+  familyExpiresAt,
+  judge,
+  newFamily,
+  type RefreshFamily,
+  type RefreshLifetimes,
+} from '#src/tokens/refresh-token.ts';
+import { after, type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
+
+/**
+ * What a person has authorized a client to do at one sign-in: RFC 6749 section 1.3 calls it the authorization grant.
+ * It is one record: while that stands, so do the access tokens issued under it, and its refresh tokens are one family.
+ */
+export interface Authorization {
+  readonly subject: string;
+  readonly clientId: string;
+  /** The library's own account of what was granted. Opaque here. */
+  readonly grant: Readonly<Record<string, unknown>>;
+  readonly family: RefreshFamily | null;
+  /** The session it ends with; `null` where it outlives the session (offline_access). */
+  readonly sessionUid: string | null;
+}
+
+export type Presentation =
+  /** Use it: `advance` makes the successor. `retry`: hand out the current token again. */
+  | { readonly outcome: 'current' | 'retry' | 'reuse'; readonly authorization: Authorization; readonly family: RefreshFamily }
+  | { readonly outcome: 'absent' };
+
+/** The group in the store of what was issued under an authorization. */
+export const authorizationGroup = (id: string) => `authorization:${id}`;
+
+/** The group in the store of what ends with a session. */
+export const sessionGroup = (uid: string) => `session:${uid}`;
+
+export interface AuthorizationLifetimes {
+  readonly refresh: RefreshLifetimes;
+  /** The longest that anything issued under an authorization without refresh tokens can live. */
+  readonly longestToken: Seconds;
+}
+
+/** The authorizations in the store. */
+export class Authorizations {
+  readonly #records: Records;
+  readonly #clock: Clock;
+  readonly #lifetimes: AuthorizationLifetimes;
+
+  constructor(options: { records: Records; clock: Clock; lifetimes: AuthorizationLifetimes }) {
+    this.#records = options.records;
+    this.#clock = options.clock;
+    this.#lifetimes = options.lifetimes;
+  }
+
+  /** Opens an authorization. False if its session has ended meanwhile: then nothing may be issued. */
+  async open(id: string, authorization: Authorization): Promise<boolean> {
+    const outcome = await this.#put(id, authorization, 'absent');
+    return outcome === 'stored';
+  }
+
+  async find(id: string): Promise<Authorization | null> {
+    const record = await this.#records.find<Authorization>('authorization', id);
+    return record?.value ?? null;
+  }
+
+  /** Begins the family of refresh tokens of an authorization; `null` if the authorization has ended. */
+  async startFamily(id: string, says: RefreshFamily['says']): Promise<RefreshFamily | null> {
+    for (;;) {
+      const record = await this.#find(id);
+      if (record === null) return null;
+      const family = newFamily(says, this.#clock.now());
+      const outcome = await this.#put(id, { ...record.value, family }, { version: record.version });
+      if (outcome === 'stored') return family;
+      if (outcome === 'group-ended') return null;
+    }
+  }
+
+  /** What it means that a refresh token of this generation is presented now. Changes nothing. */
+  async present(id: string, generation: number): Promise<Presentation> {
+    const record = await this.#find(id);
+    return record === null ? { outcome: 'absent' } : this.#presentation(record.value, generation);
+  }
+
+  /**
+   * Uses a refresh token: the family goes from `generation` to the next, once, however many try. Those who come
+   * second within the grace find `retry` and the same family. `reuse` is only told; ending the family is the caller's.
+   */
+  async use(id: string, generation: number): Promise<Presentation> {
+    for (;;) {
+      const record = await this.#find(id);
+      if (record === null) return { outcome: 'absent' };
+      const presented = this.#presentation(record.value, generation);
+      if (presented.outcome !== 'current') return presented;
+      const family = advance(presented.family, this.#clock.now());
+      const authorization = { ...record.value, family };
+      const outcome = await this.#put(id, authorization, { version: record.version });
+      if (outcome === 'stored') return { outcome: 'current', authorization, family };
+      if (outcome === 'group-ended') return { outcome: 'absent' };
+    }
+  }
+
+  /** Ends an authorization and everything issued under it: RFC 7009 section 2.1. */
+  async end(id: string): Promise<void> {
+    await Promise.all([
+      this.#records.remove('authorization', id),
+      this.#records.endGroup(authorizationGroup(id), this.#allGoneBy()),
+    ]);
+  }
+
+  /** Ends every authorization that was to last as long as the session. */
+  async endWithSession(uid: string): Promise<void> {
+    await this.#records.endGroup(sessionGroup(uid), this.#allGoneBy());
+  }
+
+  #find(id: string): Promise<StoredRecord<Authorization> | null> {
+    return this.#records.find<Authorization>('authorization', id);
+  }
+
+  #presentation(authorization: Authorization, generation: number): Presentation {
+    const { family } = authorization;
+    if (family === null) return { outcome: 'absent' };
+    const now = this.#clock.now();
+    const ended = now >= familyExpiresAt(family, this.#lifetimes.refresh);
+    if (ended || generation > family.generation) return { outcome: 'absent' };
+    return { outcome: judge(family, generation, now, this.#lifetimes.refresh), authorization, family };
+  }
+
+  async #put(id: string, authorization: Authorization, onlyIf: 'absent' | { version: number }) {
+    const { sessionUid } = authorization;
+    const { outcome } = await this.#records.put<Authorization>({
+      kind: 'authorization',
+      id,
+      value: authorization,
+      expiresAt: this.#expiresAt(authorization),
+      onlyIf,
+      ...(sessionUid === null ? undefined : { group: sessionGroup(sessionUid) }),
+    });
+    return outcome;
+  }
+
+  /** It outlives whatever was issued under it, else a token would fall with a record that merely aged. */
+  #expiresAt({ family }: Authorization): EpochSeconds {
+    const { longestToken, refresh } = this.#lifetimes;
+    const base = family === null ? this.#clock.now() : familyExpiresAt(family, refresh);
+    return after(base, longestToken);
+  }
+
+  /** By when nothing that was about to join can still be about to. */
+  #allGoneBy(): EpochSeconds {
+    const { longestToken, refresh } = this.#lifetimes;
+    return epochSeconds(Math.max(after(this.#clock.now(), longestToken), after(this.#clock.now(), refresh.grace)));
+  }
+}

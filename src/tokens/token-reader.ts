@@ -1,0 +1,89 @@
+import type { Clock } from '#src/clock.ts';
+import { type ParsedJwt, parseJwt, type Verifier, verifyJwt } from '#src/signing/jws.ts';
+import {
+  ACCESS_TOKEN_TYPE,
+  type AccessTokenClaims,
+  audiencesOf,
+  readAccessTokenClaims,
+} from '#src/tokens/access-token.ts';
+import { REFRESH_TOKEN_TYPE, readRefreshTokenClaims, type RefreshTokenReading } from '#src/tokens/refresh-token.ts';
+
+/** The keys that tokens may name. */
+export interface VerifyingKeys {
+  verifier(kid: string): Verifier | null;
+  refreshKey(kid: string): Verifier | null;
+}
+
+/** Why a token was turned away, for the log and for `keyturn tokens inspect`; outside it is just not active. */
+export type UnreadableReason = 'malformed' | 'not_ours' | 'unknown_key' | 'bad_signature' | 'expired';
+
+export type TokenReading =
+  | { readonly kind: 'access'; readonly kid: string; readonly claims: AccessTokenClaims }
+  | { readonly kind: 'refresh'; readonly kid: string; readonly reading: RefreshTokenReading }
+  | { readonly kind: 'unreadable'; readonly reason: UnreadableReason };
+
+/**
+ * Reads JWTs that this server issued: shape, type, signature, issuer and lifetime, and nothing that the store would
+ * have to tell. What is forged or expired ends here.
+ */
+export class TokenReader {
+  readonly #keys: VerifyingKeys;
+  readonly #issuer: string;
+  readonly #clock: Clock;
+
+  constructor(options: { keys: VerifyingKeys; issuer: string; clock: Clock }) {
+    this.#keys = options.keys;
+    this.#issuer = options.issuer;
+    this.#clock = options.clock;
+  }
+
+  /** What a JWT claims to be, before any work is spent on it; `null` if it is none of ours. */
+  claimedKind(jwt: string): 'access-of-person' | 'access-of-client' | 'refresh' | null {
+    const parsed = parseJwt(jwt);
+    if (parsed?.header['typ'] === REFRESH_TOKEN_TYPE) return 'refresh';
+    if (parsed?.header['typ'] !== ACCESS_TOKEN_TYPE) return null;
+    return parsed.claims['grant_id'] === undefined ? 'access-of-client' : 'access-of-person';
+  }
+
+  read(jwt: string): TokenReading {
+    const parsed = parseJwt(jwt);
+    if (parsed === null) return unreadable('malformed');
+    if (parsed.header['typ'] === ACCESS_TOKEN_TYPE) return this.#readAccessToken(parsed);
+    if (parsed.header['typ'] === REFRESH_TOKEN_TYPE) return this.#readRefreshToken(parsed);
+    return unreadable('not_ours');
+  }
+
+  /** True if a token is meant for this server's own endpoints, userinfo above all. */
+  isForIssuer(claims: AccessTokenClaims): boolean {
+    return audiencesOf(claims).includes(this.#issuer);
+  }
+
+  #readAccessToken(parsed: ParsedJwt): TokenReading {
+    const signed = checkSignature(parsed, (kid) => this.#keys.verifier(kid));
+    if (typeof signed !== 'object') return unreadable(signed);
+    const claims = readAccessTokenClaims(parsed.header, parsed.claims, this.#issuer);
+    if (claims === null) return unreadable('not_ours');
+    if (this.#clock.now() >= claims.exp) return unreadable('expired');
+    return { kind: 'access', kid: signed.kid, claims };
+  }
+
+  #readRefreshToken(parsed: ParsedJwt): TokenReading {
+    const signed = checkSignature(parsed, (kid) => this.#keys.refreshKey(kid));
+    if (typeof signed !== 'object') return unreadable(signed);
+    const reading = readRefreshTokenClaims(parsed.header, parsed.claims, this.#issuer);
+    if (reading === null) return unreadable('not_ours');
+    if (this.#clock.now() >= reading.expiresAt) return unreadable('expired');
+    return { kind: 'refresh', kid: signed.kid, reading };
+  }
+}
+
+function checkSignature(
+  jwt: ParsedJwt,
+  keys: (kid: string) => Verifier | null,
+): { kid: string } | 'unknown_key' | 'bad_signature' {
+  const { kid } = jwt.header;
+  if (kid === undefined || keys(kid) === null) return 'unknown_key';
+  return verifyJwt(jwt, keys) ? { kid } : 'bad_signature';
+}
+
+const unreadable = (reason: UnreadableReason): TokenReading => ({ kind: 'unreadable', reason });

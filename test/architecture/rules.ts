@@ -1,0 +1,195 @@
+/**
+ * The architecture, as data: which rooms there are and what each may know, where each heavy library lives, who may
+ * see the process. A row carries its reason, which is printed when it is broken. `rule.ts` reads the rows.
+ */
+
+/** A part of the program that is allowed to know certain others. */
+export interface Room {
+  readonly name: string;
+  /** Globs of paths. A file belongs to the first room that claims it. */
+  readonly files: readonly string[];
+  /** Names of rooms, besides itself. */
+  readonly mayImport: readonly string[];
+  readonly reason: string;
+}
+
+/** Something that only a few files may touch. */
+export interface Home {
+  readonly names: readonly string[];
+  /** Globs of paths. */
+  readonly files: readonly string[];
+  readonly reason: string;
+}
+
+/** The files that join a domain to HTTP. */
+const ROUTES = ['src/*/routes.ts', 'src/*/*-routes.ts'];
+
+export const ROOMS: readonly Room[] = [
+  {
+    name: 'leaves',
+    files: ['src/{clock,fault,random,records,secret,units}.ts'],
+    mayImport: [],
+    reason: 'Everything rests on the leaves, so they rest on nothing of ours but one another.',
+  },
+  {
+    name: 'config',
+    files: ['src/config/**'],
+    mayImport: ['leaves', 'domains'],
+    reason: 'Settings are read before anything is built, and speak in the words of the domains.',
+  },
+  {
+    name: 'storage',
+    files: ['src/storage/**'],
+    mayImport: ['leaves', 'domains'],
+    reason:
+      'A store keeps the storage contract for whoever asks; it knows neither the protocol nor who calls.',
+  },
+  {
+    name: 'oidc',
+    files: ['src/oidc/**'],
+    mayImport: ['leaves', 'domains', 'http'],
+    reason:
+      'It joins oidc-provider to the domains and their pages; that it is there at all, only server.ts knows.',
+  },
+  {
+    name: 'http',
+    files: ['src/http/**'],
+    mayImport: ['leaves', 'domains'],
+    reason:
+      'HTTP carries what the domains say and is told its settings; it opens no store and knows no provider.',
+  },
+  {
+    name: 'cli',
+    files: ['src/cli/**'],
+    mayImport: ['leaves', 'domains', 'config', 'services', 'server'],
+    reason:
+      'A command works on what services.ts and server.ts have put together, and puts nothing together itself.',
+  },
+  {
+    name: 'services',
+    files: ['src/services.ts'],
+    mayImport: ['leaves', 'domains', 'config', 'storage'],
+    reason: 'It puts the domains on a store, for the server and for commands that run without one.',
+  },
+  {
+    name: 'server',
+    files: ['src/server.ts'],
+    mayImport: ['leaves', 'domains', 'config', 'services', 'oidc', 'http', 'routes'],
+    reason:
+      'It puts the protocol and HTTP on the services; it knows neither their store nor the command line.',
+  },
+  {
+    name: 'main',
+    files: ['src/main.ts'],
+    mayImport: ['leaves', 'config', 'server', 'cli'],
+    reason: 'The entry turns arguments and signals into calls, and has no other part in the program.',
+  },
+  {
+    name: 'launcher',
+    files: ['src/keyturn.js'],
+    mayImport: ['main'],
+    reason: 'It must run on a Node that can read nothing else of ours.',
+  },
+  {
+    name: 'routes',
+    files: ROUTES,
+    mayImport: ['leaves', 'domains', 'http'],
+    reason: 'Routes translate between HTTP and their domain; nobody but server.ts needs them.',
+  },
+  {
+    name: 'domains',
+    files: [
+      'src/{accounts,admin,audit,clients,federation,interaction,mail,resources}/**',
+      'src/{sealing,signing,throttle,tokens}/**',
+    ],
+    mayImport: ['leaves'],
+    reason:
+      'Domains are the rules of the house: they declare the ports that they need, and stay callable without ' +
+      'HTTP, a store, a protocol library or a configuration.',
+  },
+];
+
+/** Where each heavy library lives. Types of it stay at home too: they would spread its shape. */
+export const LIBRARY_HOMES: readonly Home[] = [
+  {
+    names: ['oidc-provider'],
+    files: ['src/oidc/**'],
+    reason:
+      'It has no stable internals and no types of its own; one room has to be read when its version moves.',
+  },
+  {
+    names: ['node:sqlite', 'ioredis'],
+    files: ['src/storage/**'],
+    reason: 'Everyone else speaks the storage contract, so that every backend serves them alike.',
+  },
+  {
+    names: ['argon2'],
+    files: ['src/accounts/password.ts'],
+    reason: 'Its cost and the re-hashing that follows a change of cost are decided once.',
+  },
+  {
+    names: ['pug'],
+    files: ['src/http/pages.ts'],
+    reason: 'Whatever is shown to a person is escaped and translated in one place.',
+  },
+  {
+    names: ['koa', '@koa/router', 'koa-compose'],
+    files: ['src/http/**', 'src/oidc/**', 'src/server.ts', ...ROUTES],
+    reason: 'Rules stay callable, and testable, without HTTP.',
+  },
+  {
+    names: ['zod'],
+    files: [
+      'src/{config,http,cli}/**',
+      'src/clients/client.ts',
+      'src/resources/resource-server.ts',
+      ...ROUTES,
+    ],
+    reason: 'Input is parsed once, at an edge; behind it the types are the proof.',
+  },
+  {
+    names: ['yaml'],
+    files: ['src/config/**'],
+    reason: 'Only the configuration file is YAML; a parser that few inputs reach is attacked by few.',
+  },
+  {
+    names: ['commander'],
+    files: ['src/cli/**'],
+    reason: 'The grammar of the command line is no concern of what the commands do.',
+  },
+  {
+    names: ['pino'],
+    files: ['src/http/{log,request-log}.ts', 'src/server.ts'],
+    reason: 'What may be logged, and what is struck out of it, is decided where logging is put together.',
+  },
+  {
+    names: ['nodemailer'],
+    files: ['src/mail/**'],
+    reason: 'Everyone else says what to send, not how.',
+  },
+  {
+    names: ['openid-client'],
+    files: ['src/federation/**'],
+    reason: 'Talking to another provider is one domain.',
+  },
+];
+
+export const GLOBAL_HOMES: readonly Home[] = [
+  {
+    names: ['process', 'node:process'],
+    files: ['src/main.ts', 'src/keyturn.js', 'src/config/load.ts'],
+    reason:
+      'Arguments, environment, streams and exits come in from outside, so that a test can give its own.',
+  },
+  {
+    names: ['console', 'node:console'],
+    files: [],
+    reason: 'The server speaks through its log, a command through the streams that it was given.',
+  },
+];
+
+/** Names that say nothing of what a file holds, so that everything ends up in it. */
+export const VAGUE_NAMES = ['common', 'helper', 'helpers', 'misc', 'types', 'util', 'utils'];
+
+/** A file is read in one sitting. */
+export const FILE_LINES_MAX = 400;

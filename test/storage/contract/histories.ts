@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { RECORD_KINDS, type RecordKind, type Records } from '#src/records.ts';
+import { after, seconds } from '#src/units.ts';
+import { RecordsModel } from '#test/storage/contract/records-model.ts';
+import type { MakeStore } from '#test/storage/records-contract.ts';
+import { MovingClock } from '#test/support/moving-clock.ts';
+
+/** All promises at once: whatever is done in whatever order, a store answers as the model does. */
+export function historyContract(makeStore: MakeStore): void {
+  test('a store answers every history of operations, on two connections, as a model in memory does', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 80 }), async (history) => {
+        const clock = new MovingClock();
+        await using store = await makeStore(clock);
+        const connections = [await store.connect(), await store.connect()];
+        const real = new Side(clock);
+        const model = new Side(clock);
+        const records = new RecordsModel(clock);
+        for (const [number, { text, connection, run, wait }] of history.entries()) {
+          clock.move(seconds(wait));
+          const answer = await run(connections[connection]?.records ?? assert.fail(), real);
+          assert.deepEqual(answer, await run(records, model), `step ${number}: ${text}`);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+}
+
+/** What a caller of one store remembers: the store and the model number their versions differently. */
+class Side {
+  readonly clock: MovingClock;
+  readonly #versions = new Map<string, number[]>();
+
+  constructor(clock: MovingClock) {
+    this.clock = clock;
+  }
+
+  learn(name: string, version: number): void {
+    const known = this.#versions.get(name) ?? [];
+    assert.ok(
+      known.every((earlier) => earlier < version),
+      'a version grows with every put',
+    );
+    this.#versions.set(name, [...known, version]);
+  }
+
+  /** The version of the last put, or of one before. */
+  version(name: string, age: number): number {
+    return this.#versions.get(name)?.at(-1 - age) ?? 0;
+  }
+
+  in(length: number) {
+    return after(this.clock.now(), seconds(length));
+  }
+}
+
+type Run = (records: Records, side: Side) => Promise<unknown>;
+
+interface Step {
+  readonly text: string;
+  readonly connection: number;
+  readonly wait: number;
+  readonly run: Run;
+}
+
+/** Few names and short times, so that operations meet. */
+const kind = fc.constantFrom(...RECORD_KINDS.slice(0, 2));
+const id = fc.constantFrom('a', 'b', 'c');
+const name = fc.constantFrom('x', 'y', 'z');
+const length = fc.integer({ min: 0, max: 6 });
+
+const put = fc
+  .record({
+    kind,
+    id,
+    value: fc.jsonValue({ maxDepth: 1 }),
+    lifetime: fc.option(length),
+    group: fc.option(name),
+    aliases: fc.array(name, { maxLength: 2 }),
+    onlyIf: fc.constantFrom('always', 'always', 'absent', 'current', 'older'),
+  })
+  .map((args): [string, Run] => [
+    `put ${JSON.stringify(args)}`,
+    async (records, side) => {
+      const { lifetime, group, onlyIf, ...record } = args;
+      const named = `${record.kind} ${record.id}`;
+      const version = side.version(named, onlyIf === 'older' ? 1 : 0);
+      const answer = await records.put({
+        ...record,
+        expiresAt: lifetime === null ? null : side.in(lifetime),
+        ...(group === null ? {} : { group }),
+        ...(onlyIf === 'always' ? {} : { onlyIf: onlyIf === 'absent' ? onlyIf : { version } }),
+      });
+      if (answer.outcome === 'stored') {
+        side.learn(named, answer.version);
+        return 'stored';
+      }
+      return answer;
+    },
+  ]);
+
+const find = fc
+  .record({ kind, id, alias: name })
+  .map((args): [string, Run] => [
+    `find ${JSON.stringify(args)}`,
+    async (records) => [
+      unversioned(await records.find(args.kind, args.id)),
+      unversioned(await records.findByAlias(args.kind, args.alias)),
+      (await allOf(records, args.kind)).toSorted(),
+    ],
+  ]);
+
+const use = fc
+  .record({ kind, id, how: fc.constantFrom('consume', 'remove') })
+  .map((args): [string, Run] => [
+    `${args.how} ${args.kind} ${args.id}`,
+    (records) =>
+      args.how === 'consume' ? records.consume(args.kind, args.id) : records.remove(args.kind, args.id),
+  ]);
+
+const endGroup = fc
+  .record({ group: name, length })
+  .map((args): [string, Run] => [
+    `endGroup ${JSON.stringify(args)}`,
+    (records, side) => records.endGroup(args.group, side.in(args.length)),
+  ]);
+
+const revoke = fc
+  .record({ entries: fc.array(name, { maxLength: 2 }), length, asked: fc.array(name, { maxLength: 2 }) })
+  .map((args): [string, Run] => [
+    `revoke ${JSON.stringify(args)}`,
+    async (records, side) => {
+      await records.revoke(args.entries, side.in(args.length));
+      return records.anyRevoked(args.asked);
+    },
+  ]);
+
+const count = fc
+  .record({
+    counter: name,
+    window: fc.integer({ min: 1, max: 6 }),
+    reset: fc.constantFrom(false, false, true),
+  })
+  .map((args): [string, Run] => [
+    `count ${JSON.stringify(args)}`,
+    (records) =>
+      args.reset ? records.resetCounter(args.counter) : records.hit(args.counter, seconds(args.window)),
+  ]);
+
+/** What a sweep removes is a backend's own affair; that nobody notices is not. */
+const sweep = fc.integer({ min: 1, max: 3 }).map((limit): [string, Run] => [
+  `sweep ${limit}`,
+  async (records) => {
+    await records.sweep(limit);
+    return null;
+  },
+]);
+
+const step: fc.Arbitrary<Step> = fc
+  .record({
+    connection: fc.nat(1),
+    wait: fc.constantFrom(0, 0, 0, 1, 2, 5),
+    what: fc.oneof(
+      { weight: 6, arbitrary: put },
+      { weight: 4, arbitrary: find },
+      { weight: 3, arbitrary: use },
+      { weight: 1, arbitrary: endGroup },
+      { weight: 1, arbitrary: revoke },
+      { weight: 1, arbitrary: count },
+      { weight: 1, arbitrary: sweep },
+    ),
+  })
+  .map(({ connection, wait, what: [text, run] }) => ({ connection, wait, text, run }));
+
+async function allOf(records: Records, wanted: RecordKind): Promise<string[]> {
+  const page = await records.list(wanted, { limit: 2 });
+  const rest =
+    page.next === null ? [] : (await records.list(wanted, { limit: 10, after: page.next })).records;
+  return [...page.records, ...rest].map((record) => record.id);
+}
+
+function unversioned(record: { readonly version: number } | null) {
+  return record && { ...record, version: 'any' };
+}

@@ -1,0 +1,152 @@
+import type { Clock } from '#src/clock.ts';
+import type {
+  ConsumeOutcome,
+  CounterState,
+  PutOutcome,
+  RecordKind,
+  RecordPage,
+  Records,
+  RecordWrite,
+  StoredRecord,
+  SweepOutcome,
+} from '#src/records.ts';
+import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
+
+/** The storage contract at its shortest: what a store must answer, with no thought of durability, size or speed. */
+export class RecordsModel implements Records {
+  readonly #clock: Clock;
+  readonly #records = new Map<string, ModelRecord>();
+  readonly #endedGroups = new Map<string, EpochSeconds>();
+  readonly #revoked = new Map<string, EpochSeconds>();
+  readonly #counters = new Map<string, CounterState>();
+  #version = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async find<T>(kind: RecordKind, id: string): Promise<StoredRecord<T> | null> {
+    return this.#answer(this.#living().find((record) => record.kind === kind && record.id === id));
+  }
+
+  async findByAlias<T>(kind: RecordKind, alias: string): Promise<StoredRecord<T> | null> {
+    return this.#answer(this.#holder(kind, alias));
+  }
+
+  async put<T>(write: RecordWrite<T>): Promise<PutOutcome> {
+    const { kind, id, group, aliases = [], onlyIf } = write;
+    if (group !== undefined && this.#lives(this.#endedGroups.get(group))) {
+      return { outcome: 'group-ended' };
+    }
+    const present = (await this.find(kind, id))?.version ?? 'absent';
+    if (onlyIf !== undefined && present !== (onlyIf === 'absent' ? onlyIf : onlyIf.version)) {
+      return { outcome: 'stale' };
+    }
+    const alias = aliases.find((wanted) => (this.#holder(kind, wanted)?.id ?? id) !== id);
+    if (alias !== undefined) {
+      return { outcome: 'alias-taken', alias };
+    }
+    this.#version += 1;
+    this.#records.set(`${kind} ${id}`, { ...write, version: this.#version, consumedAt: null });
+    return { outcome: 'stored', version: this.#version };
+  }
+
+  async consume(kind: RecordKind, id: string): Promise<ConsumeOutcome> {
+    const record = this.#living().find((other) => other.kind === kind && other.id === id);
+    if (record === undefined) {
+      return 'absent';
+    }
+    if (record.consumedAt !== null) {
+      return 'already-consumed';
+    }
+    this.#records.set(`${kind} ${id}`, { ...record, consumedAt: this.#clock.now() });
+    return 'consumed';
+  }
+
+  async remove(kind: RecordKind, id: string): Promise<boolean> {
+    const found = await this.find(kind, id);
+    this.#records.delete(`${kind} ${id}`);
+    return found !== null;
+  }
+
+  async endGroup(group: string, rememberUntil: EpochSeconds): Promise<void> {
+    later(this.#endedGroups, group, rememberUntil);
+    for (const [key, record] of this.#records) {
+      if (record.group === group) {
+        this.#records.delete(key);
+      }
+    }
+  }
+
+  async list<T>(kind: RecordKind, page: { after?: string; limit: number }): Promise<RecordPage<T>> {
+    const ids = this.#living().filter((record) => record.kind === kind && record.id > (page.after ?? ''));
+    const sorted = ids.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const records = sorted.slice(0, page.limit);
+    return {
+      records: records.map((record) => this.#stored<T>(record)),
+      next: sorted.length > page.limit ? (records.at(-1)?.id ?? null) : null,
+    };
+  }
+
+  async revoke(entries: readonly string[], until: EpochSeconds): Promise<void> {
+    for (const entry of entries) {
+      later(this.#revoked, entry, until);
+    }
+  }
+
+  async anyRevoked(entries: readonly string[]): Promise<boolean> {
+    return entries.some((entry) => this.#lives(this.#revoked.get(entry)));
+  }
+
+  async hit(counter: string, window: Seconds): Promise<CounterState> {
+    const open = this.#counters.get(counter);
+    const state =
+      open !== undefined && this.#lives(open.resetsAt)
+        ? { ...open, count: open.count + 1 }
+        : { count: 1, resetsAt: after(this.#clock.now(), window) };
+    this.#counters.set(counter, state);
+    return state;
+  }
+
+  async resetCounter(counter: string): Promise<void> {
+    this.#counters.delete(counter);
+  }
+
+  async sweep(): Promise<SweepOutcome> {
+    return { removed: 0, done: true };
+  }
+
+  async ping(): Promise<void> {}
+
+  #living(): ModelRecord[] {
+    return [...this.#records.values()].filter(
+      ({ expiresAt }) => expiresAt === null || this.#lives(expiresAt),
+    );
+  }
+
+  #holder(kind: RecordKind, alias: string): ModelRecord | undefined {
+    return this.#living().find((record) => record.kind === kind && record.aliases?.includes(alias));
+  }
+
+  #lives(until: EpochSeconds | undefined): boolean {
+    return until !== undefined && this.#clock.now() < until;
+  }
+
+  #answer<T>(record: ModelRecord | undefined): StoredRecord<T> | null {
+    return record === undefined ? null : this.#stored(record);
+  }
+
+  #stored<T>({ id, value, version, expiresAt, consumedAt }: ModelRecord): StoredRecord<T> {
+    return { id, value: value as T, version, expiresAt, consumedAt };
+  }
+}
+
+type ModelRecord = RecordWrite<unknown> & {
+  readonly version: number;
+  readonly consumedAt: EpochSeconds | null;
+};
+
+function later(times: Map<string, EpochSeconds>, name: string, time: EpochSeconds): void {
+  const known = times.get(name);
+  times.set(name, known !== undefined && known > time ? known : time);
+}

@@ -1,0 +1,28 @@
+import { describe } from 'node:test';
+import type { Clock } from '#src/clock.ts';
+import type { Store } from '#src/storage/open-store.ts';
+import { groupContract } from '#test/storage/contract/groups.ts';
+import { historyContract } from '#test/storage/contract/histories.ts';
+import { recordContract } from '#test/storage/contract/records.ts';
+import { revocationAndCounterContract } from '#test/storage/contract/revocations-and-counters.ts';
+import { sweepContract } from '#test/storage/contract/sweep.ts';
+
+/** The ten promises of `src/records.ts`, to be kept by every backend. */
+export function recordsContract(name: string, makeStore: MakeStore): void {
+  describe(`the storage contract on ${name}`, () => {
+    recordContract(makeStore);
+    groupContract(makeStore);
+    revocationAndCounterContract(makeStore);
+    sweepContract(makeStore);
+    historyContract(makeStore);
+  });
+}
+
+/** Makes an empty store that lives by this clock. */
+export type MakeStore = (clock: Clock) => Promise<StoreUnderTest>;
+
+/** A store that is thrown away, with every connection to it, at the end of `await using`. */
+export interface StoreUnderTest extends AsyncDisposable {
+  /** Connects once more, as another process would. */
+  connect(): Promise<Store>;
+}

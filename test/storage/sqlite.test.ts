@@ -1,0 +1,4 @@
+import { recordsContract } from '#test/storage/records-contract.ts';
+import { makeSqliteStore } from '#test/storage/sqlite-store.ts';
+
+recordsContract('SQLite', makeSqliteStore);

@@ -1,0 +1,178 @@
+import type { PageLocals, PageName } from '#src/http/pages.ts';
+
+/** What a page is shown with, by the name of what it shows. Together they use every branch of every template. */
+export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, PageLocals[Name]>> } = {
+  front: {
+    'the front page': {
+      issuer: 'https://id.example.com',
+      links: {
+        openidConfiguration: 'https://id.example.com/.well-known/openid-configuration',
+        authorizationServer: 'https://id.example.com/.well-known/oauth-authorization-server',
+        jwks: 'https://id.example.com/jwks',
+      },
+    },
+  },
+  'sign-in': {
+    'a first visit': signIn({}),
+    'a login hint': signIn({ login: 'ada@example.com' }),
+    'a refusal': signIn({ login: 'ada', problem: 'refused' }),
+    'a throttled login, one minute': signIn({ login: 'ada', problem: 'throttled', retryAfterMinutes: 1 }),
+    'a throttled login, some minutes': signIn({
+      login: 'ada',
+      problem: 'throttled',
+      retryAfterMinutes: 14.2,
+    }),
+    'a throttled login': signIn({ login: 'ada', problem: 'throttled' }),
+    'an overloaded server': signIn({ login: 'ada', problem: 'overloaded' }),
+    'an expired page': signIn({ problem: 'expired' }),
+    'a missing login': signIn({ problem: 'missing' }),
+    'a missing password': signIn({ login: 'ada', problem: 'missing' }),
+    'a client without a page': signIn({ clientUri: undefined }),
+    'a very long name': signIn({
+      clientName: 'Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk'.repeat(3),
+    }),
+  },
+  consent: {
+    'the account alone': consent({ groups: [{ scopes: [{ name: 'openid' }] }] }),
+    'every scope there are words for': consent({
+      groups: [
+        {
+          scopes: ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'].map((name) => ({
+            name,
+          })),
+        },
+      ],
+      offline: true,
+    }),
+    'an account and a resource server': consent({
+      clientUri: undefined,
+      groups: [
+        { scopes: [{ name: 'openid' }, { name: 'email' }, { name: 'urn:example:loyalty' }] },
+        {
+          title: 'Invoices',
+          identifier: 'https://invoices.example.com/api',
+          scopes: [
+            {
+              name: 'invoices:read',
+              title: 'Read invoices',
+              description: 'All invoices of your department.',
+            },
+            { name: 'invoices:write', title: 'Write invoices' },
+            { name: 'invoices:export' },
+          ],
+        },
+      ],
+      offline: true,
+      switchAction: '/interaction/abc/switch',
+    }),
+    'a very long name': consent({
+      clientName: 'W'.repeat(200),
+      accountName: `${'a'.repeat(120)}@example.com`,
+      groups: [{ scopes: [{ name: `urn:${'x'.repeat(150)}` }] }],
+    }),
+  },
+  'sign-out': {
+    'a client asks': {
+      clientName: 'Team Wiki',
+      accountName: 'ada@example.com',
+      action: '/session/end/confirm',
+      antiForgery: 'anti-forgery',
+      field: 'xsrf',
+      values: { logout: 'yes' },
+      stayHref: 'https://wiki.example.com/',
+    },
+    'nobody in particular asks': {
+      action: '/session/end/confirm',
+      antiForgery: 'anti-forgery',
+      field: 'xsrf',
+    },
+  },
+  'signed-out': {
+    'from a client': { clientName: 'Team Wiki', clientUri: 'https://wiki.example.com/' },
+    'from a client without a page': { clientName: 'Team Wiki' },
+    'from nowhere': {},
+  },
+  error: {
+    'a bad request': error({
+      status: 400,
+      code: 'invalid_redirect_uri',
+      message: "redirect_uri did not match any of the client's registered redirect_uris",
+    }),
+    'a refusal': error({
+      status: 403,
+      code: 'access_denied',
+      message: 'the resource owner denied the request',
+    }),
+    'an unknown path': error({
+      status: 404,
+      code: 'not_found',
+      message: 'unrecognized route or not allowed method',
+    }),
+    'an expired interaction': error({
+      status: 400,
+      code: 'session_not_found',
+      message: 'interaction expired',
+    }),
+    'a busy server': error({
+      status: 503,
+      code: 'temporarily_unavailable',
+      message: 'too many requests at once',
+    }),
+    'a fault': error({ status: 500, code: 'server_error', message: 'oops! something went wrong' }),
+    'words of its own': error({ title: 'Closed for today', hint: 'We open at nine.' }),
+  },
+  'post-on': {
+    'to a client': {
+      action: 'https://wiki.example.com/callback',
+      fields: { code: 'a code', state: 'a state' },
+      clientName: 'Team Wiki',
+    },
+    'to this server': { action: '/session/end/confirm', fields: { xsrf: 'anti-forgery', logout: 'yes' } },
+  },
+};
+
+export interface Sample {
+  readonly page: PageName;
+  readonly what: string;
+  readonly locals: PageLocals[PageName];
+}
+
+/** Every sample, flat. */
+export const EVERY_SAMPLE: readonly Sample[] = (Object.keys(SAMPLES) as PageName[]).flatMap((page) =>
+  Object.entries(SAMPLES[page]).map(([what, locals]) => ({ page, what, locals })),
+);
+
+export function signIn(differences: Partial<PageLocals['sign-in']>): PageLocals['sign-in'] {
+  return {
+    clientName: 'Team Wiki',
+    clientUri: 'https://wiki.example.com/',
+    action: '/interaction/abc/sign-in',
+    cancelAction: '/interaction/abc/cancel',
+    antiForgery: 'anti-forgery',
+    ...differences,
+  };
+}
+
+export function consent(differences: Partial<PageLocals['consent']>): PageLocals['consent'] {
+  return {
+    clientName: 'Team Wiki',
+    clientUri: 'https://wiki.example.com/',
+    accountName: 'ada@example.com',
+    action: '/interaction/abc/consent',
+    cancelAction: '/interaction/abc/cancel',
+    antiForgery: 'anti-forgery',
+    groups: [],
+    offline: false,
+    ...differences,
+  };
+}
+
+export function error(differences: Partial<PageLocals['error']>): PageLocals['error'] {
+  return {
+    status: 400,
+    code: 'invalid_request',
+    message: 'missing required parameter(s) (client_id)',
+    requestId: 'q3J9hZ0cR2m8',
+    ...differences,
+  };
+}
