@@ -47,8 +47,7 @@ export async function makeFirstKey(
   const path = resolve(directory);
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    // A checkout makes the directory with the mode of any other.
-    await chmod(path, 0o700);
+    await closeToOthers(path);
     await writeOnce(path, FIRST_KEY_FILE, newKeyEncryptionKey(source));
   } catch (error) {
     throw new SetupFault(
@@ -66,6 +65,17 @@ const OTHERS_MAY_READ_OR_WRITE = 0o077;
 
 /** Windows knows neither file modes nor the syncing of directories. */
 const IS_POSIX = platform() !== 'win32';
+
+/** A checkout makes the directory with the mode of any other. Of a mounted one, somebody else may be the owner. */
+async function closeToOthers(directory: string): Promise<void> {
+  try {
+    await chmod(directory, 0o700);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') {
+      throw error;
+    }
+  }
+}
 
 async function readKeyFile(path: string): Promise<KeyEncryptionKey[]> {
   await using file = await open(path, 'r');

@@ -55,7 +55,9 @@ async function openBackend(location: string): Promise<Backend> {
   const [, scheme, path] = /^([a-z]+):(.+)$/.exec(location) ?? [];
   if (scheme !== 'sqlite' || path === undefined) {
     throw new SetupFault(
-      `the location of the store is not one that Keyturn knows: ${scheme === undefined ? '' : `${scheme}:…`}`,
+      scheme === undefined || scheme === 'sqlite'
+        ? 'the location of the store is incomplete'
+        : `Keyturn knows no store of the kind ${scheme}`,
       'write sqlite: and the path of the database file, for example sqlite:data/keyturn.db',
     );
   }

@@ -14,7 +14,7 @@ export function migrate(database: DatabaseSync, path: string): void {
     // Read once more under the lock: another process may have been faster.
     for (const [index, migration] of MIGRATIONS.entries()) {
       if (index >= versionOf(database, path)) {
-        database.exec(migration.sql);
+        take(database, migration);
         database.exec(`PRAGMA user_version = ${index + 1}`);
       }
     }
@@ -36,7 +36,7 @@ interface Migration {
 }
 
 /** The schema, step by step. `PRAGMA user_version` counts the steps taken; one that was released is never edited. */
-export const MIGRATIONS: readonly Migration[] = [
+const MIGRATIONS: readonly Migration[] = [
   {
     name: 'records, aliases, ended groups, revocations and counters',
     sql: `
@@ -85,6 +85,15 @@ export const MIGRATIONS: readonly Migration[] = [
     `,
   },
 ];
+
+function take(database: DatabaseSync, { name, sql }: Migration): void {
+  try {
+    database.exec(sql);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : cause;
+    throw new Error(`the migration "${name}" failed: ${reason}`, { cause });
+  }
+}
 
 function versionOf(database: DatabaseSync, path: string): number {
   const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
