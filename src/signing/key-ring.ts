@@ -124,7 +124,7 @@ export function publishedKeys(ring: KeyRing, now: EpochSeconds): readonly Publis
 
 export type PublishedKey = SigningKeyRecord & { readonly alg: SigningAlgorithm };
 
-export const isPublishable = (key: SigningKeyRecord): key is PublishedKey => key.alg !== REFRESH_ALGORITHM;
+const isPublishable = (key: SigningKeyRecord): key is PublishedKey => key.alg !== REFRESH_ALGORITHM;
 
 /**
  * The first ring, with an active key and a standby for every algorithm: `generated` must hold two of each. Nobody
@@ -156,8 +156,11 @@ export function newRecord(
   policy: RingPolicy,
   times: Pick<SigningKeyRecord, 'publishedAt' | 'readyAt' | 'signsFrom'>,
 ): SigningKeyRecord {
-  const purpose = purposeOf(generated.alg);
-  return { ...generated, purpose, ...times, keptFor: retention(policy, purpose), revoked: null };
+  const { kid, alg, jwk } = generated;
+  const { publishedAt, readyAt, signsFrom } = times;
+  const purpose = purposeOf(alg);
+  const keptFor = retention(policy, purpose);
+  return { kid, alg, purpose, publishedAt, readyAt, signsFrom, keptFor, revoked: null, jwk };
 }
 
 /** The key without what only its owner may know. */

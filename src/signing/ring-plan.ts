@@ -91,20 +91,6 @@ function planAlgorithm(ring: KeyRing, alg: JwsAlgorithm, policy: RingPolicy, now
   return standby.signsFrom > signsFrom ? [{ step: 'reschedule', kid: standby.kid, signsFrom }] : [];
 }
 
-/** The ring with one step carried out; to stage takes a freshly generated key of the algorithm. */
-export function apply(ring: KeyRing, policy: RingPolicy, step: Stage, generated: GeneratedKey): KeyRing;
-export function apply(ring: KeyRing, policy: RingPolicy, step: Exclude<Step, Stage>): KeyRing;
-export function apply(ring: KeyRing, policy: RingPolicy, step: Step, generated?: GeneratedKey): KeyRing {
-  if (step.step === 'stage') {
-    if (generated?.alg !== step.alg) throw new TypeError(`staging takes a new ${step.alg} key`);
-    return { ...ring, keys: [...ring.keys, newRecord(generated, policy, step)] };
-  }
-  if (step.step === 'remove') return { ...ring, keys: ring.keys.filter(({ kid }) => kid !== step.kid) };
-  const key = keyOf(ring, step.kid);
-  if (step.step === 'reschedule') return withKey(ring, { ...key, signsFrom: step.signsFrom });
-  return withKey(ring, { ...key, keptFor: step.keptFor });
-}
-
 /**
  * Carries out every due step, with new keys taken from `generated`. When too few are at hand, `wanting` names an
  * algorithm for each one that is missing, and the caller generates them and begins again.
@@ -125,15 +111,26 @@ export function settle(
         const index = unused.findIndex(({ alg }) => alg === step.alg);
         const [key] = index < 0 ? [] : unused.splice(index, 1);
         if (key === undefined) wanting.push(step.alg);
-        else settled = apply(settled, policy, step, key);
+        else settled = stage(settled, policy, step, key);
       } else {
-        settled = apply(settled, policy, step);
+        settled = apply(settled, step);
       }
     }
     if (wanting.length > 0) return { outcome: 'wanting', wanting };
     done.push(...steps);
   }
   return { outcome: 'settled', ring: settled, done, unused };
+}
+
+function stage(ring: KeyRing, policy: RingPolicy, step: Stage, generated: GeneratedKey): KeyRing {
+  return { ...ring, keys: [...ring.keys, newRecord(generated, policy, step)] };
+}
+
+function apply(ring: KeyRing, step: Exclude<Step, Stage>): KeyRing {
+  if (step.step === 'remove') return { ...ring, keys: ring.keys.filter(({ kid }) => kid !== step.kid) };
+  const key = keyOf(ring, step.kid);
+  if (step.step === 'reschedule') return withKey(ring, { ...key, signsFrom: step.signsFrom });
+  return withKey(ring, { ...key, keptFor: step.keptFor });
 }
 
 export type Settled =

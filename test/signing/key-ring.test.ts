@@ -119,6 +119,7 @@ describe('the key ring', () => {
     const ring = settled(newRing(start), back);
     assert.deepEqual(checkRing(ring, policy, back), []);
     assert.equal(standby(ring, back).signsFrom, after(back, settling));
+    assert.deepEqual(Object.keys(standby(ring, back)), Object.keys(active(newRing(start), start)));
   });
 
   test('of what is wanted but not at hand, settling names every key', () => {

@@ -1,0 +1,82 @@
+import type { ReadStream, WriteStream } from 'node:tty';
+import { stripVTControlCharacters, styleText } from 'node:util';
+
+/** Where a command reads from and writes to; a stream that is no terminal is not one of `node:tty`. */
+export interface Streams {
+  readonly stdin: NodeJS.ReadableStream & Partial<Pick<ReadStream, 'isTTY' | 'setRawMode'>>;
+  readonly stdout: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY'>>;
+  readonly stderr: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY'>>;
+}
+
+/** How a piece of text stands out. */
+export type Emphasis = 'strong' | 'faint' | 'good' | 'bad' | 'notable';
+
+/** Gives text its emphasis where it will be seen in colours, and leaves it alone elsewhere. */
+export type Style = (emphasis: Emphasis, text: string) => string;
+
+const FORMATS = {
+  strong: 'bold',
+  faint: 'dim',
+  good: 'green',
+  bad: 'red',
+  notable: 'yellow',
+} as const;
+
+/** The terminal, or the pipes in its place: the only door through which commands say anything. */
+export class Terminal {
+  readonly streams: Streams;
+
+  constructor(streams: Streams) {
+    this.streams = streams;
+  }
+
+  /** True if somebody is there to answer a question. */
+  get interactive(): boolean {
+    return this.streams.stdin.isTTY === true && this.streams.stderr.isTTY === true;
+  }
+
+  /** True if what is printed is read by a person as it comes. */
+  get watched(): boolean {
+    return this.streams.stdout.isTTY === true;
+  }
+
+  /** For what is printed. Follows NO_COLOR and FORCE_COLOR. */
+  readonly style: Style = (emphasis, text) => styleText(FORMATS[emphasis], text, { stream: this.streams.stdout });
+
+  /** For what is told beside the output. */
+  readonly asideStyle: Style = (emphasis, text) => styleText(FORMATS[emphasis], text, { stream: this.streams.stderr });
+
+  /** Prints the output of a command, or a part of it. */
+  print(text: string): void {
+    this.streams.stdout.write(`${text}\n`);
+  }
+
+  /** Tells what does not belong to the output: errors, notes, questions. */
+  tell(text: string): void {
+    this.streams.stderr.write(`${text}\n`);
+  }
+}
+
+/** The text with whatever could move the cursor, change colours or turn the reading direction made visible. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) =>
+    sign === '\n' ? sign : `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Letters of the scripts that fill two columns, fullwidth forms, and emoji: Unicode UAX 11. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u;
+
+const ZERO_WIDTH = /^[\p{M}\p{Cf}\p{Cc}]+$/u;
+
+/** How many columns a text fills in a terminal. */
+export function columnsOf(text: string): number {
+  let columns = 0;
+  for (const { segment } of graphemes.segment(stripVTControlCharacters(text))) {
+    if (!ZERO_WIDTH.test(segment)) columns += WIDE.test(segment) ? 2 : 1;
+  }
+  return columns;
+}

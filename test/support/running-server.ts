@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
+
+/** What came of a command. */
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The one JSON document on stdout. Fails the test when the command did not succeed or printed something else. */
+  json<T = Record<string, unknown>>(): T;
+}
+
+/** How a server ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A directory with a store and keys in it, and the real program to run on it. Disposing it removes the directory. */
+export interface KeyturnDirectory extends AsyncDisposable {
+  /** Where keys and data lie, and where the program runs. */
+  readonly path: string;
+  readonly issuer: string;
+  /** The environment that the program gets, and nothing of ours beside it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs `keyturn ARGS…` to its end. */
+  cli(args: readonly string[], input?: { stdin?: string }): Promise<CommandResult>;
+  /** Runs `keyturn serve`, and returns once it answers. Fails the test with its output if it ends before. */
+  serve(): Promise<ServingKeyturn>;
+}
+
+/** A server in a process of its own. */
+export interface ServingKeyturn {
+  readonly pid: number;
+  /** What it has written to stdout so far, and to stderr. */
+  output(): { readonly stdout: string; readonly stderr: string };
+  /** Asks it to end, as a service manager does, and waits until it has. */
+  stop(signal?: NodeJS.Signals): Promise<Ending>;
+  /** Ends it on the spot, as `kill -9` does. */
+  kill(): Promise<Ending>;
+  readonly ended: Promise<Ending>;
+}
+
+/** A server with the directory it runs on. Disposing it ends the server and removes the directory. */
+export interface RunningKeyturn extends Omit<KeyturnDirectory, 'serve'>, ServingKeyturn {
+  /** Starts it anew on the same directory and port, once it has ended. */
+  restart(): Promise<void>;
+}
+
+export interface KeyturnOptions {
+  /** More settings, or other ones. Its log level must let `info` through. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts a real server on a new store, on a free port of the loopback interface. */
+export async function startKeyturn(options: KeyturnOptions = {}): Promise<RunningKeyturn> {
+  const directory = await makeKeyturnDirectory(options);
+  let serving: ServingKeyturn;
+  try {
+    serving = await directory.serve();
+  } catch (error) {
+    await directory[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    ...directory,
+    get pid() {
+      return serving.pid;
+    },
+    get ended() {
+      return serving.ended;
+    },
+    output: () => serving.output(),
+    stop: (signal) => serving.stop(signal),
+    kill: () => serving.kill(),
+    async restart() {
+      await serving.ended;
+      serving = await directory.serve();
+    },
+  };
+}
+
+/** A new directory with nothing in it yet, and a free port. */
+export async function makeKeyturnDirectory(options: KeyturnOptions = {}): Promise<KeyturnDirectory> {
+  const directory = await makeTemporaryDirectory();
+  const port = options.env?.['KEYTURN_PORT'] ?? String(await freePort());
+  const env: Readonly<Record<string, string>> = {
+    PATH: process.env['PATH'] ?? '',
+    KEYTURN_PORT: port,
+    KEYTURN_STORE: `sqlite:${join(directory.path, 'data', 'keyturn.db')}`,
+    KEYTURN_KEYS_DIR: join(directory.path, 'keys'),
+    ...options.env,
+  };
+  const children = new Set<ChildProcessWithoutNullStreams>();
+  const start = (args: readonly string[]) => {
+    const child = spawn(process.execPath, [PROGRAM, ...args], { cwd: directory.path, env });
+    children.add(child);
+    child.once('close', () => children.delete(child));
+    return child;
+  };
+  return {
+    path: directory.path,
+    issuer: env['KEYTURN_ISSUER'] ?? `http://localhost:${port}`,
+    env,
+    cli: (args, input) => runToEnd(start(args), args, input?.stdin ?? ''),
+    serve: () => served(start(['serve'])),
+    async [Symbol.asyncDispose]() {
+      const endings = [...children].map((child) => once(child, 'close'));
+      for (const child of children) child.kill('SIGKILL');
+      await Promise.all(endings);
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A TCP port of the loopback interface that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, 'localhost');
+  await once(server, 'listening');
+  const address = server.address();
+  assert(address !== null && typeof address === 'object');
+  server.close();
+  await once(server, 'close');
+  return address.port;
+}
+
+const PROGRAM = fileURLToPath(import.meta.resolve('#src/keyturn.js'));
+
+async function runToEnd(
+  child: ChildProcessWithoutNullStreams,
+  args: readonly string[],
+  input: string,
+): Promise<CommandResult> {
+  // A command that does not read its input may be gone before all of it is written.
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const ended = once(child, 'close');
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return {
+    code,
+    stdout,
+    stderr,
+    json() {
+      assert.equal(code, 0, `keyturn ${args.join(' ')} ended with ${code}: ${stderr}${stdout}`);
+      return JSON.parse(stdout);
+    },
+  };
+}
+
+/** The line of the log that says that the server answers. */
+const READY = /^\{.*"msg":"ready".*\}$/m;
+
+async function served(child: ChildProcessWithoutNullStreams): Promise<ServingKeyturn> {
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    output.stdout += chunk;
+  });
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    output.stderr += chunk;
+  });
+  const ended = once(child, 'close').then(([code, signal]): Ending => ({ code, signal }));
+  const ready = new Promise<void>((resolve) => {
+    child.stdout.on('data', () => {
+      if (READY.test(output.stdout)) resolve();
+    });
+  });
+  const early = await Promise.race([ready, ended]);
+  if (early !== undefined) {
+    throw new Error(`the server ended with ${early.code ?? early.signal}: ${output.stderr}${output.stdout}`);
+  }
+  const end = (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    return ended;
+  };
+  return {
+    pid: child.pid as number,
+    output: () => ({ ...output }),
+    stop: (signal = 'SIGTERM') => end(signal),
+    kill: () => end('SIGKILL'),
+    ended,
+  };
+}
