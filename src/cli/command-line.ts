@@ -9,58 +9,74 @@ export interface SharedOptions {
   readonly json?: boolean;
 }
 
-/** What commands have in common: the settings, the store, and one way of saying what came of it. */
-export class CommandLine {
+/** What a command comes into: streams, clock and chance, and the wish of the process to end. */
+export interface CommandLineParts {
   readonly terminal: Terminal;
   readonly surroundings: Surroundings;
-  /** Aborted when the process is asked to end. Whoever never asks for it is ended by the system, as programs are. */
+  /**
+   * Aborted when the process is asked to end. A command that never asks for it is ended by the system, as programs
+   * usually are.
+   */
   readonly stopSignal: () => AbortSignal;
-  readonly #options: () => SharedOptions;
-  /** What `--yes` and prompts work on lives in `prompt.ts`; what the process ends with is kept here. */
-  ok = true;
+  readonly options: () => SharedOptions;
+}
 
-  constructor(parts: {
-    terminal: Terminal;
-    surroundings: Surroundings;
-    stopSignal: () => AbortSignal;
-    options: () => SharedOptions;
-  }) {
-    this.terminal = parts.terminal;
-    this.surroundings = parts.surroundings;
-    this.stopSignal = parts.stopSignal;
-    this.#options = parts.options;
+/** What commands have in common: the settings, the store, and one way of saying what came of it. */
+export class CommandLine {
+  readonly #parts: CommandLineParts;
+  #allHeld = true;
+
+  constructor(parts: CommandLineParts) {
+    this.#parts = parts;
+  }
+
+  get terminal(): Terminal {
+    return this.#parts.terminal;
+  }
+
+  get surroundings(): Surroundings {
+    return this.#parts.surroundings;
+  }
+
+  get stopSignal(): AbortSignal {
+    return this.#parts.stopSignal();
   }
 
   /** True if the output is for a program. */
   get json(): boolean {
-    return this.#options().json === true;
+    return this.#parts.options().json === true;
+  }
+
+  /** False once a report was not `ok`. */
+  get allHeld(): boolean {
+    return this.#allHeld;
   }
 
   /** @throws SettingsFault */
   settings(): LoadedSettings {
-    return loadSettings({ file: this.#options().config });
+    return loadSettings({ file: this.#parts.options().config });
   }
 
-  /** Works on the store that the settings name, whether or not a server runs on it, and reports what came of it. */
+  /**
+   * Works on the store that the settings name, whether or not a server runs on it, and reports what came of it.
+   * @throws SettingsFault, SetupFault, StorageFault, and what the work throws.
+   */
   async report(work: (services: Services) => Promise<Report>): Promise<void> {
-    await using services = await this.openServices();
+    const { config } = this.settings();
+    await using services = await openServices(config, this.surroundings);
+    // Someone in the wrong folder would otherwise wonder where everything has gone.
+    if (services.store.created && !this.json) this.note(`Made a new store, ${config.store}`);
     this.say(await work(services));
   }
 
-  /** @throws SettingsFault, SetupFault, StorageFault */
-  async openServices(): Promise<Services> {
-    const { config } = this.settings();
-    const services = await openServices(config, this.surroundings);
-    if (services.store.created && !this.json) {
-      const { asideStyle } = this.terminal;
-      this.terminal.tell(asideStyle('faint', `Made a new store: ${config.store}`));
-    }
-    return services;
+  /** Tells something beside the output. */
+  note(text: string): void {
+    this.terminal.tell(this.terminal.asideStyle('faint', text));
   }
 
   say(report: Report): void {
     const { terminal } = this;
     terminal.print(this.json ? JSON.stringify(report.document, null, 2) : report.text(terminal.style));
-    if (report.ok === false) this.ok = false;
+    if (report.ok === false) this.#allHeld = false;
   }
 }
