@@ -45,7 +45,7 @@ export class WaitingLine {
         resolve();
       };
       const timer = setTimeout(() => {
-        
+        this.#waiting.delete(enter);
         reject(overloaded('waited too long'));
       }, this.#options.waitMax * 1000);
       this.#waiting.add(enter);
