@@ -77,7 +77,10 @@ export function failureDocument({ code, message, hint, problems }: Failure): obj
 }
 
 export function failureText({ message, hint, problems }: Failure, style: Style): string {
-  const lines = problems === undefined ? [message] : ['several things are wrong:', ...problems.map((each) => `  ${each}`)];
+  const lines =
+    problems === undefined
+      ? [message]
+      : ['several things are wrong:', ...problems.map((each) => `  ${each}`)];
   const told = visible(lines.join('\n'));
   return `${style('bad', 'keyturn:')} ${told}${hint === undefined ? '' : `\n${style('notable', 'hint:')} ${visible(hint)}`}`;
 }

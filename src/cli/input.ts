@@ -12,7 +12,10 @@ const PIPED_BYTES_MAX = 64 * 1024;
  * A new password: from stdin when the command says so, else asked twice on the terminal, without showing it.
  * @throws UsageFault when nobody is there to ask, Refusal `passwords_differ`.
  */
-export async function newPassword(terminal: Terminal, { passwordStdin }: { passwordStdin?: boolean }): Promise<Secret> {
+export async function newPassword(
+  terminal: Terminal,
+  { passwordStdin }: { passwordStdin?: boolean },
+): Promise<Secret> {
   if (passwordStdin === true) return new Secret(await pipedText(terminal));
   if (!terminal.interactive) {
     throw new UsageFault(
@@ -22,7 +25,8 @@ export async function newPassword(terminal: Terminal, { passwordStdin }: { passw
   }
   const first = await ask(terminal, 'New password: ', { hidden: true });
   const second = await ask(terminal, 'Once more: ', { hidden: true });
-  if (first !== second) throw new Refusal('passwords_differ', 'The two passwords differ. Nothing was changed.');
+  if (first !== second)
+    throw new Refusal('passwords_differ', 'The two passwords differ. Nothing was changed.');
   return new Secret(first);
 }
 
@@ -30,7 +34,11 @@ export async function newPassword(terminal: Terminal, { passwordStdin }: { passw
  * Asks before something is lost; where nobody is there to answer, being told to is enough.
  * @throws Refusal `not_confirmed`
  */
-export async function confirm(terminal: Terminal, question: string, { yes }: { yes?: boolean }): Promise<void> {
+export async function confirm(
+  terminal: Terminal,
+  question: string,
+  { yes }: { yes?: boolean },
+): Promise<void> {
   if (yes === true || !terminal.interactive) return;
   const answer = await ask(terminal, `${question} [y/N] `, { hidden: false });
   if (!/^y(es)?$/i.test(answer.trim())) throw new Refusal('not_confirmed', 'Nothing was changed.');
@@ -46,7 +54,9 @@ export async function pipedText({ streams: { stdin } }: Terminal): Promise<strin
     if (length > PIPED_BYTES_MAX) throw new UsageFault(`stdin holds more than ${PIPED_BYTES_MAX / 1024} KiB`);
     chunks.push(bytes);
   }
-  const text = Buffer.concat(chunks).toString('utf8').replace(/\r?\n$/, '');
+  const text = Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
   if (text === '') throw new UsageFault('stdin is empty');
   return text;
 }

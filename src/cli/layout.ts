@@ -17,7 +17,10 @@ export function table(
     Math.max(columnsOf(title), ...shown.map((row) => columnsOf(row[column] ?? ''))),
   );
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, column) => padded(cell, widths[column] ?? 0)).join(GAP).trimEnd();
+    cells
+      .map((cell, column) => padded(cell, widths[column] ?? 0))
+      .join(GAP)
+      .trimEnd();
   return [style('faint', line(heading)), ...shown.map(line)].join('\n');
 }
 
@@ -31,7 +34,10 @@ export function facts(
   const lines = known.flatMap(([name, value]) => {
     const [first, ...more] = Array.isArray(value) ? value.map(cellText) : [cellText(value as string | null)];
     const label = style('faint', padded(name, width));
-    return [`  ${label}${GAP}${first ?? NOTHING}`, ...more.map((each) => `  ${' '.repeat(width)}${GAP}${each}`)];
+    return [
+      `  ${label}${GAP}${first ?? NOTHING}`,
+      ...more.map((each) => `  ${' '.repeat(width)}${GAP}${each}`),
+    ];
   });
   return lines.join('\n');
 }

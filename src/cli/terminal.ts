@@ -41,10 +41,12 @@ export class Terminal {
   }
 
   /** For what is printed. Follows NO_COLOR and FORCE_COLOR. */
-  readonly style: Style = (emphasis, text) => styleText(FORMATS[emphasis], text, { stream: this.streams.stdout });
+  readonly style: Style = (emphasis, text) =>
+    styleText(FORMATS[emphasis], text, { stream: this.streams.stdout });
 
   /** For what is told beside the output. */
-  readonly asideStyle: Style = (emphasis, text) => styleText(FORMATS[emphasis], text, { stream: this.streams.stderr });
+  readonly asideStyle: Style = (emphasis, text) =>
+    styleText(FORMATS[emphasis], text, { stream: this.streams.stderr });
 
   /** Prints the output of a command, or a part of it. */
   print(text: string): void {

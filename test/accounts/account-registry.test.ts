@@ -5,7 +5,7 @@ import type { AccountRecords, AccountRegistry, AccountRequest } from '#src/accou
 import { parseDisplayName } from '#src/accounts/display-name.ts';
 import { parseEmailAddress } from '#src/accounts/email-address.ts';
 import { parseUsername } from '#src/accounts/username.ts';
-import { Refusal } from '#src/fault.ts';
+import { Refusal, StorageFault } from '#src/fault.ts';
 import type { RecordKind } from '#src/records.ts';
 import { Secret } from '#src/secret.ts';
 import { minutes } from '#src/units.ts';
@@ -75,6 +75,15 @@ describe('an account that was added', () => {
     await using store = await openAccounts();
     await store.accounts.add(named('ada'));
     assert.equal((await store.accounts.add(named('eve'))).email, null);
+  });
+
+  test('is never written over by one whose subject happens to be the same', async () => {
+    await using store = await openAccounts();
+    const stuck = store.another({ random: { bytes: (count) => Buffer.alloc(count, 7) } });
+    const ada = await stuck.add(named('ada'));
+    await assert.rejects(stuck.add(named('eve')), StorageFault);
+    assert.equal((await store.accounts.findByLogin('ada'))?.subject, ada.subject);
+    assert.equal(await store.accounts.findByLogin('eve'), null);
   });
 
   test('has a password that the policy takes', async () => {

@@ -3,7 +3,7 @@ import { type AccountRecords, AccountRegistry } from '#src/accounts/account-regi
 import { CommonPasswords } from '#src/accounts/common-passwords.ts';
 import { PasswordHasher, type PasswordHasherOptions } from '#src/accounts/password.ts';
 import { PasswordPolicy } from '#src/accounts/password-policy.ts';
-import { systemRandom } from '#src/random.ts';
+import { type Random, systemRandom } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
 import { openStore } from '#src/storage/open-store.ts';
 import { seconds } from '#src/units.ts';
@@ -21,8 +21,12 @@ export interface OpenAccounts extends AsyncDisposable {
   readonly accounts: AccountRegistry;
   readonly records: Records;
   readonly clock: MovingClock;
-  /** Another registry over the same store, with hashing or the way to the store set otherwise. */
-  another(otherwise: { hashing?: Partial<PasswordHasherOptions>; records?: AccountRecords }): AccountRegistry;
+  /** Another registry over the same store, with what it depends on set otherwise. */
+  another(otherwise: {
+    hashing?: Partial<PasswordHasherOptions>;
+    records?: AccountRecords;
+    random?: Random;
+  }): AccountRegistry;
 }
 
 /** Accounts in a store of their own, hashed with as little work as argon2 can do. */
@@ -54,7 +58,7 @@ export async function openAccounts(): Promise<OpenAccounts> {
       hasher,
       policy,
       clock,
-      random: systemRandom,
+      random: otherwise.random ?? systemRandom,
     });
   };
   const closing = opened.move();

@@ -45,6 +45,11 @@ export class Person {
     return page.leftTo;
   }
 
+  /** What the browser's cookies hold. */
+  cookieValues(): readonly string[] {
+    return [...this.#cookies.values()].map(({ value }) => value);
+  }
+
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
     const headers = new Headers({ accept: 'text/html', ...Object.fromEntries(new Headers(init.headers)) });
     const sent = [...this.#cookies].filter(([, { path }]) => isUnder(url.pathname, path));

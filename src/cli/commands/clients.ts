@@ -4,10 +4,10 @@ import type { CommandLine } from '#src/cli/command-line.ts';
 import { UsageFault } from '#src/cli/failure.ts';
 import { confirm } from '#src/cli/input.ts';
 import { facts, moment, table } from '#src/cli/layout.ts';
-import { repeatable, YES } from '#src/cli/options.ts';
 import { inOptionWords } from '#src/cli/option-words.ts';
+import { repeatable, YES } from '#src/cli/options.ts';
 import type { Report } from '#src/cli/report.ts';
-import { type Client, CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
+import { CLIENT_AUTHENTICATION_METHODS, type Client, GRANT_TYPES } from '#src/clients/client.ts';
 import { formatScope } from '#src/clients/scope.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Secret } from '#src/secret.ts';
@@ -33,7 +33,10 @@ export function clientCommands(cli: CommandLine): Command {
   clients
     .command('roll-secret <client-id>')
     .description('give a client a new secret; the one before it stays valid until the next roll')
-    .option('--retire-old', 'make no new secret, but end the older one, once the new one is in use everywhere')
+    .option(
+      '--retire-old',
+      'make no new secret, but end the older one, once the new one is in use everywhere',
+    )
     .action((clientId, options) => cli.report(({ clients }) => rollSecret(clients, clientId, options)));
   return clients;
 }
@@ -109,7 +112,9 @@ async function addClient(clients: Services['clients'], options: AddOptions): Pro
         `${style('good', 'Registered')} the client ${style('strong', client.name)}.`,
         '',
         facts({ client_id: client.clientId, client_secret: secret?.reveal(), ...restOf(client) }, style),
-        ...(secret === null ? [] : ['', style('notable', 'The secret is shown this once. Keep it where the client finds it.')]),
+        ...(secret === null
+          ? []
+          : ['', style('notable', 'The secret is shown this once. Keep it where the client finds it.')]),
       ].join('\n'),
   };
 }
@@ -139,14 +144,22 @@ function readJwks(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    const why = error instanceof SyntaxError ? 'is not JSON' : `cannot be read (${(error as NodeJS.ErrnoException).code})`;
+    const why =
+      error instanceof SyntaxError
+        ? 'is not JSON'
+        : `cannot be read (${(error as NodeJS.ErrnoException).code})`;
     throw new UsageFault(`--jwks: ${file} ${why}`);
   }
 }
 
 async function listClients({ clients }: Services): Promise<Report> {
   const all = await Array.fromAsync(clients.list());
-  const row = (client: Client) => [client.clientId, client.name, client.authenticationMethod, client.grantTypes.join(' ')];
+  const row = (client: Client) => [
+    client.clientId,
+    client.name,
+    client.authenticationMethod,
+    client.grantTypes.join(' '),
+  ];
   return {
     document: all.map(documentOf),
     text: (style) =>
@@ -161,7 +174,10 @@ async function showClient(clients: Services['clients'], clientId: string): Promi
   return {
     document: documentOf(client),
     text: (style) =>
-      facts({ client_id: client.clientId, client_name: client.name, ...restOf(client), ...secretsOf(client) }, style),
+      facts(
+        { client_id: client.clientId, client_name: client.name, ...restOf(client), ...secretsOf(client) },
+        style,
+      ),
   };
 }
 
@@ -189,7 +205,8 @@ async function rollSecret(
     const client = await clients.retireOldSecret(clientId);
     return {
       document: documentOf(client),
-      text: (style) => `${style('good', 'Done.')} Only the newest secret of ${style('strong', client.name)} is valid now.`,
+      text: (style) =>
+        `${style('good', 'Done.')} Only the newest secret of ${style('strong', client.name)} is valid now.`,
     };
   }
   const { client, secret } = await clients.rollSecret(clientId);
@@ -201,7 +218,10 @@ async function rollSecret(
         '',
         facts({ client_id: client.clientId, client_secret: secret.reveal() }, style),
         '',
-        style('notable', 'It is shown this once. The secret before it stays valid: end it with --retire-old when'),
+        style(
+          'notable',
+          'It is shown this once. The secret before it stays valid: end it with --retire-old when',
+        ),
         style('notable', 'the new one is in use everywhere.'),
       ].join('\n'),
   };
@@ -250,7 +270,8 @@ function restOf(client: Client) {
     token_endpoint_auth_method: client.authenticationMethod,
     grant_types: client.grantTypes.join(' '),
     redirect_uris: client.redirectUris,
-    post_logout_redirect_uris: client.postLogoutRedirectUris.length === 0 ? undefined : client.postLogoutRedirectUris,
+    post_logout_redirect_uris:
+      client.postLogoutRedirectUris.length === 0 ? undefined : client.postLogoutRedirectUris,
     scope: formatScope(client.scope),
     default_scope: formatScope(client.defaultScope),
     require_pkce: client.requirePkce ? 'yes' : 'no',
@@ -263,7 +284,10 @@ function restOf(client: Client) {
 
 function secretsOf({ secrets, createdAt, updatedAt }: Client) {
   return {
-    live_secrets: secrets.length === 0 ? undefined : secrets.map((secret) => `${secret.id}, made ${moment(secret.createdAt)}`),
+    live_secrets:
+      secrets.length === 0
+        ? undefined
+        : secrets.map((secret) => `${secret.id}, made ${moment(secret.createdAt)}`),
     registered: moment(createdAt),
     changed: updatedAt === createdAt ? undefined : moment(updatedAt),
   };

@@ -1,0 +1,255 @@
+import { Command, Option } from 'commander';
+import type { CommandLine } from '#src/cli/command-line.ts';
+import { UsageFault } from '#src/cli/failure.ts';
+import { confirm } from '#src/cli/input.ts';
+import { facts, moment, table } from '#src/cli/layout.ts';
+import { inOptionWords } from '#src/cli/option-words.ts';
+import { repeatable, YES } from '#src/cli/options.ts';
+import type { Report } from '#src/cli/report.ts';
+import { formatScope, parseScope } from '#src/clients/scope.ts';
+import { formatDuration, parseDuration } from '#src/config/duration.ts';
+import { Refusal } from '#src/fault.ts';
+import type { ResourceServer } from '#src/resources/resource-server.ts';
+import type { Secret } from '#src/secret.ts';
+import type { Services } from '#src/services.ts';
+
+type Resources = Services['resources'];
+
+/** `keyturn resources …`: the APIs that accept access tokens. */
+export function resourceCommands(cli: CommandLine): Command {
+  const resources = new Command('resources').description(
+    'resource servers: the APIs that accept access tokens',
+  );
+  addCommand(resources, cli);
+  resources
+    .command('list')
+    .description('show every resource server')
+    .action(() => cli.report(({ resources }) => listResources(resources)));
+  resources
+    .command('show <identifier>')
+    .description('show what is registered of one resource server')
+    .action((identifier) => cli.report(({ resources }) => showResource(resources, identifier)));
+  resources
+    .command('remove <identifier>')
+    .description('remove a resource server; tokens for it are issued no more')
+    .option(...YES)
+    .action((identifier, options) =>
+      cli.report(({ resources }) => removeResource(cli, resources, identifier, options)),
+    );
+  resources
+    .command('roll-secret <identifier>')
+    .description('give it a new secret for introspection; the one before it stays valid until the next roll')
+    .option(
+      '--retire-old',
+      'make no new secret, but end the older one, once the new one is in use everywhere',
+    )
+    .action((identifier, options) =>
+      cli.report(({ resources }) => rollSecret(resources, identifier, options)),
+    );
+  return resources;
+}
+
+interface AddOptions {
+  readonly identifier: string;
+  readonly name?: string;
+  readonly audience?: string;
+  readonly scope?: readonly string[];
+  readonly tokenFormat?: string;
+  readonly signingAlgorithm?: string;
+  readonly accessTokenLifetime?: string;
+}
+
+/** Which option says what a registration calls by another name. */
+const OPTIONS = {
+  identifier: '--identifier',
+  name: '--name',
+  audience: '--audience',
+  scope: '--scope',
+  tokenFormat: '--token-format',
+  signingAlgorithm: '--signing-algorithm',
+  accessTokenLifetimeSeconds: '--access-token-lifetime',
+};
+
+function addCommand(resources: Command, cli: CommandLine): void {
+  resources
+    .command('add')
+    .description('register a resource server; its secret for introspection is shown this once')
+    .requiredOption('--identifier <uri>', 'how clients name it in "resource" (RFC 8707)')
+    .option('--name <name>', 'how people know it; default: the identifier')
+    .option('--audience <text>', 'what stands in "aud" of its tokens; default: the identifier')
+    .addOption(repeatable('--scope <scopes>', 'what can be allowed there, separated by spaces'))
+    .addOption(
+      new Option(
+        '--token-format <format>',
+        'tokens that it verifies itself, or that it must ask about; default: jwt',
+      ).choices(['jwt', 'opaque']),
+    )
+    .option('--signing-algorithm <alg>', 'how its tokens are signed; default: ES256')
+    .option(
+      '--access-token-lifetime <duration>',
+      'how long its tokens live, such as 5m; default: as in the settings',
+    )
+    .action((options: AddOptions) => cli.report(({ resources }) => addResource(resources, options)));
+}
+
+async function addResource(resources: Resources, options: AddOptions): Promise<Report> {
+  const { resourceServer, secret } = await inOptionWords(OPTIONS, async () =>
+    resources.add(registrationOf(options)),
+  );
+  return {
+    document: { ...documentOf(resourceServer), ...secretDocument(secret) },
+    text: (style) =>
+      [
+        `${style('good', 'Registered')} the resource server ${style('strong', resourceServer.name)}.`,
+        '',
+        facts({ ...factsOf(resourceServer), client_secret: secret.reveal() }, style),
+        '',
+        style(
+          'notable',
+          'client_id and client_secret are its credentials for introspection. The secret is shown this once.',
+        ),
+      ].join('\n'),
+  };
+}
+
+function registrationOf(options: AddOptions): object {
+  const { scope, accessTokenLifetime, ...rest } = options;
+  const lifetime = accessTokenLifetime === undefined ? undefined : parseDuration(accessTokenLifetime);
+  if (lifetime === null) {
+    throw new UsageFault(
+      `--access-token-lifetime: "${accessTokenLifetime}" is no length of time`,
+      'write it like 90s, 5m or 1h',
+    );
+  }
+  return {
+    ...rest,
+    ...(scope === undefined ? undefined : { scope: parseScope(scope.join(' ')) }),
+    ...(lifetime === undefined ? undefined : { accessTokenLifetimeSeconds: lifetime }),
+  };
+}
+
+async function listResources(resources: Resources): Promise<Report> {
+  const all = await Array.fromAsync(resources.list());
+  const row = ({ identifier, name, tokenFormat, scope }: ResourceServer) => [
+    identifier,
+    name,
+    tokenFormat,
+    formatScope(scope),
+  ];
+  return {
+    document: all.map(documentOf),
+    text: (style) =>
+      all.length === 0
+        ? 'No resource server is registered. Add one: keyturn resources add --help'
+        : table(['IDENTIFIER', 'NAME', 'TOKENS', 'SCOPE'], all.map(row), style),
+  };
+}
+
+async function showResource(resources: Resources, named: string): Promise<Report> {
+  const resourceServer = await findResource(resources, named);
+  const { secrets, createdAt, updatedAt } = resourceServer;
+  return {
+    document: documentOf(resourceServer),
+    text: (style) =>
+      facts(
+        {
+          ...factsOf(resourceServer),
+          live_secrets: secrets.map((secret) => `${secret.id}, made ${moment(secret.createdAt)}`),
+          registered: moment(createdAt),
+          changed: updatedAt === createdAt ? undefined : moment(updatedAt),
+        },
+        style,
+      ),
+  };
+}
+
+async function removeResource(
+  { terminal }: CommandLine,
+  resources: Resources,
+  named: string,
+  options: { yes?: boolean },
+): Promise<Report> {
+  const { identifier, name } = await findResource(resources, named);
+  await confirm(terminal, `Remove the resource server ${name}?`, options);
+  if (!(await resources.remove(identifier))) throw notFound(named);
+  return {
+    document: { identifier, removed: true },
+    text: (style) => `${style('good', 'Removed')} the resource server ${style('strong', name)}.`,
+  };
+}
+
+async function rollSecret(
+  resources: Resources,
+  named: string,
+  { retireOld }: { retireOld?: boolean },
+): Promise<Report> {
+  const { identifier, name } = await findResource(resources, named);
+  if (retireOld === true) {
+    const resourceServer = await resources.retireOldSecret(identifier);
+    return {
+      document: documentOf(resourceServer),
+      text: (style) =>
+        `${style('good', 'Done.')} Only the newest secret of ${style('strong', name)} is valid now.`,
+    };
+  }
+  const { resourceServer, secret } = await resources.rollSecret(identifier);
+  return {
+    document: { ...documentOf(resourceServer), ...secretDocument(secret) },
+    text: (style) =>
+      [
+        `${style('good', 'Made')} a new secret for the resource server ${style('strong', name)}.`,
+        '',
+        facts({ client_id: resourceServer.clientId, client_secret: secret.reveal() }, style),
+        '',
+        style(
+          'notable',
+          'It is shown this once. The secret before it stays valid: end it with --retire-old when',
+        ),
+        style('notable', 'the new one is in use everywhere.'),
+      ].join('\n'),
+  };
+}
+
+/** By its identifier, with or without the empty path, or by the client identifier that it authenticates under. */
+async function findResource(resources: Resources, named: string): Promise<ResourceServer> {
+  const found = (await resources.findByIndicator(named)) ?? (await resources.findByClientId(named))?.value;
+  if (found === undefined) throw notFound(named);
+  return found;
+}
+
+const notFound = (named: string) => new Refusal('resource_server_not_found', `no resource server ${named}`);
+
+function documentOf(resourceServer: ResourceServer): object {
+  return {
+    identifier: resourceServer.identifier,
+    name: resourceServer.name,
+    audience: resourceServer.audience,
+    scope: formatScope(resourceServer.scope),
+    token_format: resourceServer.tokenFormat,
+    signing_algorithm: resourceServer.signingAlgorithm,
+    access_token_lifetime: resourceServer.accessTokenLifetime,
+    client_id: resourceServer.clientId,
+    live_secrets: resourceServer.secrets.map(({ id, createdAt }) => ({ id, created_at: createdAt })),
+    created_at: resourceServer.createdAt,
+    updated_at: resourceServer.updatedAt,
+  };
+}
+
+function secretDocument(secret: Secret): object {
+  return { client_secret: secret.reveal(), client_secret_expires_at: 0 };
+}
+
+function factsOf(resourceServer: ResourceServer) {
+  const { accessTokenLifetime } = resourceServer;
+  return {
+    identifier: resourceServer.identifier,
+    name: resourceServer.name,
+    audience: resourceServer.audience,
+    scope: formatScope(resourceServer.scope),
+    token_format: resourceServer.tokenFormat,
+    signing_algorithm: resourceServer.signingAlgorithm,
+    access_token_lifetime:
+      accessTokenLifetime === null ? 'as in the settings' : formatDuration(accessTokenLifetime),
+    client_id: resourceServer.clientId,
+  };
+}

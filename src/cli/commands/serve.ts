@@ -1,0 +1,28 @@
+import { once } from 'node:events';
+import { Command } from 'commander';
+import type { CommandLine } from '#src/cli/command-line.ts';
+import { firstSteps } from '#src/cli/first-steps.ts';
+import { createLog } from '#src/cli/log.ts';
+import { openServices } from '#src/services.ts';
+
+/** `keyturn serve`: runs the server until the process is asked to end. */
+export function serveCommand(cli: CommandLine): Command {
+  return new Command('serve').description('run the server').action(() => serve(cli));
+}
+
+async function serve(cli: CommandLine): Promise<void> {
+  const { surroundings, stopSignal, terminal } = cli;
+  const { config } = cli.settings();
+  const forPeople = terminal.watched && !cli.json;
+  const log = createLog(terminal, { level: config.logLevel, forPeople });
+  // Loaded here, since no other command needs the protocol or the pages.
+  const { startServer } = await import('#src/server.ts');
+  await using services = await openServices(config, surroundings);
+  await using _server = await startServer(services, { ...surroundings, log });
+  const { created } = services.store;
+  const steps = firstSteps(config, { created });
+  if (forPeople) terminal.print(steps.text(terminal.style));
+  else log.info(steps.document, 'ready');
+  if (!stopSignal.aborted) await once(stopSignal, 'abort');
+  log.info('stopping: requests that are under way may finish');
+}

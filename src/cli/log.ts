@@ -1,0 +1,51 @@
+import { type Logger, pino } from 'pino';
+import { columnsOf, type Style, type Terminal, visible } from '#src/cli/terminal.ts';
+
+/**
+ * The server's log on stdout: one JSON document a line, as log collectors want it, or lines that are pleasant to
+ * watch, for somebody who sits in front of it.
+ */
+export function createLog(terminal: Terminal, options: { level: string; forPeople: boolean }): Logger {
+  const { level, forPeople } = options;
+  const destination = {
+    write: (line: string) => terminal.print(forPeople ? watchedLine(line, terminal.style) : line.trimEnd()),
+  };
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, errorKey: 'err' }, destination);
+}
+
+const LEVELS: readonly (readonly [number, Parameters<Style>[0], string])[] = [
+  [50, 'bad', 'ERROR'],
+  [40, 'notable', 'WARN '],
+  [0, 'faint', 'INFO '],
+];
+
+/** `10:15:30 INFO  GET /jwks 200 0.4 ms` for a request, `10:15:30 WARN  what happened  name=value` for the rest. */
+function watchedLine(line: string, style: Style): string {
+  const { level, time, msg, ...rest } = JSON.parse(line) as { level: number; time: string; msg: string };
+  const [, emphasis, label] = LEVELS.find(([least]) => level >= least) ?? ['', 'faint' as const, ''];
+  const start = `${style('faint', clockTime(time))} ${style(emphasis, label)}`;
+  return `${start} ${msg === 'request' ? requestText(rest, style) : eventText(msg, rest, style)}`;
+}
+
+function requestText(request: Record<string, unknown>, style: Style): string {
+  const { method, path, status, ms, aborted } = request;
+  const emphasis = Number(status) >= 500 ? 'bad' : Number(status) >= 400 ? 'notable' : 'good';
+  const end = aborted === true ? style('notable', ' aborted') : '';
+  return `${visible(`${method} ${path}`)} ${style(emphasis, String(status))} ${style('faint', `${ms} ms`)}${end}`;
+}
+
+function eventText(msg: string, { err, ...detail }: Record<string, unknown>, style: Style): string {
+  const told = Object.entries(detail)
+    .filter(([name, value]) => name !== 'requestId' && value !== null)
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const { stack, message } = (err ?? {}) as { stack?: string; message?: string };
+  const fault = stack ?? message;
+  return [
+    [visible(msg), style('faint', visible(told.join(' ')))].filter((part) => columnsOf(part) > 0).join('  '),
+    ...(fault === undefined ? [] : [style('faint', visible(fault))]),
+  ].join('\n');
+}
+
+function clockTime(iso: string): string {
+  return new Date(iso).toTimeString().slice(0, 8);
+}

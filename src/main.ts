@@ -1,0 +1,25 @@
+import { run } from '#src/cli/program.ts';
+import { systemClock } from '#src/clock.ts';
+import { systemRandom } from '#src/random.ts';
+
+const stop = new AbortController();
+
+/** Listens for the wish that the process end. Sent once or more often, by one sender or several, it is one wish. */
+function stopSignal(): AbortSignal {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    if (process.listenerCount(signal) === 0) process.on(signal, () => stop.abort());
+  }
+  return stop.signal;
+}
+
+// Whoever reads our output may have enough of it, as `head` does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2), {
+  streams: process,
+  surroundings: { clock: systemClock, random: systemRandom },
+  stopSignal,
+});
