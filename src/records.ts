@@ -51,6 +51,9 @@ export interface Records {
   /** Counts one event in a fixed window that begins with its first event. */
   hit(counter: string, window: Seconds): Promise<CounterState>;
 
+  /** What a counter stands at, without counting; `null` if its window has not begun, or is over. */
+  counted(counter: string): Promise<CounterState | null>;
+
   /** Forgets a counter. */
   resetCounter(counter: string): Promise<void>;
 

@@ -27,7 +27,9 @@ export function protocol({ provider, pages, bodyMax, onProblem }: ProtocolOption
   return async (ctx, next) => {
     const { path, method } = ctx;
     if (method === 'POST' && path === ROUTES.authorization) return redirectToGet(ctx, bodyMax);
-    if (method === 'POST' && (path === ROUTES.introspection || path === ROUTES.revocation)) await carryToken(ctx, bodyMax);
+    if (method === 'POST' && (path === ROUTES.introspection || path === ROUTES.revocation))
+      await carryToken(ctx, bodyMax);
+    letGoWhenFinished(ctx);
     await library(ctx, next);
     const { oidc } = ctx as unknown as { oidc?: KoaContextWithOIDC['oidc'] };
     if (oidc === undefined) return;
@@ -35,6 +37,17 @@ export function protocol({ provider, pages, bodyMax, onProblem }: ProtocolOption
     if (path === ROUTES.introspection && oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
     selfPosting(ctx as unknown as KoaContextWithOIDC, pages);
   };
+}
+
+/**
+ * The library hangs its whole account of a request on the context, by an accessor that outlives every young garbage
+ * collection. Let go of it once the answer is out, and memory under load halves. Only then: what runs after a client
+ * has hung up still reads it.
+ */
+function letGoWhenFinished(ctx: Context): void {
+  // Defined beforehand as configurable, it stays so when the library defines it again.
+  Object.defineProperty(ctx, 'oidc', { value: undefined, configurable: true });
+  ctx.res.once('finish', () => Reflect.deleteProperty(ctx, 'oidc'));
 }
 
 /** The events of the library that tell of a refusal. */
@@ -72,7 +85,9 @@ function listen(provider: Provider, onProblem: ProtocolOptions['onProblem']): vo
  * by GET, so that cookies which no other site may send along with a form need not be given up.
  */
 async function redirectToGet(ctx: Context, bodyMax: number): Promise<void> {
-  const form = ctx.is('application/x-www-form-urlencoded') ? await readBody(ctx.req, bodyMax) : Buffer.alloc(0);
+  const form = ctx.is('application/x-www-form-urlencoded')
+    ? await readBody(ctx.req, bodyMax)
+    : Buffer.alloc(0);
   ctx.status = 303;
   ctx.redirect(`${ROUTES.authorization}?${stringify(parse(form.toString('utf8')))}`);
 }
@@ -105,7 +120,9 @@ function selfPosting(ctx: KoaContextWithOIDC, pages: ProtocolPages): void {
   const action = /<form method="post" action="([^"]*)">/.exec(body)?.[1];
   if (action === undefined) throw new Error("the library's self-posting page has another form than expected");
   const inputs = body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"\/>/g);
-  const fields = Object.fromEntries([...inputs].map(([, name = '', value = '']) => [unescapeHtml(name), unescapeHtml(value)]));
+  const fields = Object.fromEntries(
+    [...inputs].map(([, name = '', value = '']) => [unescapeHtml(name), unescapeHtml(value)]),
+  );
   pages.renderPostOn(ctx, unescapeHtml(action), fields);
 }
 

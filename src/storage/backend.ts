@@ -38,6 +38,8 @@ export interface Backend extends AsyncDisposable {
   /** Counts in the window that is open, or opens a new one from `now` to `now + window`. */
   hit(counter: Digest, window: Seconds, now: EpochSeconds): Promise<BackendCounter>;
 
+  counted(counter: Digest, now: EpochSeconds): Promise<BackendCounter | null>;
+
   resetCounter(counter: Digest): Promise<void>;
 
   /** Drops what has expired, looking at no more than `limit` rows of each table. `done` ends a round over them all. */

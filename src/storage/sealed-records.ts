@@ -114,6 +114,10 @@ export class SealedRecords implements Records {
     return this.#backend.hit(this.#digest('counter', counter), window, this.#clock.now());
   }
 
+  async counted(counter: string): Promise<CounterState | null> {
+    return this.#backend.counted(this.#digest('counter', counter), this.#clock.now());
+  }
+
   async resetCounter(counter: string): Promise<void> {
     return this.#backend.resetCounter(this.#digest('counter', counter));
   }

@@ -14,7 +14,7 @@ import { storageFault } from '#src/storage/sqlite/errors.ts';
 import { GroupCommit } from '#src/storage/sqlite/group-commit.ts';
 import { prepareStatements, type Statements } from '#src/storage/sqlite/statements.ts';
 import { Sweep } from '#src/storage/sqlite/sweep.ts';
-import { type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
+import type { EpochSeconds, Seconds } from '#src/units.ts';
 
 /** Opens, and on first use makes, the embedded store. Throws `SetupFault` when the operator has to act. */
 export async function openSqliteBackend(path: string): Promise<Backend> {
@@ -100,7 +100,14 @@ class SqliteBackend implements Backend {
   async hit(counter: Digest, window: Seconds, now: EpochSeconds): Promise<BackendCounter> {
     return this.#write(() => {
       const row = this.#statements.hit.get({ counter, window, now });
-      return { count: Number(row?.count), resetsAt: epochSeconds(Number(row?.expires_at_s)) };
+      return counterFrom(row as unknown as CounterRow);
+    });
+  }
+
+  async counted(counter: Digest, now: EpochSeconds): Promise<BackendCounter | null> {
+    return this.#read(() => {
+      const row = this.#statements.counted.get({ counter, now });
+      return row === undefined ? null : counterFrom(row as unknown as CounterRow);
     });
   }
 
@@ -190,6 +197,13 @@ class SqliteBackend implements Backend {
     }
   }
 }
+
+interface CounterRow {
+  readonly count: number;
+  readonly expires_at_s: EpochSeconds;
+}
+
+const counterFrom = (row: CounterRow): BackendCounter => ({ count: row.count, resetsAt: row.expires_at_s });
 
 const BEFORE_FIRST_KEY = Buffer.alloc(0);
 

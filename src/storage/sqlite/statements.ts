@@ -75,6 +75,9 @@ export function prepareStatements(database: DatabaseSync) {
         expires_at_s = iif(expires_at_s > :now, expires_at_s, excluded.expires_at_s)
       RETURNING count, expires_at_s`),
 
+    counted: database.prepare(
+      'SELECT count, expires_at_s FROM counter WHERE counter = :counter AND expires_at_s > :now',
+    ),
     resetCounter: database.prepare('DELETE FROM counter WHERE counter = :counter'),
   };
 }

@@ -146,8 +146,11 @@ const count = fc
   })
   .map((args): [string, Run] => [
     `count ${JSON.stringify(args)}`,
-    (records) =>
-      args.reset ? records.resetCounter(args.counter) : records.hit(args.counter, seconds(args.window)),
+    async (records) => {
+      if (args.reset) await records.resetCounter(args.counter);
+      else await records.hit(args.counter, seconds(args.window));
+      return records.counted(args.counter);
+    },
   ]);
 
 /** What a sweep removes is a backend's own affair; that nobody notices is not. */

@@ -98,6 +98,11 @@ export class RecordsModel implements Records {
     return entries.some((entry) => this.#lives(this.#revoked.get(entry)));
   }
 
+  async counted(counter: string): Promise<CounterState | null> {
+    const state = this.#counters.get(counter);
+    return state !== undefined && this.#lives(state.resetsAt) ? state : null;
+  }
+
   async hit(counter: string, window: Seconds): Promise<CounterState> {
     const open = this.#counters.get(counter);
     const state =

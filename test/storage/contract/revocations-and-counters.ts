@@ -53,5 +53,17 @@ export function revocationAndCounterContract(makeStore: MakeStore): void {
       await records.resetCounter('c');
       assert.equal((await records.hit('c', seconds(60))).count, 1);
     });
+
+    test('is asked without counting, and is not there before its window and after', async () => {
+      const clock = new MovingClock();
+      await using store = await makeStore(clock);
+      const { records } = await store.connect();
+      assert.equal(await records.counted('c'), null);
+      const state = await records.hit('c', seconds(60));
+      assert.deepEqual(await records.counted('c'), state);
+      assert.deepEqual(await records.counted('c'), state);
+      clock.move(seconds(60));
+      assert.equal(await records.counted('c'), null);
+    });
   });
 }
