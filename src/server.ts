@@ -44,7 +44,8 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { config, store } = services;
   await using started = new AsyncDisposableStack();
-  const onFault = (error: unknown) => log.error({ err: error }, 'background work failed and will be tried again');
+  const onFault = (error: unknown) =>
+    log.error({ err: error }, 'background work failed and will be tried again');
   const keys = started.use(
     new KeyHolder({
       rotation: services.rotation,
@@ -68,14 +69,22 @@ export async function startServer(
 
 type AppOptions = Surroundings & { readonly log: Logger; readonly stopping: () => boolean };
 
-async function createApp(services: Services, keys: KeyHolder, { clock, random, log, stopping }: AppOptions): Promise<Koa> {
+async function createApp(
+  services: Services,
+  keys: KeyHolder,
+  { clock, random, log, stopping }: AppOptions,
+): Promise<Koa> {
   const { config, store } = services;
   const { issuer } = config;
   const locales = loadLocales(`${viewsDirectory}/locales`);
   const assets = loadAssets(`${viewsDirectory}/assets`);
   const pages = createPages({ viewsDirectory, locales, assets, serverName: new URL(issuer).host });
   const consents = new Consents(store.records);
-  const protocolPages = new ProtocolPages({ pages, locales, accountName: (subject) => accountName(services, subject) });
+  const protocolPages = new ProtocolPages({
+    pages,
+    locales,
+    accountName: (subject) => accountName(services, subject),
+  });
   const cookieKeys = [store.derive('cookies').toString('base64url')];
   const provider = createProvider({
     ...services,
@@ -93,14 +102,18 @@ async function createApp(services: Services, keys: KeyHolder, { clock, random, l
     lifetimes: config.lifetimes,
     findAccount: (subject) => services.accounts.findBySubject(subject),
     onReuse: (detail) => log.warn(detail, 'a used refresh token came back, its family has ended'),
-    fetch: outgoingFetch({ allowPrivateNetwork: config.allowPrivateNetwork, timeout: config.http.outgoingTimeout }),
+    fetch: outgoingFetch({
+      allowPrivateNetwork: config.allowPrivateNetwork,
+      timeout: config.http.outgoingTimeout,
+    }),
   });
   const app = new Koa();
   app.keys = cookieKeys;
   for (const each of [app, provider]) pinOrigin(each, { issuer, trustProxy: config.trustProxy });
   app.on('error', (error) => log.warn({ err: error }, 'a response could not be sent'));
 
-  const onFault = (ctx: Context, error: unknown) => log.error({ err: error, requestId: ctx.state['requestId'] }, 'request failed');
+  const onFault = (ctx: Context, error: unknown) =>
+    log.error({ err: error, requestId: ctx.state['requestId'] }, 'request failed');
   app.use(requestLog(log));
   app.use(securityHeaders({ issuer }));
   app.use(failures({ pages, locales, onFault }));
@@ -132,7 +145,9 @@ async function createApp(services: Services, keys: KeyHolder, { clock, random, l
       },
     }).routes(),
   );
-  app.use(protocol({ provider, pages: protocolPages, bodyMax: config.http.bodyMax, onProblem: problemLog(log) }));
+  app.use(
+    protocol({ provider, pages: protocolPages, bodyMax: config.http.bodyMax, onProblem: problemLog(log) }),
+  );
   return app;
 }
 
@@ -165,9 +180,15 @@ function welcome(issuer: string, pages: Pages, locales: Locales) {
 /** Refusals are everyday business, faults are not. Neither is logged with what the request carried. */
 function problemLog(log: Logger) {
   return (ctx: Context & { oidc?: { client?: { clientId: string } | undefined } }, problem: Error) => {
-    const { error, error_description, error_detail, statusCode = 500 } = problem as Error & Record<string, unknown>;
+    const {
+      error,
+      error_description,
+      error_detail,
+      statusCode = 500,
+    } = problem as Error & Record<string, unknown>;
     const about = { requestId: ctx.state['requestId'], clientId: ctx.oidc?.client?.clientId };
-    if ((statusCode as number) >= 500 && !(problem instanceof Refusal)) log.error({ ...about, err: problem }, 'request failed');
+    if ((statusCode as number) >= 500 && !(problem instanceof Refusal))
+      log.error({ ...about, err: problem }, 'request failed');
     else log.info({ ...about, error, description: error_description, detail: error_detail }, 'refused');
   };
 }

@@ -58,14 +58,25 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     accounts: openAccounts(config, store, { clock, random }),
     clients: new ClientRegistry({ records, secrets, clock, random, signingAlgorithms }),
     clientSecrets: secrets,
-    resources: new ResourceRegistry({ records, secrets, clock, random, signingAlgorithms, ...limitsOf(config) }),
+    resources: new ResourceRegistry({
+      records,
+      secrets,
+      clock,
+      random,
+      signingAlgorithms,
+      ...limitsOf(config),
+    }),
     authorizations: new Authorizations({ records, clock, lifetimes: authorizationLifetimesOf(config) }),
     rotation,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
 
-function openAccounts({ issuer, passwords }: Config, { records }: Store, { clock, random }: Surroundings): AccountRegistry {
+function openAccounts(
+  { issuer, passwords }: Config,
+  { records }: Store,
+  { clock, random }: Surroundings,
+): AccountRegistry {
   return new AccountRegistry({
     records,
     hasher: new PasswordHasher({

@@ -14,7 +14,13 @@ export function clientAddressReader(trust: ProxyTrust): (peer: string, forwarded
   if (trust.kind === 'nobody') return (peer) => plain(peer);
   const trusted = trust.kind === 'addresses' ? membership(trust.blocks) : null;
   return (peer, forwardedFor) => {
-    const chain = [plain(peer), ...forwardedFor.split(',').map((entry) => plain(entry.trim())).reverse()];
+    const chain = [
+      plain(peer),
+      ...forwardedFor
+        .split(',')
+        .map((entry) => plain(entry.trim()))
+        .reverse(),
+    ];
     let client = chain[0] as string;
     for (const [hop, address] of chain.entries()) {
       if (isIP(address) === 0) break;

@@ -46,7 +46,12 @@ export function failures(options: {
 function outsideOf(error: unknown): Outside {
   if (error instanceof Refusal) {
     const { status, error: code } = REFUSALS[error.code] ?? { status: 400, error: 'invalid_request' };
-    return { status, error: code, description: error.message, ...(status === 503 ? { retryAfterS: RETRY_AFTER_S } : undefined) };
+    return {
+      status,
+      error: code,
+      description: error.message,
+      ...(status === 503 ? { retryAfterS: RETRY_AFTER_S } : undefined),
+    };
   }
   if (error instanceof StorageFault) {
     const description = 'the server cannot reach its store; try again shortly';
@@ -57,7 +62,8 @@ function outsideOf(error: unknown): Outside {
   if (typeof status === 'number' && status >= 400 && status < 500 && expose === true) {
     return { status, error: 'invalid_request', description: 'the request could not be understood' };
   }
-  if (error instanceof URIError) return { status: 400, error: 'invalid_request', description: 'the address is malformed' };
+  if (error instanceof URIError)
+    return { status: 400, error: 'invalid_request', description: 'the address is malformed' };
   return { status: 500, error: 'server_error', description: 'something went wrong here' };
 }
 

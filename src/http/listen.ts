@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createSocketServer, type Server as SocketServer, type Socket } from 'node:net';
+import { createServer as createSocketServer, type Socket, type Server as SocketServer } from 'node:net';
 import { SetupFault } from '#src/fault.ts';
 import type { Seconds } from '#src/units.ts';
 
@@ -48,7 +48,9 @@ export async function listen(listener: RequestListener, options: ListenOptions):
     await open(server, first, options.port);
     for (const address of others) {
       // One HTTP server behind several doors: its timeouts and its graceful stop hold for all of them.
-      const door = createSocketServer({ noDelay: true }, (socket: Socket) => server.emit('connection', socket));
+      const door = createSocketServer({ noDelay: true }, (socket: Socket) =>
+        server.emit('connection', socket),
+      );
       if (await opened(door, address, options.port)) doors.push(door);
     }
   } catch (problem) {
@@ -97,10 +99,18 @@ async function opened(server: SocketServer, host: string, port: number): Promise
 function listenFault(cause: NodeJS.ErrnoException, host: string, port: number): SetupFault {
   const where = `${host} port ${port}`;
   if (cause.code === 'EADDRINUSE') {
-    return new SetupFault(`${where} is in use already`, 'stop what runs there, or set KEYTURN_PORT to another port', { cause });
+    return new SetupFault(
+      `${where} is in use already`,
+      'stop what runs there, or set KEYTURN_PORT to another port',
+      { cause },
+    );
   }
   if (cause.code === 'EACCES') {
-    return new SetupFault(`listening on ${where} is not permitted`, 'set KEYTURN_PORT to a port above 1023', { cause });
+    return new SetupFault(`listening on ${where} is not permitted`, 'set KEYTURN_PORT to a port above 1023', {
+      cause,
+    });
   }
-  return new SetupFault(`cannot listen on ${where}: ${cause.code}`, 'check KEYTURN_HOST and KEYTURN_PORT', { cause });
+  return new SetupFault(`cannot listen on ${where}: ${cause.code}`, 'check KEYTURN_HOST and KEYTURN_PORT', {
+    cause,
+  });
 }

@@ -9,7 +9,9 @@ export interface Document {
 
 export interface MetadataOptions {
   /** What is served where, and how long it may be kept, in seconds. */
-  readonly documents: Readonly<Record<string, { readonly type: string; readonly maxAge: number; read(): Document }>>;
+  readonly documents: Readonly<
+    Record<string, { readonly type: string; readonly maxAge: number; read(): Document }>
+  >;
 }
 
 /**

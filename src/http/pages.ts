@@ -75,7 +75,7 @@ export interface PageLocals {
     readonly code: string;
     /** In place of the words that the pages have for this code. */
     readonly title?: string | undefined;
-    /** The `error_description`: small print, for the developer of the client. */
+    /** The `error_description`: small print, for the developer of the client. May be empty. */
     readonly message: string;
     readonly hint?: string | undefined;
     readonly requestId: string;
@@ -202,7 +202,7 @@ function presentGroup(group: ScopeGroup, locale: Locale) {
   const ofAccount = group.title === undefined;
   return {
     title: group.title ?? locale.text('consent.account'),
-    identifier: group.identifier,
+    identifier: group.identifier === group.title ? undefined : group.identifier,
     scopes: group.scopes
       .filter(({ name }) => name !== OFFLINE_ACCESS)
       .map((scope) => presentScope(scope, ofAccount, locale)),

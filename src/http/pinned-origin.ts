@@ -7,7 +7,10 @@ import { clientAddressReader } from '#src/http/client-address.ts';
  * `X-Forwarded-*` and no absolute request target finds its way into metadata, redirects or cookies. The address of
  * the client is the only thing that trusted proxies are asked about.
  */
-export function pinOrigin(app: Koa, options: { readonly issuer: string; readonly trustProxy: ProxyTrust }): void {
+export function pinOrigin(
+  app: Koa,
+  options: { readonly issuer: string; readonly trustProxy: ProxyTrust },
+): void {
   const { protocol, host, hostname, origin } = new URL(options.issuer);
   const addressOf = clientAddressReader(options.trustProxy);
   const pinned = (value: unknown) => ({ get: () => value, configurable: true });

@@ -4,12 +4,12 @@ import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.
 import { jwtIn } from '#src/oidc/token-value.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
-import { signJwt } from '#src/signing/jws.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { Signer } from '#src/signing/jws.ts';
+import { signJwt } from '#src/signing/jws.ts';
 import { ACCESS_TOKEN_TYPE, type AccessTokenClaims } from '#src/tokens/access-token.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
-import { revokeAccessToken, standingOf, type StandingSources } from '#src/tokens/standing.ts';
+import { revokeAccessToken, type StandingSources, standingOf } from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
 import { after, type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
 
@@ -39,7 +39,9 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
   for (const model of [AccessTokens, ClientTokens]) {
     const library = { save: model.prototype.save, destroy: model.prototype.destroy };
     model.prototype.save = function save(this: AnyAccessToken) {
-      return this.resourceServer?.accessTokenFormat === 'opaque' ? library.save.call(this) : issue(this, deps);
+      return this.resourceServer?.accessTokenFormat === 'opaque'
+        ? library.save.call(this)
+        : issue(this, deps);
     };
     model.prototype.destroy = function destroy(this: AnyAccessToken) {
       if (!jwts.has(this)) return library.destroy.call(this);
@@ -90,7 +92,9 @@ async function issue(token: AnyAccessToken, deps: AccessTokenDependencies): Prom
   token.iat = now;
   token.exp = after(now, seconds(token.expiration));
   const claims = claimsOf(token, currentRequest(), deps);
-  const signer = deps.signer(token.resourceServer === undefined ? deps.ownAlgorithm : signingAlgorithm(token));
+  const signer = deps.signer(
+    token.resourceServer === undefined ? deps.ownAlgorithm : signingAlgorithm(token),
+  );
   const value = await signJwt(signer, { typ: ACCESS_TOKEN_TYPE }, { ...claims });
   token.emit('issued');
   return value;
@@ -102,7 +106,11 @@ function signingAlgorithm(token: AnyAccessToken): SigningAlgorithm {
   return sign.alg as SigningAlgorithm;
 }
 
-function claimsOf(token: AnyAccessToken, ctx: KoaContextWithOIDC, deps: AccessTokenDependencies): AccessTokenClaims {
+function claimsOf(
+  token: AnyAccessToken,
+  ctx: KoaContextWithOIDC,
+  deps: AccessTokenDependencies,
+): AccessTokenClaims {
   const person = 'accountId' in token ? token : null;
   const { audience, scope } = audienceAndScope(token, ctx, deps.issuer);
   const source = ctx.oidc.entities.RefreshToken ?? ctx.oidc.entities.AuthorizationCode;
@@ -117,7 +125,9 @@ function claimsOf(token: AnyAccessToken, ctx: KoaContextWithOIDC, deps: AccessTo
     ...(scope === '' ? undefined : { scope }),
     ...(person === null ? undefined : { grant_id: person.grantId }),
     ...(person?.sid === undefined ? undefined : { sid: person.sid }),
-    ...(person === null || source?.authTime === undefined ? undefined : { auth_time: epochSeconds(source.authTime) }),
+    ...(person === null || source?.authTime === undefined
+      ? undefined
+      : { auth_time: epochSeconds(source.authTime) }),
     ...(person === null || source?.acr === undefined ? undefined : { acr: source.acr }),
     ...(person === null || source?.amr === undefined ? undefined : { amr: source.amr }),
     ...confirmation(token),
@@ -139,7 +149,8 @@ function audienceAndScope(
   const { grant, entities, params } = ctx.oidc;
   const requested = (entities.RefreshToken ?? entities.AuthorizationCode)?.scopes;
   const namesResource = params?.['resource'] !== undefined;
-  if (namesResource || grant === undefined || !requested?.has('openid')) return { audience: token.aud, scope };
+  if (namesResource || grant === undefined || !requested?.has('openid'))
+    return { audience: token.aud, scope };
   const openid = grant.getOIDCScopeFiltered(narrowed(requested, params?.['scope']));
   if (!openid.split(' ').includes('openid')) return { audience: token.aud, scope };
   return { audience: [token.aud, issuer], scope: [openid, scope].filter((part) => part !== '').join(' ') };
@@ -147,7 +158,9 @@ function audienceAndScope(
 
 /** The scopes of a grant as far as this token request asks for them: RFC 6749 section 6. */
 function narrowed(granted: ReadonlySet<string>, requested: unknown): Set<string> {
-  return typeof requested === 'string' ? new Set(requested.split(' ').filter((scope) => granted.has(scope))) : new Set(granted);
+  return typeof requested === 'string'
+    ? new Set(requested.split(' ').filter((scope) => granted.has(scope)))
+    : new Set(granted);
 }
 
 function confirmation(token: AnyAccessToken): Pick<AccessTokenClaims, 'cnf'> {
@@ -169,7 +182,10 @@ async function findStanding(
   return state.stands ? { claims: read.claims, authorization: state.authorization } : null;
 }
 
-function commonProperties(claims: AccessTokenClaims, { reader }: AccessTokenDependencies): Record<string, unknown> {
+function commonProperties(
+  claims: AccessTokenClaims,
+  { reader }: AccessTokenDependencies,
+): Record<string, unknown> {
   const { route } = currentRequest().oidc;
   return {
     clientId: claims.client_id,
@@ -186,6 +202,7 @@ function commonProperties(claims: AccessTokenClaims, { reader }: AccessTokenDepe
 
 /** A client that acts for itself is its own subject: RFC 9068 section 2.2. */
 function withSubject(token: (ClientCredentials & LibraryModel) | undefined) {
-  if (token !== undefined) Object.assign(token, { extra: { ...(token as AnyAccessToken).extra, sub: token.clientId } });
+  if (token !== undefined)
+    Object.assign(token, { extra: { ...(token as AnyAccessToken).extra, sub: token.clientId } });
   return token;
 }

@@ -1,16 +1,20 @@
 import type { AllClientMetadata, Client as LibraryClient, Provider } from 'oidc-provider';
-import { type Client, usesSecret } from '#src/clients/client.ts';
+import { type Client, namesResourceServer, usesSecret } from '#src/clients/client.ts';
 import type { ClientRegistry } from '#src/clients/client-registry.ts';
 import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts';
 import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
-import { RESOURCE_SERVER_CLIENT_PREFIX, type ResourceServer } from '#src/resources/resource-server.ts';
+import type { ResourceServer } from '#src/resources/resource-server.ts';
 
 /** Who authenticates: an application, or a resource server that asks about tokens. */
 export type Registered =
   | { readonly kind: 'client'; readonly client: Client; readonly secrets: readonly ClientSecret[] }
-  | { readonly kind: 'resource-server'; readonly resourceServer: ResourceServer; readonly secrets: readonly ClientSecret[] };
+  | {
+      readonly kind: 'resource-server';
+      readonly resourceServer: ResourceServer;
+      readonly secrets: readonly ClientSecret[];
+    };
 
 export interface ClientDependencies {
   readonly clients: ClientRegistry;
@@ -83,11 +87,14 @@ export class RegisteredClients {
   }
 
   async #find(clientId: string): Promise<{ version: number; registered: Registered } | null> {
-    if (clientId.startsWith(RESOURCE_SERVER_CLIENT_PREFIX)) {
+    if (namesResourceServer(clientId)) {
       const record = await this.#deps.resources.findByClientId(clientId);
       if (record === null) return null;
       const { value: resourceServer, version } = record;
-      return { version, registered: { kind: 'resource-server', resourceServer, secrets: resourceServer.secrets } };
+      return {
+        version,
+        registered: { kind: 'resource-server', resourceServer, secrets: resourceServer.secrets },
+      };
     }
     const record = await this.#deps.clients.find(clientId);
     if (record === null) return null;
@@ -132,7 +139,9 @@ function metadataOf(registered: Registered): AllClientMetadata {
     ...(client.clientUri === null ? undefined : { client_uri: client.clientUri }),
     ...(client.jwksUri === null ? undefined : { jwks_uri: client.jwksUri }),
     ...(client.jwks === null ? undefined : { jwks: client.jwks as { keys: [] } }),
-    ...(usesSecret(client.authenticationMethod) ? { client_secret: placeholderSecret(registered) } : undefined),
+    ...(usesSecret(client.authenticationMethod)
+      ? { client_secret: placeholderSecret(registered) }
+      : undefined),
   };
 }
 

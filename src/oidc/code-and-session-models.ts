@@ -1,4 +1,10 @@
-import { type AuthorizationCode, errors, type Provider, type ReplayDetection, type Session } from 'oidc-provider';
+import {
+  type AuthorizationCode,
+  errors,
+  type Provider,
+  type ReplayDetection,
+  type Session,
+} from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import type { Records } from '#src/records.ts';

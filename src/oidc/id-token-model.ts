@@ -6,7 +6,10 @@ import type { KeyHolder } from '#src/signing/key-holder.ts';
  * Teaches the library to accept an ID token as a hint as long as its key is published, and not only while that key
  * signs: OpenID Connect RP-Initiated Logout section 2. An expired one is still a good hint.
  */
-export function teachIdTokens(provider: Provider, { issuer, keys }: { issuer: string; keys: KeyHolder }): void {
+export function teachIdTokens(
+  provider: Provider,
+  { issuer, keys }: { issuer: string; keys: KeyHolder },
+): void {
   const IdTokens = provider.IdToken as unknown as {
     validate(jwt: string, client: Client): Promise<{ header: object; payload: object }>;
   };

@@ -1,5 +1,10 @@
 import type { Context } from 'koa';
-import { errors, type Interaction as LibraryInteraction, type InteractionResults, type Provider } from 'oidc-provider';
+import {
+  errors,
+  type InteractionResults,
+  type Interaction as LibraryInteraction,
+  type Provider,
+} from 'oidc-provider';
 import { isOpenIdScope } from '#src/clients/scope.ts';
 import type { Consent } from '#src/interaction/consent.ts';
 import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';

@@ -1,4 +1,4 @@
-import { Provider, type KoaContextWithOIDC } from 'oidc-provider';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 
 /**
  * Parts of the library's models that its documentation describes and its type package leaves out. Everything that

@@ -7,7 +7,10 @@ type Fetch = NonNullable<Configuration['fetch']>;
  * How the server fetches what clients publish, such as their keys. The library hands over a dispatcher that closes
  * every connection to a private or loopback address; it is left out only where the settings say so.
  */
-export function outgoingFetch(options: { readonly allowPrivateNetwork: boolean; readonly timeout: Seconds }): Fetch {
+export function outgoingFetch(options: {
+  readonly allowPrivateNetwork: boolean;
+  readonly timeout: Seconds;
+}): Fetch {
   const { allowPrivateNetwork, timeout } = options;
   return (url, requested) => {
     const { dispatcher, ...rest } = requested as RequestInit & { dispatcher?: unknown };

@@ -8,7 +8,11 @@ export class ProtocolPages {
   readonly #locales: Locales;
   readonly #accountName: (subject: string) => Promise<string | null>;
 
-  constructor(options: { pages: Pages; locales: Locales; accountName(subject: string): Promise<string | null> }) {
+  constructor(options: {
+    pages: Pages;
+    locales: Locales;
+    accountName(subject: string): Promise<string | null>;
+  }) {
     this.#pages = options.pages;
     this.#locales = options.locales;
     this.#accountName = options.accountName;
@@ -28,7 +32,8 @@ export class ProtocolPages {
   async renderSignOut(ctx: KoaContextWithOIDC): Promise<void> {
     const { session, client } = ctx.oidc;
     const secret = session?.state?.['secret'];
-    if (session === undefined || typeof secret !== 'string') throw new Error('a sign-out begins with a session');
+    if (session === undefined || typeof secret !== 'string')
+      throw new Error('a sign-out begins with a session');
     const accountName = session.accountId === undefined ? null : await this.#accountName(session.accountId);
     const backTo = session.state?.['postLogoutRedirectUri'];
     this.#show(
@@ -53,7 +58,8 @@ export class ProtocolPages {
 
   /** Sends a form on to where it belongs: OAuth 2.0 Form Post Response Mode. */
   renderPostOn(ctx: KoaContextWithOIDC, action: string, fields: Readonly<Record<string, string>>): void {
-    const path = new URL(action).origin === new URL(ctx.oidc.issuer).origin ? new URL(action).pathname : action;
+    const path =
+      new URL(action).origin === new URL(ctx.oidc.issuer).origin ? new URL(action).pathname : action;
     this.#show(ctx, 'post-on', { action: path, fields, clientName: ctx.oidc.client?.clientName }, []);
   }
 
@@ -76,5 +82,7 @@ export class ProtocolPages {
 }
 
 function clientLocals(client: Client | undefined) {
-  return client === undefined ? {} : { clientName: client.clientName ?? client.clientId, clientUri: client.clientUri };
+  return client === undefined
+    ? {}
+    : { clientName: client.clientName ?? client.clientId, clientUri: client.clientUri };
 }

@@ -9,12 +9,17 @@ import { type ClientDependencies, RegisteredClients } from '#src/oidc/client-mod
 import { teachCodesAndSessions } from '#src/oidc/code-and-session-models.ts';
 import { grantLoader } from '#src/oidc/grants.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
-import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { protocolAdapter } from '#src/oidc/protocol-adapter.ts';
+import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { type RefreshTokenDependencies, teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
 import { ResourcePolicy } from '#src/oidc/resource-policy.ts';
 import { SigningSlot } from '#src/oidc/signing-slot.ts';
-import { corsAllowed, introspectionAllowed, pkceRequired, revocationAllowed } from '#src/oidc/token-policy.ts';
+import {
+  corsAllowed,
+  introspectionAllowed,
+  pkceRequired,
+  revocationAllowed,
+} from '#src/oidc/token-policy.ts';
 import type { Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
@@ -174,8 +179,10 @@ function configurationOf(
 
 /** How long the library lets things live, in seconds. */
 function ttlOf(lifetimes: ProviderLifetimes): NonNullable<Configuration['ttl']> {
-  const accessTokenTtl = (_ctx: unknown, token: { resourceServer?: { accessTokenTTL?: number | undefined } | undefined }) =>
-    token.resourceServer?.accessTokenTTL ?? lifetimes.accessToken;
+  const accessTokenTtl = (
+    _ctx: unknown,
+    token: { resourceServer?: { accessTokenTTL?: number | undefined } | undefined },
+  ) => token.resourceServer?.accessTokenTTL ?? lifetimes.accessToken;
   return {
     AccessToken: accessTokenTtl,
     ClientCredentials: accessTokenTtl,
@@ -207,12 +214,14 @@ function cookiesOf({ issuer, cookieKeys }: ProviderDependencies): NonNullable<Co
 /** The library's policy, and a new sign-in where the account of a session has been locked or removed meanwhile. */
 function interactionPolicyOf() {
   const policy = interactionPolicy.base();
-  policy.get('login')?.checks.add(
-    new interactionPolicy.Check(
-      'account_unavailable',
-      'the account of this session is not available',
-      (ctx) => ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined,
-    ),
-  );
+  policy
+    .get('login')
+    ?.checks.add(
+      new interactionPolicy.Check(
+        'account_unavailable',
+        'the account of this session is not available',
+        (ctx) => ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined,
+      ),
+    );
   return policy;
 }

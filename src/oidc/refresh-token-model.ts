@@ -1,8 +1,9 @@
 import { errors, type KoaContextWithOIDC, type Provider, type RefreshToken } from 'oidc-provider';
+import type { Clock } from '#src/clock.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import { jwtIn } from '#src/oidc/token-value.ts';
-import { signJwt } from '#src/signing/jws.ts';
 import type { Signer } from '#src/signing/jws.ts';
+import { signJwt } from '#src/signing/jws.ts';
 import type { Authorizations, Presentation } from '#src/tokens/authorization.ts';
 import {
   newFamily,
@@ -12,7 +13,6 @@ import {
   refreshTokenClaims,
 } from '#src/tokens/refresh-token.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
-import type { Clock } from '#src/clock.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 export interface RefreshTokenDependencies {
@@ -107,10 +107,13 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
     const rotated = currentRequest().oidc.entities.RotatedRefreshToken;
     const successor = rotated === undefined ? undefined : presentations.get(rotated)?.successor;
     if (successor !== undefined) return successor;
-    const says = Object.fromEntries(FAMILY_SAYS.map((name) => [name, this[name]]).filter(([, value]) => value !== undefined));
+    const says = Object.fromEntries(
+      FAMILY_SAYS.map((name) => [name, this[name]]).filter(([, value]) => value !== undefined),
+    );
     const authorizationId = this.grantId as string;
     // An authorization that ended while its code was being redeemed leaves a token that was never alive.
-    const family = (await deps.authorizations.startFamily(authorizationId, says)) ?? newFamily(says, deps.clock.now());
+    const family =
+      (await deps.authorizations.startFamily(authorizationId, says)) ?? newFamily(says, deps.clock.now());
     return tokenOf(authorizationId, family, deps);
   };
 
@@ -133,7 +136,11 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
   }
 }
 
-async function tokenOf(authorizationId: string, family: RefreshFamily, deps: RefreshTokenDependencies): Promise<string> {
+async function tokenOf(
+  authorizationId: string,
+  family: RefreshFamily,
+  deps: RefreshTokenDependencies,
+): Promise<string> {
   const claims = refreshTokenClaims(deps.issuer, authorizationId, family, deps.lifetimes);
   return signJwt(deps.refreshKeyAt(family.advancedAt), { typ: REFRESH_TOKEN_TYPE }, { ...claims });
 }

@@ -1,7 +1,7 @@
 import {
-  type Client as LibraryClient,
   errors,
   type KoaContextWithOIDC,
+  type Client as LibraryClient,
   type ResourceServer as LibraryResourceServer,
 } from 'oidc-provider';
 import type { Client } from '#src/clients/client.ts';
@@ -28,7 +28,11 @@ export class ResourcePolicy {
   }
 
   /** The library's `getResourceServerInfo`: what this client may have of that resource server. */
-  async describe(ctx: KoaContextWithOIDC, identifier: string, libraryClient: LibraryClient): Promise<LibraryResourceServer> {
+  async describe(
+    ctx: KoaContextWithOIDC,
+    identifier: string,
+    libraryClient: LibraryClient,
+  ): Promise<LibraryResourceServer> {
     const client = this.#application(libraryClient);
     useDefaultScope(ctx, client);
     assertScopeAllowed(ctx, client);
@@ -61,7 +65,9 @@ export class ResourcePolicy {
     if (scopes.length === 0) return undefined;
     const candidates = await this.#thatHave(scopes);
     if (candidates.length > 1) {
-      throw new errors.InvalidTarget(`several resource servers have the scope ${scopes.join(' ')}; name one in "resource"`);
+      throw new errors.InvalidTarget(
+        `several resource servers have the scope ${scopes.join(' ')}; name one in "resource"`,
+      );
     }
     return candidates[0]?.identifier;
   }
@@ -71,7 +77,8 @@ export class ResourcePolicy {
     const { client, params } = ctx.oidc;
     const requested = params?.['resource'];
     if (requested === undefined || client === undefined) {
-      if (granted.size > 1) throw new errors.InvalidTarget('only a single resource indicator value must be requested');
+      if (granted.size > 1)
+        throw new errors.InvalidTarget('only a single resource indicator value must be requested');
       return;
     }
     if (typeof requested !== 'string' || !granted.has(requested)) throw new errors.InvalidTarget();
@@ -103,7 +110,9 @@ function useDefaultScope(ctx: KoaContextWithOIDC, client: Client): void {
   if (params === undefined || params['scope'] !== undefined || isExchange(ctx)) return;
   // Offline access is only ever given to a request that asks for it: OpenID Connect Core section 11.
   const person = route !== 'token';
-  const scopes = client.defaultScope.filter((scope) => scope !== 'offline_access' && (person || !isOpenIdScope(scope)));
+  const scopes = client.defaultScope.filter(
+    (scope) => scope !== 'offline_access' && (person || !isOpenIdScope(scope)),
+  );
   if (scopes.length > 0) params['scope'] = formatScope(scopes);
 }
 

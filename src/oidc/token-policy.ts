@@ -1,9 +1,9 @@
 import {
   type AccessToken,
-  type Client as LibraryClient,
   type ClientCredentials,
   errors,
   type KoaContextWithOIDC,
+  type Client as LibraryClient,
   type RefreshToken,
 } from 'oidc-provider';
 import { isConfidential } from '#src/clients/client.ts';
@@ -15,7 +15,8 @@ type Token = AccessToken | ClientCredentials | RefreshToken;
 export function introspectionAllowed(registered: RegisteredClients) {
   return (_ctx: KoaContextWithOIDC, caller: LibraryClient, token: Token): boolean => {
     const asking = registered.of(caller);
-    if (asking.kind === 'client') return isConfidential(asking.client) && token.clientId === asking.client.clientId;
+    if (asking.kind === 'client')
+      return isConfidential(asking.client) && token.clientId === asking.client.clientId;
     if (token.kind === 'RefreshToken') return false;
     const { aud } = token as AccessToken;
     return [aud].flat().includes(asking.resourceServer.audience);

@@ -36,7 +36,8 @@ export function readAccessTokenClaims(
   const { sub, aud, client_id, iat, exp, jti } = claims;
   const texts = [sub, client_id, jti];
   if (!texts.every((text) => typeof text === 'string' && text !== '')) return null;
-  if (typeof aud !== 'string' && !(Array.isArray(aud) && aud.every((entry) => typeof entry === 'string'))) return null;
+  if (typeof aud !== 'string' && !(Array.isArray(aud) && aud.every((entry) => typeof entry === 'string')))
+    return null;
   if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return null;
   return claims as unknown as AccessTokenClaims;
 }

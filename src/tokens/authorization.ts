@@ -26,7 +26,11 @@ export interface Authorization {
 
 export type Presentation =
   /** Use it: `advance` makes the successor. `retry`: hand out the current token again. */
-  | { readonly outcome: 'current' | 'retry' | 'reuse'; readonly authorization: Authorization; readonly family: RefreshFamily }
+  | {
+      readonly outcome: 'current' | 'retry' | 'reuse';
+      readonly authorization: Authorization;
+      readonly family: RefreshFamily;
+    }
   | { readonly outcome: 'absent' };
 
 /** The group in the store of what was issued under an authorization. */
@@ -149,6 +153,8 @@ export class Authorizations {
   /** By when nothing that was about to join can still be about to. */
   #allGoneBy(): EpochSeconds {
     const { longestToken, refresh } = this.#lifetimes;
-    return epochSeconds(Math.max(after(this.#clock.now(), longestToken), after(this.#clock.now(), refresh.grace)));
+    return epochSeconds(
+      Math.max(after(this.#clock.now(), longestToken), after(this.#clock.now(), refresh.grace)),
+    );
   }
 }

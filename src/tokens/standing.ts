@@ -31,14 +31,19 @@ const tokenEntry = (jti: string) => `jti:${jti}`;
  * Whether an access token, its signature and lifetime having been checked, still stands: neither it nor its key is
  * revoked, the authorization that it was issued under has not ended, its client exists and its account is active.
  */
-export async function standingOf(sources: StandingSources, kid: string, claims: AccessTokenClaims): Promise<Standing> {
+export async function standingOf(
+  sources: StandingSources,
+  kid: string,
+  claims: AccessTokenClaims,
+): Promise<Standing> {
   const { jti, client_id: clientId, grant_id: authorizationId } = claims;
   const [revoked, clientExists, authorization] = await Promise.all([
     sources.records.anyRevoked([tokenEntry(jti), keyRevocationEntry(kid)]),
     sources.clientExists(clientId),
     authorizationId === undefined ? null : sources.authorizations.find(authorizationId),
   ]);
-  if (revoked) return fallen((await sources.records.anyRevoked([keyRevocationEntry(kid)])) ? 'key_revoked' : 'revoked');
+  if (revoked)
+    return fallen((await sources.records.anyRevoked([keyRevocationEntry(kid)])) ? 'key_revoked' : 'revoked');
   if (!clientExists) return fallen('client_removed');
   if (authorizationId === undefined) return { stands: true, authorization: null };
   if (authorization === null || authorization.clientId !== clientId) return fallen('authorization_ended');

@@ -6,7 +6,11 @@ import {
   audiencesOf,
   readAccessTokenClaims,
 } from '#src/tokens/access-token.ts';
-import { REFRESH_TOKEN_TYPE, readRefreshTokenClaims, type RefreshTokenReading } from '#src/tokens/refresh-token.ts';
+import {
+  REFRESH_TOKEN_TYPE,
+  type RefreshTokenReading,
+  readRefreshTokenClaims,
+} from '#src/tokens/refresh-token.ts';
 
 /** The keys that tokens may name. */
 export interface VerifyingKeys {

@@ -84,8 +84,13 @@ describe('signing in, in a real browser', () => {
   async function assertAccessible(page: Page): Promise<void> {
     // Evaluated by the debugger, which the page's own policy does not keep out.
     await page.evaluate(AXE);
-    const { violations } = await page.evaluate('axe.run()') as { violations: { id: string; help: string }[] };
-    assert.deepEqual(violations.map(({ id, help }) => `${id}: ${help}`), []);
+    const { violations } = (await page.evaluate('axe.run()')) as {
+      violations: { id: string; help: string }[];
+    };
+    assert.deepEqual(
+      violations.map(({ id, help }) => `${id}: ${help}`),
+      [],
+    );
   }
 
   test('a person signs in, reads what the client will be able to do, allows it, and is back at the client', async () => {

@@ -28,7 +28,10 @@ describe('authorization code flow with PKCE (RFC 6749 section 4.1, RFC 7636)', (
   after(() => keyturn[Symbol.asyncDispose]());
 
   test('a person signs in, consents, and the client gets an ID token, a JWT access token and a refresh token', async () => {
-    const tokens = await web.signIn(new Person(), ada, { scope: 'openid profile email read', resource: 'https://api.example.com' });
+    const tokens = await web.signIn(new Person(), ada, {
+      scope: 'openid profile email read',
+      resource: 'https://api.example.com',
+    });
     assert.equal(decodeProtectedHeader(tokens.access_token).typ, 'at+jwt');
     assert.equal(tokens.expires_in, 300);
     assert.ok(tokens.refresh_token);
@@ -36,7 +39,12 @@ describe('authorization code flow with PKCE (RFC 6749 section 4.1, RFC 7636)', (
   });
 
   test('an API verifies the access token by the JWKS alone (RFC 9068 section 4)', async () => {
-    const tokens = await web.signIn(new Person(), ada, { scope: 'openid read', resource: 'https://api.example.com' }, { resource: 'https://api.example.com' });
+    const tokens = await web.signIn(
+      new Person(),
+      ada,
+      { scope: 'openid read', resource: 'https://api.example.com' },
+      { resource: 'https://api.example.com' },
+    );
     const jwks = createRemoteJWKSet(new URL(`${keyturn.issuer}/jwks`));
     const { payload } = await jwtVerify(tokens.access_token, jwks, {
       issuer: keyturn.issuer,

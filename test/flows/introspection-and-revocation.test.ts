@@ -21,7 +21,10 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
 
   const resourceServer = async (identifier: string, registration: object) => {
     const added = await keyturn.addResourceServer({ identifier, ...registration });
-    const client = { clientId: added.resourceServer.clientId, authenticationMethod: 'client_secret_basic' } as const;
+    const client = {
+      clientId: added.resourceServer.clientId,
+      authenticationMethod: 'client_secret_basic',
+    } as const;
     return RelyingParty.discover(keyturn, { client, secret: added.secret });
   };
   const client = async (registration: Partial<ClientRegistration>) =>
@@ -97,7 +100,9 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
 
   test('a JWT access token is issued without a write', async () => {
     const { DatabaseSync } = await import('node:sqlite');
-    using database = new DatabaseSync(keyturn.services.config.store.slice('sqlite:'.length), { readOnly: true });
+    using database = new DatabaseSync(keyturn.services.config.store.slice('sqlite:'.length), {
+      readOnly: true,
+    });
     const version = () => database.prepare('PRAGMA data_version').get()?.['data_version'];
     const before = version();
     await oauth.clientCredentialsGrant(service.configuration, { scope: 'read' });
@@ -117,7 +122,9 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
     const hint = { token_type_hint: 'refresh_token' };
     const answer = await oauth.tokenIntrospection(api.configuration, tokens.access_token, hint);
     assert.equal(answer.active, true);
-    await oauth.tokenRevocation(web.configuration, tokens.refresh_token ?? '', { token_type_hint: 'access_token' });
+    await oauth.tokenRevocation(web.configuration, tokens.refresh_token ?? '', {
+      token_type_hint: 'access_token',
+    });
     assert.equal((await web.introspect(tokens.refresh_token ?? '')).active, false);
   });
 
@@ -165,10 +172,18 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
       [{ authenticationMethod: 'client_secret_basic' }, oauth.ClientSecretBasic],
       [{ authenticationMethod: 'client_secret_post' }, oauth.ClientSecretPost],
       [{ authenticationMethod: 'client_secret_jwt' }, oauth.ClientSecretJwt],
-      [{ authenticationMethod: 'private_key_jwt', jwks }, () => oauth.PrivateKeyJwt({ key: keys.privateKey, kid: 'own' })],
+      [
+        { authenticationMethod: 'private_key_jwt', jwks },
+        () => oauth.PrivateKeyJwt({ key: keys.privateKey, kid: 'own' }),
+      ],
     ];
     for (const [registration, authentication] of methods) {
-      const added = await keyturn.addClient({ ...registration, grantTypes: ['client_credentials'], redirectUris: [], scope: 'read' });
+      const added = await keyturn.addClient({
+        ...registration,
+        grantTypes: ['client_credentials'],
+        redirectUris: [],
+        scope: 'read',
+      });
       const configuration = await oauth.discovery(
         new URL(keyturn.issuer),
         added.client.clientId,
@@ -178,7 +193,11 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
       );
       const { access_token: token } = await oauth.clientCredentialsGrant(configuration);
       assert.equal(decodeJwt(token)['scope'], 'read', 'the default scope');
-      assert.equal((await oauth.tokenIntrospection(configuration, token)).active, true, registration.authenticationMethod);
+      assert.equal(
+        (await oauth.tokenIntrospection(configuration, token)).active,
+        true,
+        registration.authenticationMethod,
+      );
       await oauth.tokenRevocation(configuration, token);
       assert.equal((await oauth.tokenIntrospection(configuration, token)).active, false);
     }
@@ -186,12 +205,24 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
 
   test('while a secret is being rolled both the old and the new one work, and then the new one alone', async () => {
     for (const authenticationMethod of ['client_secret_basic', 'client_secret_jwt'] as const) {
-      const added = await keyturn.addClient({ authenticationMethod, grantTypes: ['client_credentials'], redirectUris: [], scope: 'read' });
+      const added = await keyturn.addClient({
+        authenticationMethod,
+        grantTypes: ['client_credentials'],
+        redirectUris: [],
+        scope: 'read',
+      });
       const { clientId } = added.client;
-      const method = authenticationMethod === 'client_secret_jwt' ? oauth.ClientSecretJwt : oauth.ClientSecretBasic;
+      const method =
+        authenticationMethod === 'client_secret_jwt' ? oauth.ClientSecretJwt : oauth.ClientSecretBasic;
       const tokenWith = async (secret: string) => {
         const execute = [oauth.allowInsecureRequests];
-        const configuration = await oauth.discovery(new URL(keyturn.issuer), clientId, undefined, method(secret), { execute });
+        const configuration = await oauth.discovery(
+          new URL(keyturn.issuer),
+          clientId,
+          undefined,
+          method(secret),
+          { execute },
+        );
         return oauth.clientCredentialsGrant(configuration);
       };
       await tokenWith(added.secret);
@@ -205,7 +236,11 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
   });
 
   test('the tokens of a client that has been removed are not active', async () => {
-    const added = await keyturn.addClient({ grantTypes: ['client_credentials'], redirectUris: [], scope: 'read' });
+    const added = await keyturn.addClient({
+      grantTypes: ['client_credentials'],
+      redirectUris: [],
+      scope: 'read',
+    });
     const gone = await RelyingParty.discover(keyturn, added);
     const { access_token: token } = await oauth.clientCredentialsGrant(gone.configuration, { scope: 'read' });
     assert.equal((await api.introspect(token)).active, true);

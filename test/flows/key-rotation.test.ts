@@ -70,7 +70,9 @@ describe('key rotation that nobody notices', () => {
     mock.timers.reset();
     mock.timers.enable({ apis: ['Date'], now });
   };
-  const accessToken = async () => (await oauth.clientCredentialsGrant(service.configuration, { scope: 'read', resource: API })).access_token;
+  const accessToken = async () =>
+    (await oauth.clientCredentialsGrant(service.configuration, { scope: 'read', resource: API }))
+      .access_token;
   const kidOf = (token: string) => decodeProtectedHeader(token).kid as string;
   const publishedKids = async () => {
     const { keys } = (await (await fetch(`${keyturn.issuer}/jwks`)).json()) as { keys: { kid: string }[] };

@@ -127,7 +127,10 @@ describe('refresh tokens (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
   test('a refresh that races a revocation leaves nothing alive', async () => {
     for (let round = 0; round < 10; round += 1) {
       const first = await signIn();
-      const [refreshed] = await Promise.allSettled([refresh(first.refresh_token), web.revoke(first.refresh_token)]);
+      const [refreshed] = await Promise.allSettled([
+        refresh(first.refresh_token),
+        web.revoke(first.refresh_token),
+      ]);
       assert.equal(await isActive(first.refresh_token), false);
       if (refreshed.status === 'fulfilled') {
         assert.equal(await isActive(refreshed.value.refresh_token), false);
@@ -168,7 +171,9 @@ describe('refresh tokens (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
 
   test('a refresh that asks for a resource it was not granted is refused and uses nothing up', async () => {
     const first = await signIn({ scope: 'openid read', resource: API });
-    await assert.rejects(refresh(first.refresh_token, { resource: 'https://other.example.com' }), { error: 'invalid_target' });
+    await assert.rejects(refresh(first.refresh_token, { resource: 'https://other.example.com' }), {
+      error: 'invalid_target',
+    });
     assert.equal(await isActive(first.refresh_token), true);
     later(60);
     await refresh(first.refresh_token, { resource: API });

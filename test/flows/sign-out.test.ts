@@ -27,7 +27,9 @@ describe('signing out (OpenID Connect RP-Initiated Logout)', () => {
   test('a person who confirms is signed out, and goes back to where the client asked, with its state', async () => {
     const person = new Person();
     const tokens = await web.signIn(person, ada);
-    const page = await person.visit(signOutUrl(tokens, { post_logout_redirect_uri: SIGNED_OUT, state: 'a b&c' }));
+    const page = await person.visit(
+      signOutUrl(tokens, { post_logout_redirect_uri: SIGNED_OUT, state: 'a b&c' }),
+    );
     assert.match(page.html, /ada/);
     const { leftTo } = await person.submit(page, '/logout/confirm');
     assert.equal(leftTo?.href, `${SIGNED_OUT}?state=a+b%26c`);
@@ -87,7 +89,9 @@ describe('signing out (OpenID Connect RP-Initiated Logout)', () => {
   test('a place that the client did not register is refused', async () => {
     const person = new Person();
     const tokens = await web.signIn(person, ada);
-    const page = await person.visit(signOutUrl(tokens, { post_logout_redirect_uri: 'https://evil.example.com/' }));
+    const page = await person.visit(
+      signOutUrl(tokens, { post_logout_redirect_uri: 'https://evil.example.com/' }),
+    );
     assert.equal(page.response.status, 400);
     assert.equal(page.leftTo, null);
   });

@@ -10,7 +10,10 @@ import { RelyingParty } from '#test/support/relying-party.ts';
 test('a copy of the database without keys/ holds no token, code, session, secret or personal datum in clear', async () => {
   await using keyturn = await startKeyturnHere();
   const { account, password } = await keyturn.addAccount('ada.lovelace');
-  const added = await keyturn.addClient({ name: 'Analytical Engine', scope: 'openid email offline_access look' });
+  const added = await keyturn.addClient({
+    name: 'Analytical Engine',
+    scope: 'openid email offline_access look',
+  });
   const web = await RelyingParty.discover(keyturn, added);
   const opaque = await keyturn.addResourceServer({
     identifier: 'https://engine.example.com',

@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { pino } from 'pino';
 import type { ActiveAccount } from '#src/accounts/account.ts';
 import { parseEmailAddress } from '#src/accounts/email-address.ts';
@@ -32,7 +32,10 @@ export interface Keyturn extends AsyncDisposable {
 export const CALLBACK = 'http://127.0.0.1:4000/callback';
 
 /** The cheapest hashing that the settings allow, since nobody attacks these passwords. */
-const TEST_SETTINGS = { KEYTURN_PASSWORDS_ARGON2_MEMORY_KIB: '7168', KEYTURN_PASSWORDS_ARGON2_ITERATIONS: '5' };
+const TEST_SETTINGS = {
+  KEYTURN_PASSWORDS_ARGON2_MEMORY_KIB: '7168',
+  KEYTURN_PASSWORDS_ARGON2_ITERATIONS: '5',
+};
 
 export async function startKeyturnHere(env: Record<string, string> = {}): Promise<Keyturn> {
   const directory = await makeTemporaryDirectory();
@@ -50,7 +53,10 @@ export async function startKeyturnHere(env: Record<string, string> = {}): Promis
   const log = pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) });
   const start = async () => {
     const services = await openServices(config, { clock: systemClock, random: systemRandom });
-    return { services, server: await startServer(services, { clock: systemClock, random: systemRandom, log }) };
+    return {
+      services,
+      server: await startServer(services, { clock: systemClock, random: systemRandom, log }),
+    };
   };
   let running = await start();
   const stop = async () => {

@@ -53,7 +53,8 @@ export class Person {
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
     const headers = new Headers({ accept: 'text/html', ...Object.fromEntries(new Headers(init.headers)) });
     const sent = [...this.#cookies].filter(([, { path }]) => isUnder(url.pathname, path));
-    if (sent.length > 0) headers.set('cookie', sent.map(([name, { value }]) => `${nameOf(name)}=${value}`).join('; '));
+    if (sent.length > 0)
+      headers.set('cookie', sent.map(([name, { value }]) => `${nameOf(name)}=${value}`).join('; '));
     const response = await fetch(url, { ...init, headers, redirect: 'manual' });
     for (const cookie of response.headers.getSetCookie()) this.#keep(cookie);
     return response;
@@ -92,14 +93,24 @@ function formOf(html: string, action: string): { action: string; fields: Record<
   for (const [, head = '', inner = ''] of forms) {
     const found = attribute(head, 'action');
     if (!found.split('?')[0]?.endsWith(action)) continue;
-    const inputs = [...inner.matchAll(/<(?:input|button)\b([^>]*)>/g)].map(([, attributes = '']) => attributes);
+    const inputs = [...inner.matchAll(/<(?:input|button)\b([^>]*)>/g)].map(
+      ([, attributes = '']) => attributes,
+    );
     const hidden = inputs.filter((attributes) => attribute(attributes, 'type') === 'hidden');
-    return { action: found, fields: Object.fromEntries(hidden.map((each) => [attribute(each, 'name'), attribute(each, 'value')])) };
+    return {
+      action: found,
+      fields: Object.fromEntries(hidden.map((each) => [attribute(each, 'name'), attribute(each, 'value')])),
+    };
   }
   throw new Error(`the page has no form for ${action}: ${html}`);
 }
 
 function attribute(tag: string, name: string): string {
   const value = new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? '';
-  return value.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&#39;', "'").replaceAll('&amp;', '&');
+  return value
+    .replaceAll('&quot;', '"')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&amp;', '&');
 }

@@ -18,7 +18,8 @@ export class RelyingParty {
     { client, secret }: { client: Pick<Client, 'clientId' | 'authenticationMethod'>; secret: string },
     metadata: Partial<oauth.ClientMetadata> = {},
   ): Promise<RelyingParty> {
-    const authentication = client.authenticationMethod === 'none' ? oauth.None() : oauth.ClientSecretBasic(secret);
+    const authentication =
+      client.authenticationMethod === 'none' ? oauth.None() : oauth.ClientSecretBasic(secret);
     const configuration = await oauth.discovery(
       new URL(issuer),
       client.clientId,
@@ -32,7 +33,11 @@ export class RelyingParty {
   /** An authorization request with PKCE, state and nonce, and what is needed to check its answer. */
   async request(parameters: Record<string, string> = {}): Promise<AuthorizationRequest> {
     const verifier = oauth.randomPKCECodeVerifier();
-    const checks = { pkceCodeVerifier: verifier, expectedState: oauth.randomState(), expectedNonce: oauth.randomNonce() };
+    const checks = {
+      pkceCodeVerifier: verifier,
+      expectedState: oauth.randomState(),
+      expectedNonce: oauth.randomNonce(),
+    };
     const openid = (parameters['scope'] ?? 'openid').split(' ').includes('openid');
     const url = oauth.buildAuthorizationUrl(this.configuration, {
       redirect_uri: CALLBACK,
@@ -47,7 +52,11 @@ export class RelyingParty {
     return { url, checks: { pkceCodeVerifier: verifier, expectedState: checks.expectedState } };
   }
 
-  redeem(callback: URL, checks: AuthorizationRequest['checks'], parameters?: Record<string, string>): Promise<Tokens> {
+  redeem(
+    callback: URL,
+    checks: AuthorizationRequest['checks'],
+    parameters?: Record<string, string>,
+  ): Promise<Tokens> {
     return oauth.authorizationCodeGrant(this.configuration, callback, checks, parameters);
   }
 
