@@ -147,6 +147,12 @@ suite('the consent page', () => {
     assert.match(text, /\nemail\n/);
   });
 
+  test('says the identifier of a resource server once, where it has no other name', () => {
+    const identifier = 'https://api.example.com';
+    const text = said({ groups: [{ title: identifier, identifier, scopes: [{ name: 'read' }] }] });
+    assert.equal(text.split(identifier).length, 2);
+  });
+
   test('speaks of access while the person is away only when there is such access', () => {
     const groups = [{ scopes: [{ name: 'offline_access' }] }];
     assert.match(said({ groups, offline: true }), /While you are away/);

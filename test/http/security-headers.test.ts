@@ -134,6 +134,8 @@ suite('in a browser', async () => {
       await popup.fill('#login', 'ada');
       await popup.fill('#password', 'correct horse');
       await popup.click('button.main');
+      await popup.waitForURL('**/callback');
+      assert.equal(await popup.evaluate('opener === null'), false);
       assert.equal(await heard, 'signed in');
     } finally {
       await browser.close();

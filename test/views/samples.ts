@@ -119,6 +119,7 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
       message: 'too many requests at once',
     }),
     'a fault': error({ status: 500, code: 'server_error', message: 'oops! something went wrong' }),
+    'nothing to say but a code': error({ message: '' }),
     'words of its own': error({ title: 'Closed for today', hint: 'We open at nine.' }),
   },
   'post-on': {
