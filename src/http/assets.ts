@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { Middleware } from 'koa';
+import { isHeld } from '#src/http/entity-tag.ts';
 
 /** What the pages bring with them: served from memory, under names that change with the content. */
 export interface Assets {
@@ -88,11 +89,6 @@ export function loadAssets(directory: string): Assets {
 
 function asset(body: Buffer, contentType: string, cacheControl: string): Asset {
   return { body, contentType, cacheControl, etag: `"${digest(body)}"` };
-}
-
-/** RFC 9110 section 13.1.2. Said here because Koa's `fresh` looks away when the request also says `no-cache`. */
-function isHeld(ifNoneMatch: string, etag: string): boolean {
-  return ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }
 
 function digest(body: Buffer): string {

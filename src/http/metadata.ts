@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
+import { isHeld } from '#src/http/entity-tag.ts';
 
 export interface Document {
   readonly body: Buffer;
@@ -35,7 +36,7 @@ export function metadata({ documents }: MetadataOptions): Middleware {
     ctx.set('Cache-Control', `public, max-age=${document.maxAge}`);
     ctx.set('ETag', etag);
     ctx.set('Access-Control-Expose-Headers', 'ETag');
-    if (ctx.fresh) {
+    if (isHeld(ctx.get('If-None-Match'), etag)) {
       ctx.status = 304;
       return;
     }

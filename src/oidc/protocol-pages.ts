@@ -58,9 +58,13 @@ export class ProtocolPages {
 
   /** Sends a form on to where it belongs: OAuth 2.0 Form Post Response Mode. */
   renderPostOn(ctx: KoaContextWithOIDC, action: string, fields: Readonly<Record<string, string>>): void {
-    const path =
-      new URL(action).origin === new URL(ctx.oidc.issuer).origin ? new URL(action).pathname : action;
-    this.#show(ctx, 'post-on', { action: path, fields, clientName: ctx.oidc.client?.clientName }, []);
+    const { issuer, session, client } = ctx.oidc;
+    const { origin, pathname, search } = new URL(action);
+    const own = origin === new URL(issuer).origin;
+    // A sign-out that has nobody to ask is posted on to this server, which then leads back to the client.
+    const backTo = own ? session?.state?.['postLogoutRedirectUri'] : undefined;
+    const locals = { action: own ? pathname + search : action, fields, clientName: client?.clientName };
+    this.#show(ctx, 'post-on', locals, typeof backTo === 'string' ? [backTo] : []);
   }
 
   #show<Name extends PageName>(

@@ -23,7 +23,9 @@ test('what was acknowledged survives kill -9 under load: codes used, tokens revo
     env: { KEYTURN_PASSWORDS_ARGON2_MEMORY_KIB: '7168', KEYTURN_PASSWORDS_ARGON2_ITERATIONS: '5' },
   });
   const addAccount = async (username: string) =>
-    keyturn.cli(['accounts', 'add', '--username', username, '--password-stdin', '--json'], { stdin: PASSWORD });
+    keyturn.cli(['accounts', 'add', '--username', username, '--password-stdin', '--json'], {
+      stdin: PASSWORD,
+    });
   (await addAccount('ada')).json();
   const registered = (
     await keyturn.cli([
@@ -53,7 +55,9 @@ test('what was acknowledged survives kill -9 under load: codes used, tokens revo
     await keyturn.restart();
   }
 
-  assert.ok(acknowledged.accounts.length > 0 && acknowledged.families.length > 0 && acknowledged.revoked.length > 0);
+  assert.ok(
+    acknowledged.accounts.length > 0 && acknowledged.families.length > 0 && acknowledged.revoked.length > 0,
+  );
   for (const token of acknowledged.revoked) assert.equal((await web.introspect(token)).active, false);
   for (const { current, superseded } of acknowledged.families) {
     for (const token of superseded) assert.equal((await web.introspect(token)).active, false);
@@ -70,7 +74,12 @@ test('what was acknowledged survives kill -9 under load: codes used, tokens revo
 });
 
 /** Signs in, refreshes, and revokes every other time, until the server is gone; notes what was answered with success. */
-async function work(web: RelyingParty, acknowledged: Acknowledged, index: number, stopped: () => boolean): Promise<void> {
+async function work(
+  web: RelyingParty,
+  acknowledged: Acknowledged,
+  index: number,
+  stopped: () => boolean,
+): Promise<void> {
   const person = new Person();
   for (let n = index; !stopped(); n += 1) {
     try {

@@ -190,6 +190,22 @@ describe('signing in, in a real browser', () => {
     assert.equal(new URL(second.url()).searchParams.get('state'), 'other');
   });
 
+  test('a browser without a session is led back to the client at once when it signs out', async () => {
+    const page = await open();
+    const { url, checks } = await request();
+    await page.goto(url.href);
+    await fillIn(page, password);
+    await page.waitForURL(`${callback}**`);
+    const tokens = await web.redeem(new URL(page.url()), checks);
+    await context.clearCookies();
+    const backTo = new URL('/signed-out', callback).href;
+    await page.goto(
+      `${keyturn.issuer}/logout?${new URLSearchParams({ id_token_hint: tokens.id_token ?? '', post_logout_redirect_uri: backTo })}`,
+    );
+    await page.waitForURL(backTo);
+    assert.deepEqual(problems, []);
+  });
+
   test('signing out asks, signs out, and says so', async () => {
     const page = await open();
     const { url, checks } = await request();
