@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import type { Style } from '#src/cli/terminal.ts';
 import { visible } from '#src/cli/terminal.ts';
-import { SettingsFault } from '#src/config/settings-fault.ts';
+import { type SettingProblem, SettingsFault } from '#src/config/settings-fault.ts';
 import { Refusal, SetupFault, StorageFault } from '#src/fault.ts';
 
 /** How `keyturn` ends. `failed`: it was refused or went wrong. `usage`: the command or the settings cannot be understood. */
@@ -15,8 +15,8 @@ export interface Failure {
   readonly message: string;
   /** What to do about it. */
   readonly hint?: string;
-  /** Every single problem, where there are several. */
-  readonly problems?: readonly string[];
+  /** Every single problem, where there may be several: texts, or the settings that are wrong. */
+  readonly problems?: readonly (string | SettingProblem)[];
 }
 
 /** The command line asks for something that cannot be understood or done this way. */
@@ -46,7 +46,7 @@ export function failureOf(error: unknown): Failure {
       exitCode: EXIT.failed,
       code: error.code,
       message: error.message,
-      ...(Array.isArray(problems) && problems.length > 1 ? { problems } : undefined),
+      ...(Array.isArray(problems) ? { problems } : undefined),
     };
   }
   if (error instanceof SetupFault) {
@@ -56,7 +56,8 @@ export function failureOf(error: unknown): Failure {
     return { exitCode: EXIT.failed, code: error.code, message: error.message };
   }
   if (error instanceof SettingsFault) {
-    return { exitCode: EXIT.usage, code: error.code, message: error.message };
+    const { code, message, problems } = error;
+    return { exitCode: EXIT.usage, code, message, problems };
   }
   if (error instanceof UsageFault) {
     const { message, hint } = error;
@@ -76,11 +77,7 @@ export function failureDocument({ code, message, hint, problems }: Failure): obj
   return { error: code, message, ...(hint && { hint }), ...(problems && { problems }) };
 }
 
-export function failureText({ message, hint, problems }: Failure, style: Style): string {
-  const lines =
-    problems === undefined
-      ? [message]
-      : ['several things are wrong:', ...problems.map((each) => `  ${each}`)];
-  const told = visible(lines.join('\n'));
-  return `${style('bad', 'keyturn:')} ${told}${hint === undefined ? '' : `\n${style('notable', 'hint:')} ${visible(hint)}`}`;
+export function failureText({ message, hint }: Failure, style: Style): string {
+  const told = `${style('bad', 'keyturn:')} ${visible(message)}`;
+  return hint === undefined ? told : `${told}\n${style('notable', 'hint:')} ${visible(hint)}`;
 }

@@ -23,11 +23,10 @@ export async function newPassword(
       'pipe the password in, and say so by --password-stdin',
     );
   }
-  const first = await ask(terminal, 'New password: ', { hidden: true });
-  const second = await ask(terminal, 'Once more: ', { hidden: true });
+  const [first, second] = await ask(terminal, ['New password: ', 'Once more: '], { hidden: true });
   if (first !== second)
     throw new Refusal('passwords_differ', 'The two passwords differ. Nothing was changed.');
-  return new Secret(first);
+  return new Secret(first ?? '');
 }
 
 /**
@@ -40,7 +39,7 @@ export async function confirm(
   { yes }: { yes?: boolean },
 ): Promise<void> {
   if (yes === true || !terminal.interactive) return;
-  const answer = await ask(terminal, `${question} [y/N] `, { hidden: false });
+  const [answer = ''] = await ask(terminal, [`${question} [y/N] `], { hidden: false });
   if (!/^y(es)?$/i.test(answer.trim())) throw new Refusal('not_confirmed', 'Nothing was changed.');
 }
 
@@ -61,27 +60,38 @@ export async function pipedText({ streams: { stdin } }: Terminal): Promise<strin
   return text;
 }
 
-/** One line typed on the terminal. The question goes to stderr, so that stdout keeps to the answer of the command. */
-function ask({ streams }: Terminal, question: string, { hidden }: { hidden: boolean }): Promise<string> {
-  const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
-  return new Promise((resolve, reject) => {
-    const lines = createInterface({
-      input: streams.stdin,
-      output: hidden ? silence : streams.stderr,
-      terminal: true,
-      historySize: 0,
-    });
-    let answer: string | null = null;
-    lines.once('SIGINT', () => lines.close());
-    lines.once('close', () => {
-      if (hidden) streams.stderr.write('\n');
-      if (answer === null) reject(new Interrupted());
-      else resolve(answer);
-    });
-    lines.question(question, (line) => {
-      answer = line;
-      lines.close();
-    });
-    if (hidden) streams.stderr.write(question);
+/**
+ * One typed line for each question. The questions go to stderr, so that stdout keeps to the answer of the command.
+ * @throws Interrupted when there is none.
+ */
+async function ask(
+  { streams }: Terminal,
+  questions: readonly string[],
+  { hidden }: { hidden: boolean },
+): Promise<readonly string[]> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  // One reader for all questions, as one that is closed takes along what was typed ahead.
+  const reader = createInterface({
+    input: streams.stdin,
+    output: hidden ? nowhere : streams.stderr,
+    terminal: true,
+    historySize: 0,
   });
+  reader.once('SIGINT', () => reader.close());
+  try {
+    const lines = reader[Symbol.asyncIterator]();
+    const answers: string[] = [];
+    for (const question of questions) {
+      if (hidden) streams.stderr.write(question);
+      reader.setPrompt(question);
+      reader.prompt();
+      const { value, done } = await lines.next();
+      if (hidden || done === true) streams.stderr.write('\n');
+      if (done === true) throw new Interrupted();
+      answers.push(value);
+    }
+    return answers;
+  } finally {
+    reader.close();
+  }
 }

@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino';
+import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { columnsOf, type Style, type Terminal, visible } from '#src/cli/terminal.ts';
 
 /**
@@ -7,10 +7,9 @@ import { columnsOf, type Style, type Terminal, visible } from '#src/cli/terminal
  */
 export function createLog(terminal: Terminal, options: { level: string; forPeople: boolean }): Logger {
   const { level, forPeople } = options;
-  const destination = {
-    write: (line: string) => terminal.print(forPeople ? watchedLine(line, terminal.style) : line.trimEnd()),
-  };
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, errorKey: 'err' }, destination);
+  const settings = { level, base: null, timestamp: stdTimeFunctions.isoTime };
+  if (!forPeople) return pino(settings, terminal.streams.stdout);
+  return pino(settings, { write: (line) => terminal.print(watchedLine(line, terminal.style)) });
 }
 
 const LEVELS: readonly (readonly [number, Parameters<Style>[0], string])[] = [

@@ -17,6 +17,8 @@ export async function inOptionWords<T>(
       const [, field = '', what] = PROBLEM.exec(problem) ?? [];
       return options[field] === undefined ? problem : `${options[field]}: ${what}`;
     });
-    throw new Refusal(error.code, problems.join('; '), { problems });
+    const message =
+      problems.length === 1 ? problems.join() : ['several things are wrong:', ...problems].join('\n  ');
+    throw new Refusal(error.code, message, { problems });
   }
 }

@@ -1,10 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CommandLine, type CommandLineParts, type SharedOptions } from '#src/cli/command-line.ts';
 import { accountCommands } from '#src/cli/commands/accounts.ts';
 import { clientCommands } from '#src/cli/commands/clients.ts';
+import { configCommands } from '#src/cli/commands/config.ts';
+import { keyCommands } from '#src/cli/commands/keys.ts';
 import { resourceCommands } from '#src/cli/commands/resources.ts';
 import { serveCommand } from '#src/cli/commands/serve.ts';
+import { tokenCommands } from '#src/cli/commands/tokens.ts';
+import { tourCommand } from '#src/cli/commands/tour.ts';
 import { EXIT, failureDocument, failureOf, failureText } from '#src/cli/failure.ts';
+import { shieldIdentifiers } from '#src/cli/operands.ts';
 import { type Streams, Terminal } from '#src/cli/terminal.ts';
 
 export interface Surroundings extends Pick<CommandLineParts, 'surroundings' | 'stopSignal'> {
@@ -18,10 +24,12 @@ export async function run(args: readonly string[], { streams, ...rest }: Surroun
   const cli = new CommandLine({ ...rest, terminal, options: () => program.opts<SharedOptions>() });
   assemble(program, cli);
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(shieldIdentifiers(args, program), { from: 'user' });
     return cli.allHeld ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    // A group of commands without one of them: its help has been told.
+    if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage;
     const failure = failureOf(error);
     // The options may be what could not be understood, so the arguments themselves are asked.
     if (args.includes('--json')) terminal.tell(JSON.stringify(failureDocument(failure)));
@@ -34,21 +42,30 @@ function assemble(program: Command, cli: CommandLine): void {
   const { terminal } = cli;
   program
     .description('Keyturn, an OAuth 2.1 and OpenID Connect authorization server.')
+    .version(version(), '--version', 'print the version')
     .option('--config <file>', 'the settings file (default: what KEYTURN_CONFIG names)')
     .option('--json', 'print one JSON document, for programs')
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 refused or failed, 2 a command or settings that cannot be understood.',
     );
-  for (const command of [
+  const commands = [
     serveCommand(cli),
+    tourCommand(cli),
+    configCommands(cli),
     clientCommands(cli),
     resourceCommands(cli),
     accountCommands(cli),
-  ]) {
-    program.addCommand(command);
-  }
+    keyCommands(cli),
+    tokenCommands(cli),
+  ];
+  for (const command of commands) program.addCommand(command);
   configure(program, terminal);
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 /** Settings of the parser, which a command added to another does not take over by itself. */
@@ -59,8 +76,8 @@ function configure(command: Command, terminal: Terminal): void {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),
-      // `run` tells what went wrong, once.
-      writeErr: () => {},
+      writeErr: (text) => terminal.tell(text.trimEnd()),
+      // `run` tells what went wrong.
       outputError: () => {},
       getOutHasColors: () => false,
     });

@@ -59,11 +59,12 @@ export class Terminal {
   }
 }
 
+/** Controls, line separators, and invisible characters save those that join letters and emoji. */
+const DISTURBING = /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]--[\n\u200c\u200d]]/gv;
+
 /** The text with whatever could move the cursor, change colours or turn the reading direction made visible. */
 export function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) =>
-    sign === '\n' ? sign : `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`,
-  );
+  return text.replace(DISTURBING, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });

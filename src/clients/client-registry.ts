@@ -1,12 +1,11 @@
-import { type Client, newClient, usesSecret } from '#src/clients/client.ts';
+import { type Client, newClient, newClientId, usesSecret } from '#src/clients/client.ts';
 import { type ClientSecrets, newestSecret, rolledSecrets } from '#src/clients/client-secret.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
-import { newIdentifier, type Random } from '#src/random.ts';
-import type { Records, StoredRecord } from '#src/records.ts';
+import type { Random } from '#src/random.ts';
+import { changeRecord, everyValue } from '#src/record-loops.ts';
+import type { Records, RecordWrite, StoredRecord } from '#src/records.ts';
 import type { Secret } from '#src/secret.ts';
-
-const LIST_PAGE = 200;
 
 /** The clients that an administrator has registered, in the store. */
 export class ClientRegistry {
@@ -36,20 +35,15 @@ export class ClientRegistry {
    */
   async add(input: unknown): Promise<{ client: Client; secret: Secret | null }> {
     const described = newClient(input, {
-      clientId: newIdentifier(this.#random),
+      clientId: newClientId(this.#random),
       signingAlgorithms: this.#signingAlgorithms,
       now: this.#clock.now(),
     });
     const created = usesSecret(described.authenticationMethod) ? this.#newSecret(described) : null;
     const client = created === null ? described : { ...described, secrets: [created.kept] };
-    const { outcome } = await this.#records.put({
-      kind: 'client',
-      id: client.clientId,
-      value: client,
-      expiresAt: null,
-      onlyIf: 'absent',
-    });
-    if (outcome !== 'stored') throw new Refusal('client_id_taken', `a client ${client.clientId} exists already`);
+    const { outcome } = await this.#records.put({ ...clientRecord(client), onlyIf: 'absent' });
+    if (outcome !== 'stored')
+      throw new Refusal('client_id_taken', `a client ${client.clientId} exists already`);
     return { client, secret: created?.shown ?? null };
   }
 
@@ -58,13 +52,8 @@ export class ClientRegistry {
     return this.#records.find<Client>('client', clientId);
   }
 
-  async *list(): AsyncGenerator<Client> {
-    let after: string | null | undefined;
-    do {
-      const page = await this.#records.list<Client>('client', { limit: LIST_PAGE, ...(after ? { after } : undefined) });
-      for (const record of page.records) yield record.value;
-      after = page.next;
-    } while (after !== null);
+  list(): AsyncGenerator<Client> {
+    return everyValue<Client>(this.#records, 'client');
   }
 
   /** True if there was such a client. Its tokens stop standing with it, at once. */
@@ -80,7 +69,10 @@ export class ClientRegistry {
     let shown: Secret | undefined;
     const client = await this.#change(clientId, (current) => {
       if (!usesSecret(current.authenticationMethod)) {
-        throw new Refusal('client_has_no_secret', `client ${clientId} authenticates by ${current.authenticationMethod}`);
+        throw new Refusal(
+          'client_has_no_secret',
+          `client ${clientId} authenticates by ${current.authenticationMethod}`,
+        );
       }
       const created = this.#newSecret(current);
       shown = created.shown;
@@ -101,19 +93,14 @@ export class ClientRegistry {
     return this.#secrets.create({ keepText: client.authenticationMethod === 'client_secret_jwt' });
   }
 
-  async #change(clientId: string, change: (current: Client) => Client): Promise<Client> {
-    for (;;) {
-      const record = await this.find(clientId);
-      if (record === null) throw new Refusal('client_not_found', `no client ${clientId}`);
-      const changed = { ...change(record.value), updatedAt: this.#clock.now() };
-      const { outcome } = await this.#records.put({
-        kind: 'client',
-        id: clientId,
-        value: changed,
-        expiresAt: null,
-        onlyIf: { version: record.version },
-      });
-      if (outcome === 'stored') return changed;
-    }
+  #change(clientId: string, change: (current: Client) => Client): Promise<Client> {
+    return changeRecord<Client>(this.#records, { kind: 'client', id: clientId }, (current) => {
+      if (current === null) throw new Refusal('client_not_found', `no client ${clientId}`);
+      return clientRecord({ ...change(current), updatedAt: this.#clock.now() });
+    });
   }
+}
+
+function clientRecord(client: Client): RecordWrite<Client> {
+  return { kind: 'client', id: client.clientId, value: client, expiresAt: null };
 }

@@ -59,7 +59,10 @@ export class ClientSecrets {
 }
 
 /** The secrets after a roll: the new one and the one before it. Whatever was older has ended. */
-export function rolledSecrets(secrets: readonly ClientSecret[], added: ClientSecret): readonly ClientSecret[] {
+export function rolledSecrets(
+  secrets: readonly ClientSecret[],
+  added: ClientSecret,
+): readonly ClientSecret[] {
   return [...secrets, added].slice(-LIVE_SECRETS_MAX);
 }
 

@@ -1,8 +1,15 @@
+import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import type { ClientSecret } from '#src/clients/client-secret.ts';
-import { isPrivateUseUri, parseRedirectUri, REDIRECT_URIS_MAX } from '#src/clients/redirect-uri.ts';
+import {
+  isLoopbackHttpsUri,
+  isPrivateUseUri,
+  parseRedirectUri,
+  REDIRECT_URIS_MAX,
+} from '#src/clients/redirect-uri.ts';
 import { parseScope } from '#src/clients/scope.ts';
 import { Refusal } from '#src/fault.ts';
+import { newIdentifier, type Random } from '#src/random.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 /** How a client proves who it is at the token endpoint. OpenID Connect Core section 9; RFC 6749 section 2.3. */
@@ -54,6 +61,22 @@ export function usesSecret(method: ClientAuthenticationMethod): boolean {
   return method.startsWith('client_secret_');
 }
 
+/** Client identifiers of resource servers, which authenticate at introspection, begin so; no other client's does. */
+export const RESOURCE_SERVER_CLIENT_PREFIX = 'rs_';
+
+/** True if whoever authenticates under this client identifier is a resource server. */
+export function namesResourceServer(clientId: string): boolean {
+  return clientId.startsWith(RESOURCE_SERVER_CLIENT_PREFIX);
+}
+
+/** An identifier for a client: one that names no resource server, which one in 2^18 random ones would. */
+export function newClientId(random: Random): string {
+  for (;;) {
+    const id = newIdentifier(random);
+    if (!namesResourceServer(id)) return id;
+  }
+}
+
 export const CLIENT_NAME_LENGTH_MAX = 100;
 const JWKS_KEYS_MAX = 20;
 
@@ -67,7 +90,7 @@ const visibleText = z
   .trim()
   .min(1)
   .max(CLIENT_NAME_LENGTH_MAX)
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u, 'must not contain control or invisible characters');
+  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'must not contain control or invisible characters');
 
 const scopeList = z.string().transform((text, context) => {
   try {
@@ -92,84 +115,118 @@ const redirectUris = z
     return [...new Set(uris)];
   });
 
+/** The members that make a key private or symmetric: RFC 7518 section 6. Such a key is the client's alone. */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'];
+
+const publicJwk = z
+  .record(z.string(), z.unknown())
+  .refine(isPublicKey, 'must be a public key and nothing private (RFC 7517 section 4)');
+
+function isPublicKey(jwk: Record<string, unknown>): boolean {
+  if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) return false;
+  try {
+    return createPublicKey({ key: jwk, format: 'jwk' }).type === 'public';
+  } catch {
+    return false;
+  }
+}
+
 /** What an administrator says of a new client. Names are those of RFC 7591 section 2 in camel case. */
-const registration = z
-  .strictObject({
-    clientId: z
-      .string()
-      .regex(/^[A-Za-z0-9._~-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ ~ -')
-      .refine((id) => !id.startsWith('rs_'), 'must not begin with rs_, which names resource servers')
-      .optional(),
-    name: visibleText,
-    applicationType: z.enum(['web', 'native']).optional(),
-    authenticationMethod: z.enum(CLIENT_AUTHENTICATION_METHODS).default('client_secret_basic'),
-    redirectUris: redirectUris.default([]),
-    postLogoutRedirectUris: redirectUris.default([]),
-    grantTypes: z.array(z.enum(GRANT_TYPES)).min(1).default(['authorization_code']),
-    scope: scopeList.optional(),
-    defaultScope: scopeList.optional(),
-    requirePkce: z.boolean().default(true),
-    idTokenSignedResponseAlg: z.string().default('ES256'),
-    clientUri: webUri.nullable().default(null),
-    jwksUri: webUri.nullable().default(null),
-    jwks: z
-      .object({ keys: z.array(z.record(z.string(), z.unknown())).max(JWKS_KEYS_MAX) })
-      .nullable()
-      .default(null),
-  })
-  .superRefine((client, context) => {
-    const problem = (path: string, message: string) => context.addIssue({ code: 'custom', message, path: [path] });
-    const codeFlow = client.grantTypes.includes('authorization_code');
-    if (codeFlow && client.redirectUris.length === 0) problem('redirectUris', 'the code flow needs at least one');
-    if (!codeFlow && client.redirectUris.length > 0) {
-      problem('redirectUris', 'only the authorization_code grant uses them');
-    }
-    if (!codeFlow && client.grantTypes.includes('refresh_token')) {
-      problem('grantTypes', 'refresh_token needs authorization_code beside it');
-    }
-    if (client.authenticationMethod === 'none') {
-      if (client.grantTypes.includes('client_credentials')) {
-        problem('grantTypes', 'client_credentials is for confidential clients (RFC 6749 section 4.4)');
-      }
-      if (!client.requirePkce) problem('requirePkce', 'a public client cannot go without PKCE (RFC 9700 section 2.1.1)');
-    }
-    const keys = Number(client.jwks !== null) + Number(client.jwksUri !== null);
-    if (keys > 1) problem('jwks', 'give jwks or jwksUri, not both (RFC 7591 section 2)');
-    if (client.authenticationMethod === 'private_key_jwt' && keys === 0) {
-      problem('jwks', 'private_key_jwt needs the public keys: jwks or jwksUri');
-    }
-    const beyond = (client.defaultScope ?? []).filter((scope) => !(client.scope ?? defaultScopeOf(client)).includes(scope));
-    if (beyond.length > 0) problem('defaultScope', `not among the client's scopes: ${beyond.join(' ')}`);
-  });
+const registration = z.strictObject({
+  clientId: z
+    .string()
+    .regex(/^[A-Za-z0-9._~-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ ~ -')
+    .refine((id) => !namesResourceServer(id), 'must not begin with rs_, which names resource servers')
+    .optional(),
+  name: visibleText,
+  applicationType: z.enum(['web', 'native']).optional(),
+  authenticationMethod: z.enum(CLIENT_AUTHENTICATION_METHODS).default('client_secret_basic'),
+  redirectUris: redirectUris.default([]),
+  postLogoutRedirectUris: redirectUris.default([]),
+  grantTypes: z.array(z.enum(GRANT_TYPES)).min(1).default(['authorization_code']),
+  scope: scopeList.optional(),
+  defaultScope: scopeList.optional(),
+  requirePkce: z.boolean().default(true),
+  idTokenSignedResponseAlg: z.string().optional(),
+  clientUri: webUri.nullable().default(null),
+  jwksUri: webUri.nullable().default(null),
+  jwks: z
+    .object({ keys: z.array(publicJwk).min(1).max(JWKS_KEYS_MAX) })
+    .nullable()
+    .default(null),
+});
 
 export type ClientRegistration = z.input<typeof registration>;
 
 /**
- * The client that a registration describes.
- * @throws Refusal `invalid_client_metadata`, naming every problem, each with the path of its field.
+ * The client that a registration describes. Its ID tokens are signed with the first algorithm of the server if it
+ * names none.
+ * @throws Refusal `invalid_client_metadata`, naming every malformed field or, if each is well formed, everything in
+ * which they contradict one another, each with the path of a field.
  */
 export function newClient(
   input: unknown,
   made: { clientId: string; signingAlgorithms: readonly string[]; now: EpochSeconds },
 ): Client {
   const parsed = registration.safeParse(input);
-  if (!parsed.success) throw invalidMetadata(parsed.error);
-  const { clientId = made.clientId, applicationType, scope, defaultScope, ...rest } = parsed.data;
-  if (!made.signingAlgorithms.includes(rest.idTokenSignedResponseAlg)) {
-    const known = made.signingAlgorithms.join(', ');
-    throw new Refusal('invalid_client_metadata', `idTokenSignedResponseAlg: this server signs with ${known}`);
+  if (!parsed.success) {
+    throw refuse(parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'client'}: ${message}`));
   }
-  const allowed = scope ?? defaultScopeOf(rest);
-  return {
-    ...rest,
-    clientId,
-    applicationType: applicationType ?? (rest.redirectUris.some(isPrivateUseUri) ? 'native' : 'web'),
-    scope: allowed,
-    defaultScope: defaultScope ?? allowed,
+  const { scope = defaultScopeOf(parsed.data), ...described } = parsed.data;
+  const client = {
+    ...described,
+    clientId: described.clientId ?? made.clientId,
+    applicationType: described.applicationType ?? applicationTypeOf(described),
+    scope,
+    defaultScope: described.defaultScope ?? scope,
+    idTokenSignedResponseAlg: described.idTokenSignedResponseAlg ?? (made.signingAlgorithms[0] as string),
     secrets: [],
     createdAt: made.now,
     updatedAt: made.now,
   };
+  const problems = [...contradictionsIn(client, made.signingAlgorithms)];
+  if (problems.length > 0) throw refuse(problems);
+  return client;
+}
+
+/** In what the fields of a client, each well formed, do not go together. */
+function* contradictionsIn(client: Client, signingAlgorithms: readonly string[]): Generator<string> {
+  const { authenticationMethod, defaultScope, grantTypes, idTokenSignedResponseAlg, jwks, jwksUri, scope } =
+    client;
+  yield* redirectContradictionsIn(client);
+  if (grantTypes.includes('refresh_token') && !grantTypes.includes('authorization_code')) {
+    yield 'grantTypes: refresh_token needs authorization_code beside it';
+  }
+  if (!isConfidential(client) && grantTypes.includes('client_credentials')) {
+    yield 'grantTypes: client_credentials is for confidential clients (RFC 6749 section 4.4)';
+  }
+  if (!isConfidential(client) && !client.requirePkce) {
+    yield 'requirePkce: a public client cannot go without PKCE (RFC 9700 section 2.1.1)';
+  }
+  if (jwks !== null && jwksUri !== null) yield 'jwks: give jwks or jwksUri, not both (RFC 7591 section 2)';
+  if (authenticationMethod === 'private_key_jwt' && jwks === null && jwksUri === null) {
+    yield 'jwks: private_key_jwt needs the public keys: jwks or jwksUri';
+  }
+  const beyond = defaultScope.filter((each) => !scope.includes(each));
+  if (beyond.length > 0) yield `defaultScope: not among the client's scopes: ${beyond.join(' ')}`;
+  if (!signingAlgorithms.includes(idTokenSignedResponseAlg)) {
+    yield `idTokenSignedResponseAlg: this server signs with ${signingAlgorithms.join(', ')}`;
+  }
+}
+
+function* redirectContradictionsIn(client: Client): Generator<string> {
+  const { applicationType, redirectUris, postLogoutRedirectUris } = client;
+  const codeFlow = client.grantTypes.includes('authorization_code');
+  if (codeFlow && redirectUris.length === 0) yield 'redirectUris: the code flow needs at least one';
+  if (!codeFlow && redirectUris.length > 0) yield 'redirectUris: only the authorization_code grant uses them';
+  for (const [field, uris] of Object.entries({ redirectUris, postLogoutRedirectUris })) {
+    if (applicationType === 'web' && uris.some(isPrivateUseUri)) {
+      yield `${field}: a private-use scheme is for native applications`;
+    }
+    if (applicationType === 'native' && uris.some(isLoopbackHttpsUri)) {
+      yield `${field}: a native application uses http, not https, on the loopback interface (RFC 8252 section 7.3)`;
+    }
+  }
 }
 
 /** What a client may ask for when nobody said: who signed in, if anyone can sign in at all. */
@@ -179,7 +236,13 @@ function defaultScopeOf(client: { grantTypes: readonly GrantType[] }): readonly 
   return client.grantTypes.includes('refresh_token') ? [...basic, 'offline_access'] : basic;
 }
 
-function invalidMetadata(error: z.ZodError): Refusal {
-  const problems = error.issues.map(({ path, message }) => `${path.join('.') || 'client'}: ${message}`);
+/** Only an application that is installed on a device can be reached by a scheme of its own: RFC 8252 section 7.1. */
+function applicationTypeOf(
+  client: Pick<Client, 'redirectUris' | 'postLogoutRedirectUris'>,
+): Client['applicationType'] {
+  return [...client.redirectUris, ...client.postLogoutRedirectUris].some(isPrivateUseUri) ? 'native' : 'web';
+}
+
+function refuse(problems: readonly string[]): Refusal {
   return new Refusal('invalid_client_metadata', problems.join('; '), { problems });
 }

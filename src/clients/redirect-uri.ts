@@ -7,7 +7,8 @@ import { Refusal } from '#src/fault.ts';
  */
 export function redirectUriAllowed(registered: readonly string[], requested: string): boolean {
   if (registered.includes(requested)) return true;
-  const portless = withoutLoopbackPort(requested);
+  // A port that no machine has makes no URI that a browser could be sent to.
+  const portless = URL.canParse(requested) ? withoutLoopbackPort(requested) : null;
   return portless !== null && registered.some((uri) => withoutLoopbackPort(uri) === portless);
 }
 
@@ -15,9 +16,30 @@ export const REDIRECT_URI_LENGTH_MAX = 2048;
 export const REDIRECT_URIS_MAX = 32;
 
 /** Schemes that a browser would run or read instead of handing the answer to an application. */
-const FORBIDDEN_SCHEMES = new Set(['javascript:', 'vbscript:', 'data:', 'blob:', 'file:', 'about:', 'ftp:', 'ws:', 'wss:']);
+const FORBIDDEN_SCHEMES = new Set([
+  'javascript:',
+  'vbscript:',
+  'data:',
+  'blob:',
+  'file:',
+  'about:',
+  'ftp:',
+  'ws:',
+  'wss:',
+]);
+
+/** Reserved, unreserved and percent-encoded characters: RFC 3986 section 2. */
+const URI_CHARACTERS = /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+$/;
+
+/** Browsers put the slashes in where they are missing, others do not. */
+const SCHEME_WITHOUT_AUTHORITY = /^https?:(?!\/\/[^/])/i;
+
+/** Also empty ones: whatever comes before `@` is easily mistaken for the host. RFC 3986 section 7.6. */
+const CREDENTIALS = /^[^/?#]*\/\/[^/?#]*@/;
 
 const LOOPBACK_AUTHORITY = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?(?=[/?]|$)/;
+
+const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** Schemes that belong to one application are named after a domain of its maker: RFC 8252 section 7.1. */
 const PRIVATE_USE_SCHEME = /^[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:$/;
@@ -30,12 +52,13 @@ const PRIVATE_USE_SCHEME = /^[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:$/;
  */
 export function parseRedirectUri(text: string): string {
   const refuse = (why: string) => new Refusal('invalid_redirect_uri', `${JSON.stringify(text)}: ${why}`);
-  if (text.length > REDIRECT_URI_LENGTH_MAX) throw refuse(`longer than ${REDIRECT_URI_LENGTH_MAX} characters`);
-  if (!/^[\x21-\x7e]+$/.test(text)) throw refuse('only printable ASCII without spaces is allowed');
+  if (text.length > REDIRECT_URI_LENGTH_MAX)
+    throw refuse(`longer than ${REDIRECT_URI_LENGTH_MAX} characters`);
+  if (!URI_CHARACTERS.test(text)) throw refuse('only the characters of RFC 3986 section 2 are allowed');
   const uri = URL.parse(text);
-  if (uri === null) throw refuse('not an absolute URI');
+  if (uri === null || SCHEME_WITHOUT_AUTHORITY.test(text)) throw refuse('not an absolute URI');
   if (text.includes('#')) throw refuse('must not have a fragment');
-  if (uri.username !== '' || uri.password !== '') throw refuse('must not carry credentials');
+  if (CREDENTIALS.test(text)) throw refuse('must not carry credentials');
   if (FORBIDDEN_SCHEMES.has(uri.protocol)) throw refuse(`the scheme ${uri.protocol} is not allowed`);
   if (uri.hostname.includes('*')) throw refuse('wildcards are not allowed; register each URI');
   if (uri.protocol === 'https:') return text;
@@ -52,7 +75,14 @@ export function isPrivateUseUri(uri: string): boolean {
   return !/^https?:/i.test(uri);
 }
 
+/** True for https on the loopback interface, where no certificate of a public authority can be. */
+export function isLoopbackHttpsUri(uri: string): boolean {
+  const parsed = URL.parse(uri);
+  return parsed?.protocol === 'https:' && LOOPBACK_HOSTS.has(parsed.hostname);
+}
+
 function withoutLoopbackPort(uri: string): string | null {
   const match = LOOPBACK_AUTHORITY.exec(uri);
-  return match === null ? null : `http://${match[1]}${uri.slice(match[0].length)}`;
+  if (match === null || !URL.canParse(uri)) return null;
+  return `http://${match[1]}${uri.slice(match[0].length)}`;
 }

@@ -9,7 +9,7 @@ export const SCOPE_LENGTH_MAX = 128;
 export const SCOPES_MAX = 100;
 
 /** scope-token of RFC 6749 section 3.3. */
-const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+export const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
 /** True for a scope of the authorization server, false for one that a resource server has to define. */
 export function isOpenIdScope(scope: string): boolean {

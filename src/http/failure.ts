@@ -16,6 +16,7 @@ const REFUSALS: Readonly<Record<string, { readonly status: number; readonly erro
   body_too_large: { status: 413, error: 'invalid_request' },
   forged_form: { status: 403, error: 'invalid_request' },
   interaction_ended: { status: 400, error: 'session_not_found' },
+  method_not_allowed: { status: 405, error: 'invalid_request' },
   not_a_form: { status: 415, error: 'invalid_request' },
   overloaded: { status: 503, error: 'temporarily_unavailable' },
 };

@@ -1,5 +1,6 @@
 import type { Middleware } from 'koa';
 import type { Locales } from '#src/http/locale.ts';
+import { assertMethod } from '#src/http/method.ts';
 import type { PageLocals, Pages } from '#src/http/pages.ts';
 
 /** What this server is, for whoever opens its address. */
@@ -10,7 +11,8 @@ export function frontPage(options: {
 }): Middleware {
   const { pages, locales, locals } = options;
   return async (ctx, next) => {
-    if (ctx.path !== '/' || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
+    if (ctx.path !== '/') return next();
+    assertMethod(ctx, ['GET', 'HEAD']);
     const language = locales.choose({ acceptLanguage: ctx.get('accept-language') });
     const { html, contentSecurityPolicy } = pages.render('front', locals, { language });
     ctx.set('Content-Security-Policy', contentSecurityPolicy);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSocketServer, type Socket, type Server as SocketServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { SetupFault } from '#src/fault.ts';
 import type { Seconds } from '#src/units.ts';
 
@@ -40,8 +41,10 @@ export async function listen(listener: RequestListener, options: ListenOptions):
   server.on('request', (request, response) => {
     // Whoever keeps the connection open is told not to count on it.
     if (stopping) response.setHeader('Connection', 'close');
+    request.url = originForm(request.url ?? '/');
     listener(request, response);
   });
+  server.on('clientError', refuseUnreadable);
   const [first = 'localhost', ...others] = options.addresses;
   const doors: SocketServer[] = [];
   try {
@@ -64,6 +67,45 @@ export async function listen(listener: RequestListener, options: ListenOptions):
       await drained(server, grace);
     },
   };
+}
+
+/** What else went wrong than that the request is none. Node's own names. */
+const UNREADABLE: ReadonlyMap<string | undefined, string> = new Map([
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', '413 Content Too Large'],
+  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
+]);
+
+/**
+ * Answers what cannot be read as a request, which therefore never gets as far as anything that answers requests. Not
+ * where the answer to an earlier request has begun: this would end up in the middle of that.
+ */
+function refuseUnreadable(
+  problem: NodeJS.ErrnoException,
+  socket: Duplex & { _httpMessage?: ServerResponse | null },
+): void {
+  if (!socket.writable || problem.code === 'ECONNRESET' || socket._httpMessage?.headersSent) {
+    socket.destroy();
+    return;
+  }
+  const head = [
+    `HTTP/1.1 ${UNREADABLE.get(problem.code) ?? '400 Bad Request'}`,
+    'Connection: close',
+    'Cache-Control: no-store',
+    'Content-Length: 0',
+    "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+    'X-Content-Type-Options: nosniff',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n`, () => socket.destroy());
+}
+
+/**
+ * What is asked for, without the scheme and host that a client may put in front (RFC 9112 section 3.2.2) and that are
+ * never believed here, and without a fragment, which no request has. What is left can always be taken apart.
+ */
+function originForm(target: string): string {
+  const local = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').replace(/#.*$/s, '');
+  return local.startsWith('/') ? local : `/${local}`;
 }
 
 async function drained(server: Server, grace: Seconds): Promise<void> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import { isHeld } from '#src/http/entity-tag.ts';
+import { assertMethod } from '#src/http/method.ts';
 
 export interface Document {
   readonly body: Buffer;
@@ -25,12 +26,8 @@ export function metadata({ documents }: MetadataOptions): Middleware {
     if (document === undefined) return next();
     ctx.set('Access-Control-Allow-Origin', '*');
     ctx.set('Cross-Origin-Resource-Policy', 'cross-origin');
+    assertMethod(ctx, ['GET', 'HEAD', 'OPTIONS']);
     if (ctx.method === 'OPTIONS') return preflight(ctx);
-    if (ctx.method !== 'GET' && ctx.method !== 'HEAD') {
-      ctx.status = 405;
-      ctx.set('Allow', 'GET, HEAD, OPTIONS');
-      return;
-    }
     const { body, etag } = document.read();
     ctx.status = 200;
     ctx.set('Cache-Control', `public, max-age=${document.maxAge}`);

@@ -1,4 +1,5 @@
 import type { Middleware } from 'koa';
+import { assertMethod } from '#src/http/method.ts';
 
 export interface Health {
   /** Throws unless the store can be read and written. */
@@ -13,15 +14,15 @@ export interface Health {
  */
 export function probes(health: Health): Middleware {
   return async (ctx, next) => {
+    if (ctx.path !== '/healthz' && ctx.path !== '/readyz') return next();
+    assertMethod(ctx, ['GET', 'HEAD']);
     if (ctx.path === '/healthz') {
       ctx.body = { status: 'ok' };
-    } else if (ctx.path === '/readyz') {
-      const reason = await unreadyBecause(health);
-      ctx.status = reason === null ? 200 : 503;
-      ctx.body = reason === null ? { status: 'ready' } : { status: 'unready', reason };
-    } else {
-      await next();
+      return;
     }
+    const reason = await unreadyBecause(health);
+    ctx.status = reason === null ? 200 : 503;
+    ctx.body = reason === null ? { status: 'ready' } : { status: 'unready', reason };
   };
 }
 

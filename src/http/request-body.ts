@@ -7,7 +7,8 @@ const FIELDS_MAX = 200;
 
 /**
  * Reads a request's body.
- * @throws Refusal `body_too_large` as soon as more than `limit` bytes have come, or `body_aborted`.
+ * @throws Refusal `body_too_large` as soon as more than `limit` bytes have come, or `body_aborted`. What comes after
+ * them is not kept, and the connection stays good for the next request.
  */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -19,7 +20,11 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
       chunks.push(chunk);
     }
   } catch (problem) {
-    if (problem instanceof Refusal) throw problem;
+    if (problem instanceof Refusal) {
+      // Whoever still sends reads the answer only afterwards, and the next request stands behind what was sent.
+      request.resume();
+      throw problem;
+    }
     throw new Refusal('body_aborted', 'the body did not arrive whole');
   }
   return Buffer.concat(chunks, length);

@@ -15,13 +15,14 @@ export function requestLog(log: Logger): Middleware {
     const requestId = randomUUID();
     ctx.state['requestId'] = requestId;
     ctx.set('X-Request-Id', requestId);
+    const path = ctx.path.replace(INTERACTION_UID, '/$1/:uid');
     ctx.res.once('close', () => {
       if (!log.isLevelEnabled('info')) return;
       log.info(
         {
           requestId,
           method: ctx.method,
-          path: ctx.path.replace(INTERACTION_UID, '/$1/:uid'),
+          path,
           status: ctx.res.statusCode,
           ms: Math.round((performance.now() - startedAt) * 10) / 10,
           ...(ctx.res.writableFinished ? undefined : { aborted: true }),

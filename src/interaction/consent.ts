@@ -1,3 +1,4 @@
+import { changeRecord } from '#src/record-loops.ts';
 import type { Records } from '#src/records.ts';
 
 /**
@@ -13,20 +14,18 @@ export interface Consent {
   readonly resources: Readonly<Record<string, readonly string[]>>;
 }
 
-export const NO_CONSENT: Consent = { scope: [], claims: [], resources: {} };
+const NO_CONSENT: Consent = { scope: [], claims: [], resources: {} };
 
 /** What was agreed before together with what is agreed now. */
 export function joinConsents(before: Consent, now: Consent): Consent {
-  const identifiers = new Set([...Object.keys(before.resources), ...Object.keys(now.resources)]);
+  const resources = new Map(Object.entries(before.resources));
+  for (const [identifier, scopes] of Object.entries(now.resources)) {
+    resources.set(identifier, union(resources.get(identifier) ?? [], scopes));
+  }
   return {
     scope: union(before.scope, now.scope),
     claims: union(before.claims, now.claims),
-    resources: Object.fromEntries(
-      [...identifiers].map((identifier) => [
-        identifier,
-        union(before.resources[identifier] ?? [], now.resources[identifier] ?? []),
-      ]),
-    ),
+    resources: Object.fromEntries(resources),
   };
 }
 
@@ -45,18 +44,14 @@ export class Consents {
 
   /** Remembers what a person agrees to, beside what they agreed to before. */
   async remember(subject: string, clientId: string, agreed: Consent): Promise<void> {
-    const id = consentId(subject, clientId);
-    for (;;) {
-      const record = await this.#records.find<Consent>('consent', id);
-      const { outcome } = await this.#records.put<Consent>({
-        kind: 'consent',
-        id,
-        value: joinConsents(record?.value ?? NO_CONSENT, agreed),
+    await changeRecord<Consent>(
+      this.#records,
+      { kind: 'consent', id: consentId(subject, clientId) },
+      (before) => ({
+        value: joinConsents(before ?? NO_CONSENT, agreed),
         expiresAt: null,
-        onlyIf: record === null ? 'absent' : { version: record.version },
-      });
-      if (outcome === 'stored') return;
-    }
+      }),
+    );
   }
 }
 

@@ -21,7 +21,12 @@ export interface Interaction {
 
 /** How a person has answered. */
 export type Answer =
-  | { readonly answer: 'signed-in'; readonly subject: string; readonly at: EpochSeconds; readonly amr: readonly string[] }
+  | {
+      readonly answer: 'signed-in';
+      readonly subject: string;
+      readonly at: EpochSeconds;
+      readonly amr: readonly string[];
+    }
   | { readonly answer: 'consented' }
   | { readonly answer: 'denied'; readonly description: string };
 

@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import type { AccountRegistry } from '#src/accounts/account-registry.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Locales } from '#src/http/locale.ts';
+import { assertMethod } from '#src/http/method.ts';
 import type { PageLocals, PageName, Pages } from '#src/http/pages.ts';
 import { field, parseForm, readBody } from '#src/http/request-body.ts';
 import type { AntiForgery } from '#src/interaction/anti-forgery.ts';
@@ -32,7 +33,8 @@ export interface InteractionRoutes extends SignInPorts {
 export function interactionRoutes(deps: InteractionRoutes): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
 
-  router.get('/', async (ctx) => {
+  // A form that is answered with a page leaves its own address in the browser, which may be opened again.
+  router.get(['/', ...FORMS], async (ctx) => {
     const interaction = await found(ctx, deps);
     const { step } = dueStep(interaction);
     if (step === 'sign-in') return showSignIn(ctx, interaction, deps, { login: interaction.loginHint });
@@ -63,8 +65,13 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
     return goOn(ctx, deps, { answer: 'denied', description: 'the person declined' });
   });
 
+  router.all('/', (ctx) => assertMethod(ctx, ['GET', 'HEAD']));
+  router.all(FORMS, (ctx) => assertMethod(ctx, ['GET', 'HEAD', 'POST']));
   return router;
 }
+
+/** Where the forms of the pages go. */
+const FORMS = ['/sign-in', '/consent', '/cancel'];
 
 const over = () => new Refusal('interaction_ended', 'this step has been completed already, or has expired');
 
@@ -77,7 +84,8 @@ async function found(ctx: Context, { interactions }: InteractionRoutes): Promise
 
 /** A form of ours. @throws Refusal `interaction_ended`, `forged_form`, `body_too_large` or `not_a_form` */
 async function posted(ctx: Context, deps: InteractionRoutes) {
-  if (!ctx.is('application/x-www-form-urlencoded')) throw new Refusal('not_a_form', 'only forms are accepted here');
+  if (!ctx.is('application/x-www-form-urlencoded'))
+    throw new Refusal('not_a_form', 'only forms are accepted here');
   const form = parseForm(await readBody(ctx.req, deps.bodyMax));
   const interaction = await found(ctx, deps);
   if (!deps.antiForgery.isTokenFor(interaction.uid, field(form, 'csrf'))) {
@@ -86,7 +94,11 @@ async function posted(ctx: Context, deps: InteractionRoutes) {
   return { interaction, form };
 }
 
-async function goOn(ctx: Context, deps: InteractionRoutes, answer: Parameters<Interactions<Context>['answer']>[1]) {
+async function goOn(
+  ctx: Context,
+  deps: InteractionRoutes,
+  answer: Parameters<Interactions<Context>['answer']>[1],
+) {
   const next = await deps.interactions.answer(ctx, answer);
   if (next === null) throw over();
   ctx.status = 303;
@@ -124,7 +136,8 @@ function refuseSignIn(
   const { outcome } = refusal;
   if (outcome === 'throttled') ctx.set('Retry-After', String(refusal.retryAfter));
   if (outcome === 'overloaded') ctx.set('Retry-After', String(OVERLOAD_RETRY_AFTER_S));
-  const retry = outcome === 'throttled' ? { retryAfterMinutes: Math.ceil(refusal.retryAfter / 60) } : undefined;
+  const retry =
+    outcome === 'throttled' ? { retryAfterMinutes: Math.ceil(refusal.retryAfter / 60) } : undefined;
   ctx.status = SIGN_IN_REFUSAL_STATUS[outcome];
   showSignIn(ctx, interaction, deps, { login, problem: outcome, ...retry });
 }
@@ -133,7 +146,10 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
   const { requested, subject, uid } = interaction;
   const account = subject === null ? null : await deps.accounts.findBySubject(subject);
   if (account?.state !== 'active') throw over();
-  const groups = [{ scopes: requested.scope.map((name) => ({ name })) }, ...(await resourceGroups(requested.resources, deps))];
+  const groups = [
+    { scopes: requested.scope.map((name) => ({ name })) },
+    ...(await resourceGroups(requested.resources, deps)),
+  ];
   show(ctx, interaction, deps, 'consent', {
     clientName: interaction.clientName,
     ...(interaction.clientUri === undefined ? undefined : { clientUri: interaction.clientUri }),
@@ -163,7 +179,10 @@ function show<Name extends PageName>(
   page: Name,
   locals: PageLocals[Name],
 ): void {
-  const language = locales.choose({ uiLocales: interaction.uiLocales, acceptLanguage: ctx.get('accept-language') });
+  const language = locales.choose({
+    uiLocales: interaction.uiLocales,
+    acceptLanguage: ctx.get('accept-language'),
+  });
   // The last redirect after the form leads to the client, and browsers hold the form's policy against that too.
   const { html, contentSecurityPolicy } = pages.render(page, locals, {
     language,

@@ -37,7 +37,11 @@ export async function signIn(
     await ports.throttle.recordSuccess(attempt);
     const { subject } = authentication.account;
     // RFC 8176 section 2: pwd, password-based authentication.
-    return { outcome: 'signed-in', subject, answer: { answer: 'signed-in', subject, at: ports.clock.now(), amr: ['pwd'] } };
+    return {
+      outcome: 'signed-in',
+      subject,
+      answer: { answer: 'signed-in', subject, at: ports.clock.now(), amr: ['pwd'] },
+    };
   } catch (problem) {
     if (problem instanceof Refusal && problem.code === 'overloaded') return { outcome: 'overloaded' };
     throw problem;

@@ -1,7 +1,10 @@
 import type { Interaction } from '#src/interaction/interaction.ts';
 
 /** What is due in an interaction. */
-export type Step = { readonly step: 'sign-in' } | { readonly step: 'consent'; readonly subject: string } | { readonly step: 'none' };
+export type Step =
+  | { readonly step: 'sign-in' }
+  | { readonly step: 'consent'; readonly subject: string }
+  | { readonly step: 'none' };
 
 /** The page that an interaction calls for. Pure, so that it can be asked at every request, in whatever order they come. */
 export function dueStep({ prompt, subject }: Pick<Interaction, 'prompt' | 'subject'>): Step {

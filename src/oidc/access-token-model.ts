@@ -51,7 +51,7 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
 
   const findOpaque = AccessTokens.find.bind(AccessTokens);
   AccessTokens.find = async (value, options) => {
-    const jwt = typeof value === 'string' ? jwtIn(value) : null;
+    const jwt = typeof value === 'string' ? jwtIn(value, currentRequest().oidc.route) : null;
     if (jwt === null) return findOpaque(value, options);
     const found = await findStanding(jwt, 'access-of-person', deps);
     if (found === null || found.authorization === null) return undefined;
@@ -69,7 +69,7 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
 
   const findOpaqueClientToken = ClientTokens.find.bind(ClientTokens);
   ClientTokens.find = async (value, options) => {
-    const jwt = typeof value === 'string' ? jwtIn(value) : null;
+    const jwt = typeof value === 'string' ? jwtIn(value, currentRequest().oidc.route) : null;
     if (jwt === null) return withSubject(await findOpaqueClientToken(value, options));
     const found = await findStanding(jwt, 'access-of-client', deps);
     if (found === null) return undefined;
@@ -92,6 +92,8 @@ async function issue(token: AnyAccessToken, deps: AccessTokenDependencies): Prom
   token.iat = now;
   token.exp = after(now, seconds(token.expiration));
   const claims = claimsOf(token, currentRequest(), deps);
+  // The token response says the scope of the token that it carries: RFC 6749 section 5.1.
+  token.scope = claims.scope;
   const signer = deps.signer(
     token.resourceServer === undefined ? deps.ownAlgorithm : signingAlgorithm(token),
   );

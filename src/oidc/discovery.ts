@@ -18,11 +18,15 @@ export async function discoveryDocument(
   request.url = '/.well-known/openid-configuration';
   const ctx = provider.createContext(request, new ServerResponse(request));
   await compose(provider.middleware as Middleware[])(ctx, async () => undefined);
+  const document = ctx.body as Record<string, unknown>;
   const methods = CLIENT_AUTHENTICATION_METHODS.filter((method) => method !== 'none');
+  const signedWith = document['token_endpoint_auth_signing_alg_values_supported'];
   return {
-    ...(ctx.body as object),
+    ...document,
     introspection_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_signing_alg_values_supported: signedWith,
     revocation_endpoint_auth_methods_supported: [...CLIENT_AUTHENTICATION_METHODS],
+    revocation_endpoint_auth_signing_alg_values_supported: signedWith,
     ui_locales_supported: added.languages,
   };
 }

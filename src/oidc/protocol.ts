@@ -2,7 +2,9 @@ import { parse, stringify } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
 import compose from 'koa-compose';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { StorageFault } from '#src/fault.ts';
+import { isPrivateUseUri } from '#src/clients/redirect-uri.ts';
+import { Refusal, StorageFault } from '#src/fault.ts';
+import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { ROUTES } from '#src/oidc/provider.ts';
@@ -26,9 +28,13 @@ export function protocol({ provider, pages, bodyMax, onProblem }: ProtocolOption
   const library = compose(provider.middleware as Middleware[]);
   return async (ctx, next) => {
     const { path, method } = ctx;
-    if (method === 'POST' && path === ROUTES.authorization) return redirectToGet(ctx, bodyMax);
-    if (method === 'POST' && (path === ROUTES.introspection || path === ROUTES.revocation))
-      await carryToken(ctx, bodyMax);
+    const methods = RESUMED.test(path) ? ['GET', 'HEAD'] : METHODS.get(path);
+    if (methods === undefined) return next();
+    assertMethod(ctx, methods);
+    if (method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') === '')
+      return tellMethods(ctx, methods);
+    if (method === 'POST' && TURNED_INTO_GET.has(path)) return redirectToGet(ctx, bodyMax);
+    if (method === 'POST') await readForm(ctx, bodyMax);
     letGoWhenFinished(ctx);
     await library(ctx, next);
     const { oidc } = ctx as unknown as { oidc?: KoaContextWithOIDC['oidc'] };
@@ -48,6 +54,31 @@ function letGoWhenFinished(ctx: Context): void {
   // Defined beforehand as configurable, it stays so when the library defines it again.
   Object.defineProperty(ctx, 'oidc', { value: undefined, configurable: true });
   ctx.res.once('finish', () => Reflect.deleteProperty(ctx, 'oidc'));
+}
+
+/**
+ * The endpoints and what they take. The library would know them under other spellings too, with capital letters or a
+ * slash at the end; compared exactly, none of them goes past what stands in front of it.
+ */
+const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
+  [ROUTES.authorization, ['GET', 'HEAD', 'POST']],
+  [ROUTES.end_session, ['GET', 'HEAD', 'POST']],
+  [`${ROUTES.end_session}/confirm`, ['POST']],
+  [`${ROUTES.end_session}/success`, ['GET', 'HEAD']],
+  [ROUTES.introspection, ['POST', 'OPTIONS']],
+  [ROUTES.pushed_authorization_request, ['POST', 'OPTIONS']],
+  [ROUTES.revocation, ['POST', 'OPTIONS']],
+  [ROUTES.token, ['POST', 'OPTIONS']],
+  [ROUTES.userinfo, ['GET', 'HEAD', 'POST', 'OPTIONS']],
+]);
+
+/** Where an authorization request goes on after an interaction. */
+const RESUMED = new RegExp(`^${ROUTES.authorization}/[^/]+$`);
+
+/** RFC 9110 section 9.3.7; what a browser asks before a call of another origin is the library's to answer. */
+function tellMethods(ctx: Context, methods: readonly string[]): void {
+  ctx.status = 204;
+  ctx.set('Allow', methods.join(', '));
 }
 
 /** The events of the library that tell of a refusal. */
@@ -80,24 +111,39 @@ function listen(provider: Provider, onProblem: ProtocolOptions['onProblem']): vo
   });
 }
 
+const TURNED_INTO_GET: ReadonlySet<string> = new Set([ROUTES.authorization, ROUTES.end_session]);
+
+/** The longest query that a form is turned into, so that it fits into the head of a request beside the cookies. */
+const QUERY_CHARS_MAX = 16 * 1024;
+
 /**
- * OpenID Connect Core section 3.1.2.1 asks for POST at the authorization endpoint. It is turned into the same request
- * by GET, so that cookies which no other site may send along with a form need not be given up.
+ * OpenID Connect asks for POST at the authorization endpoint (Core section 3.1.2.1) and for signing out (RP-Initiated
+ * Logout section 2). It is turned into the same request by GET, so that cookies which no other site may send along
+ * with a form need not be given up.
  */
 async function redirectToGet(ctx: Context, bodyMax: number): Promise<void> {
-  const form = ctx.is('application/x-www-form-urlencoded')
-    ? await readBody(ctx.req, bodyMax)
-    : Buffer.alloc(0);
+  if (ctx.is('application/x-www-form-urlencoded') === false)
+    throw new Refusal('not_a_form', 'only forms are accepted here');
+  const query = stringify(parse((await readBody(ctx.req, bodyMax)).toString('utf8')));
+  if (query.length > QUERY_CHARS_MAX)
+    throw new Refusal('body_too_large', `the form is longer than ${QUERY_CHARS_MAX} characters`);
   ctx.status = 303;
-  ctx.redirect(`${ROUTES.authorization}?${stringify(parse(form.toString('utf8')))}`);
+  ctx.redirect(`${ctx.path}?${query}`);
+}
+
+/** Reads a form within our limit and hands it on. Anything else the library refuses unread. */
+async function readForm(ctx: Context, bodyMax: number): Promise<void> {
+  if (!ctx.is('application/x-www-form-urlencoded')) return;
+  const body = await readBody(ctx.req, bodyMax);
+  const disguises = ctx.path === ROUTES.introspection || ctx.path === ROUTES.revocation;
+  ctx.req = replayed(ctx.req, disguises ? withCarriedToken(body) : body);
 }
 
 /** The library takes tokens here that do not look like a JWT: ours travel in disguise. */
-async function carryToken(ctx: Context, bodyMax: number): Promise<void> {
-  if (!ctx.is('application/x-www-form-urlencoded')) return;
-  const form = parse((await readBody(ctx.req, bodyMax)).toString('utf8'));
+function withCarriedToken(body: Buffer): Buffer {
+  const form = parse(body.toString('utf8'));
   if (typeof form['token'] === 'string') form['token'] = carried(form['token']);
-  ctx.req = replayed(ctx.req, Buffer.from(stringify(form)));
+  return Buffer.from(stringify(form));
 }
 
 /** RFC 7009 section 2.2: the status says it all. An empty text/plain body makes clients look for JSON in it. */
@@ -123,7 +169,21 @@ function selfPosting(ctx: KoaContextWithOIDC, pages: ProtocolPages): void {
   const fields = Object.fromEntries(
     [...inputs].map(([, name = '', value = '']) => [unescapeHtml(name), unescapeHtml(value)]),
   );
-  pages.renderPostOn(ctx, unescapeHtml(action), fields);
+  const redirectUri = unescapeHtml(action);
+  if (isPrivateUseUri(redirectUri)) redirectWith(ctx, redirectUri, fields);
+  else pages.renderPostOn(ctx, redirectUri, fields);
+}
+
+/** No form can be posted to the scheme of an application, so there the answer travels as it does by default. */
+function redirectWith(
+  ctx: KoaContextWithOIDC,
+  redirectUri: string,
+  fields: Readonly<Record<string, string>>,
+): void {
+  const target = new URL(redirectUri);
+  for (const [name, value] of Object.entries(fields)) target.searchParams.set(name, value);
+  ctx.status = 303;
+  ctx.redirect(target.href);
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

@@ -65,7 +65,7 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
   const presentations = new WeakMap<object, Presented>();
 
   RefreshTokens.find = async (value) => {
-    const jwt = typeof value === 'string' ? jwtIn(value) : null;
+    const jwt = typeof value === 'string' ? jwtIn(value, currentRequest().oidc.route) : null;
     const read = jwt === null || deps.reader.claimedKind(jwt) !== 'refresh' ? null : deps.reader.read(jwt);
     if (read?.kind !== 'refresh') return undefined;
     const { authorizationId, generation, issuedAt, expiresAt } = read.reading;

@@ -50,7 +50,8 @@ export class ResourcePolicy {
 
   /**
    * The library's `defaultResource`. Where the code or refresh token was granted for several, the client has to name
-   * one. Where an authorization request names none, its scopes do: the one resource server that has them all.
+   * one. Where an authorization request names none, its scopes do: the one resource server that has them all. If there
+   * is none, saying so beats a token that quietly lacks what was asked for.
    */
   async choose(
     ctx: KoaContextWithOIDC,
@@ -64,10 +65,9 @@ export class ResourcePolicy {
     const scopes = requestedScopes(ctx).filter((scope) => !isOpenIdScope(scope));
     if (scopes.length === 0) return undefined;
     const candidates = await this.#thatHave(scopes);
-    if (candidates.length > 1) {
-      throw new errors.InvalidTarget(
-        `several resource servers have the scope ${scopes.join(' ')}; name one in "resource"`,
-      );
+    if (candidates.length !== 1) {
+      const many = candidates.length === 0 ? 'no single resource server has' : 'several resource servers have';
+      throw new errors.InvalidTarget(`${many} the scope ${scopes.join(' ')}; name one in "resource"`);
     }
     return candidates[0]?.identifier;
   }

@@ -2,12 +2,15 @@ import { type ClientSecrets, newestSecret, rolledSecrets } from '#src/clients/cl
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
-import type { Records, StoredRecord } from '#src/records.ts';
-import { newResourceServer, type ResourceServer } from '#src/resources/resource-server.ts';
+import { changeRecord, everyValue } from '#src/record-loops.ts';
+import type { Records, RecordWrite, StoredRecord } from '#src/records.ts';
+import {
+  newResourceServer,
+  type ResourceServer,
+  type ServerLimits,
+  withEmptyPath,
+} from '#src/resources/resource-server.ts';
 import type { Secret } from '#src/secret.ts';
-import type { Seconds } from '#src/units.ts';
-
-const LIST_PAGE = 200;
 
 /** The resource servers that an administrator has registered, in the store. */
 export class ResourceRegistry {
@@ -15,26 +18,17 @@ export class ResourceRegistry {
   readonly #secrets: ClientSecrets;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #issuer: string;
-  readonly #accessTokenLifetimeMax: Seconds;
-  readonly #signingAlgorithms: readonly string[];
+  readonly #limits: ServerLimits;
 
-  constructor(options: {
-    records: Records;
-    secrets: ClientSecrets;
-    clock: Clock;
-    random: Random;
-    issuer: string;
-    accessTokenLifetimeMax: Seconds;
-    signingAlgorithms: readonly string[];
-  }) {
-    this.#records = options.records;
-    this.#secrets = options.secrets;
-    this.#clock = options.clock;
-    this.#random = options.random;
-    this.#issuer = options.issuer;
-    this.#accessTokenLifetimeMax = options.accessTokenLifetimeMax;
-    this.#signingAlgorithms = options.signingAlgorithms;
+  constructor(
+    options: ServerLimits & { records: Records; secrets: ClientSecrets; clock: Clock; random: Random },
+  ) {
+    const { records, secrets, clock, random, ...limits } = options;
+    this.#records = records;
+    this.#secrets = secrets;
+    this.#clock = clock;
+    this.#random = random;
+    this.#limits = limits;
   }
 
   /**
@@ -44,17 +38,18 @@ export class ResourceRegistry {
   async add(input: unknown): Promise<{ resourceServer: ResourceServer; secret: Secret }> {
     const { shown, kept } = this.#secrets.create({ keepText: false });
     const described = newResourceServer(input, {
-      issuer: this.#issuer,
-      accessTokenLifetimeMax: this.#accessTokenLifetimeMax,
+      ...this.#limits,
       clientId: newIdentifier(this.#random),
-      signingAlgorithms: this.#signingAlgorithms,
       now: this.#clock.now(),
     });
     const resourceServer = { ...described, secrets: [kept] };
-    const written = await this.#put(resourceServer, 'absent');
+    const written = await this.#records.put({ ...resourceServerRecord(resourceServer), onlyIf: 'absent' });
     if (written.outcome === 'stored') return { resourceServer, secret: shown };
-    if (written.outcome === 'alias-taken') {
-      throw new Refusal('audience_taken', `another resource server has the audience ${resourceServer.audience}`);
+    if (written.outcome === 'alias-taken' && written.alias === audienceAlias(resourceServer.audience)) {
+      throw new Refusal(
+        'audience_taken',
+        `another resource server has the audience ${resourceServer.audience}`,
+      );
     }
     throw new Refusal('identifier_taken', `a resource server ${resourceServer.identifier} exists already`);
   }
@@ -64,15 +59,15 @@ export class ResourceRegistry {
   }
 
   /**
-   * The resource server that a client names in `resource`: RFC 8707 section 2. A URI without a path and the same URI
-   * with an empty one are equivalent (RFC 3986 section 6.2.3), and URL libraries turn the former into the latter.
+   * The resource server that a client names in `resource`: RFC 8707 section 2. With or without a slash after the
+   * authority it is the same one.
    */
   async findByIndicator(indicator: string): Promise<ResourceServer | null> {
-    for (const identifier of [indicator, withOtherEmptyPath(indicator)]) {
-      const record = identifier === null ? null : await this.find(identifier);
-      if (record !== null) return record.value;
-    }
-    return null;
+    const record = await this.#records.findByAlias<ResourceServer>(
+      'resource-server',
+      indicatorAlias(indicator),
+    );
+    return record?.value ?? null;
   }
 
   /** The resource server that authenticates under this client identifier. */
@@ -80,16 +75,8 @@ export class ResourceRegistry {
     return this.#records.findByAlias<ResourceServer>('resource-server', clientAlias(clientId));
   }
 
-  async *list(): AsyncGenerator<ResourceServer> {
-    let after: string | null | undefined;
-    do {
-      const page = await this.#records.list<ResourceServer>('resource-server', {
-        limit: LIST_PAGE,
-        ...(after ? { after } : undefined),
-      });
-      for (const record of page.records) yield record.value;
-      after = page.next;
-    } while (after !== null);
+  list(): AsyncGenerator<ResourceServer> {
+    return everyValue<ResourceServer>(this.#records, 'resource-server');
   }
 
   /** True if there was such a resource server. Tokens for it are issued no more. */
@@ -118,32 +105,31 @@ export class ResourceRegistry {
     return this.#change(identifier, (current) => ({ ...current, secrets: newestSecret(current.secrets) }));
   }
 
-  async #change(identifier: string, change: (current: ResourceServer) => ResourceServer): Promise<ResourceServer> {
-    for (;;) {
-      const record = await this.find(identifier);
-      if (record === null) throw new Refusal('resource_server_not_found', `no resource server ${identifier}`);
-      const changed = { ...change(record.value), updatedAt: this.#clock.now() };
-      const { outcome } = await this.#put(changed, { version: record.version });
-      if (outcome === 'stored') return changed;
-    }
+  #change(identifier: string, change: (current: ResourceServer) => ResourceServer): Promise<ResourceServer> {
+    return changeRecord<ResourceServer>(
+      this.#records,
+      { kind: 'resource-server', id: identifier },
+      (current) => {
+        if (current === null)
+          throw new Refusal('resource_server_not_found', `no resource server ${identifier}`);
+        return resourceServerRecord({ ...change(current), updatedAt: this.#clock.now() });
+      },
+    );
   }
+}
 
-  #put(resourceServer: ResourceServer, onlyIf: 'absent' | { version: number }) {
-    return this.#records.put({
-      kind: 'resource-server',
-      id: resourceServer.identifier,
-      value: resourceServer,
-      expiresAt: null,
-      aliases: [clientAlias(resourceServer.clientId), `audience:${resourceServer.audience}`],
-      onlyIf,
-    });
-  }
+/** Everything that no two resource servers may share is an alias, so the store keeps them apart. */
+function resourceServerRecord(resourceServer: ResourceServer): RecordWrite<ResourceServer> {
+  const { identifier, audience, clientId } = resourceServer;
+  return {
+    kind: 'resource-server',
+    id: identifier,
+    value: resourceServer,
+    expiresAt: null,
+    aliases: [clientAlias(clientId), audienceAlias(audience), indicatorAlias(identifier)],
+  };
 }
 
 const clientAlias = (clientId: string) => `client:${clientId}`;
-
-function withOtherEmptyPath(identifier: string): string | null {
-  const [, origin, slash] = /^(https?:\/\/[^/?#]+)(\/?)$/i.exec(identifier) ?? [];
-  if (origin === undefined) return null;
-  return slash === '' ? `${origin}/` : origin;
-}
+const audienceAlias = (audience: string) => `audience:${audience}`;
+const indicatorAlias = (indicator: string) => `indicator:${withEmptyPath(indicator)}`;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { RESOURCE_SERVER_CLIENT_PREFIX } from '#src/clients/client.ts';
 import type { ClientSecret } from '#src/clients/client-secret.ts';
-import { isOpenIdScope, parseScope } from '#src/clients/scope.ts';
+import { isOpenIdScope, SCOPE_LENGTH_MAX, SCOPE_TOKEN, SCOPES_MAX } from '#src/clients/scope.ts';
 import { Refusal } from '#src/fault.ts';
 import { type EpochSeconds, type Seconds, seconds } from '#src/units.ts';
 
@@ -26,9 +27,6 @@ export interface ResourceServer {
   readonly updatedAt: EpochSeconds;
 }
 
-/** Resource servers' client identifiers begin so, clients' own never do. */
-export const RESOURCE_SERVER_CLIENT_PREFIX = 'rs_';
-
 export const IDENTIFIER_LENGTH_MAX = 512;
 const NAME_LENGTH_MAX = 100;
 /** Shorter, and a token would expire on its way. */
@@ -48,68 +46,92 @@ const registration = z.strictObject({
     .trim()
     .min(1)
     .max(NAME_LENGTH_MAX)
-    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u, 'must not contain control or invisible characters')
+    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'must not contain control or invisible characters')
     .optional(),
   audience: z
     .string()
     .regex(/^[\x21-\x7e]+$/, 'only printable ASCII without spaces is allowed')
     .max(IDENTIFIER_LENGTH_MAX)
     .optional(),
-  scope: z.array(z.string()).default([]),
+  scope: z
+    .array(z.string().regex(SCOPE_TOKEN, 'is not a scope (RFC 6749 section 3.3)').max(SCOPE_LENGTH_MAX))
+    .max(SCOPES_MAX)
+    .transform((scopes) => [...new Set(scopes)])
+    .default([]),
   tokenFormat: z.enum(['jwt', 'opaque']).default('jwt'),
-  signingAlgorithm: z.string().default('ES256'),
+  signingAlgorithm: z.string().optional(),
   accessTokenLifetimeSeconds: z.int().min(ACCESS_TOKEN_LIFETIME_MIN).optional(),
 });
 
 export type ResourceServerRegistration = z.input<typeof registration>;
 
+/** What the authorization server can do for a resource server. */
+export interface ServerLimits {
+  readonly issuer: string;
+  /** Not empty; the first is for whoever names none. */
+  readonly signingAlgorithms: readonly string[];
+  readonly accessTokenLifetimeMax: Seconds;
+}
+
 /**
  * The resource server that a registration describes.
- * @throws Refusal `invalid_resource_server`, naming every problem, each with the path of its field.
+ * @throws Refusal `invalid_resource_server`, naming every malformed field or, if each is well formed, everything that
+ * this server cannot have, each with the path of its field.
  */
 export function newResourceServer(
   input: unknown,
-  made: {
-    issuer: string;
-    clientId: string;
-    signingAlgorithms: readonly string[];
-    accessTokenLifetimeMax: Seconds;
-    now: EpochSeconds;
-  },
+  made: ServerLimits & { clientId: string; now: EpochSeconds },
 ): ResourceServer {
   const parsed = registration.safeParse(input);
   if (!parsed.success) {
-    throw refuse(parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'resource server'}: ${message}`));
+    throw refuse(
+      parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'resource server'}: ${message}`),
+    );
   }
-  const { identifier, name, audience = identifier, signingAlgorithm, tokenFormat } = parsed.data;
-  const scope = parseScope(parsed.data.scope.join(' '));
-  const problems: string[] = [];
-  if (audience === made.issuer || identifier === made.issuer) {
-    problems.push('identifier: the issuer itself is no resource server');
-  }
-  if (!made.signingAlgorithms.includes(signingAlgorithm)) {
-    problems.push(`signingAlgorithm: this server signs with ${made.signingAlgorithms.join(', ')}`);
-  }
-  const reserved = scope.filter(isOpenIdScope);
-  if (reserved.length > 0) problems.push(`scope: ${reserved.join(' ')} belongs to OpenID Connect`);
-  const lifetime = parsed.data.accessTokenLifetimeSeconds;
-  if (lifetime !== undefined && lifetime > made.accessTokenLifetimeMax) {
-    problems.push(`accessTokenLifetimeSeconds: at most ${made.accessTokenLifetimeMax} by the settings`);
-  }
+  const problems = [...contradictionsIn(parsed.data, made)];
   if (problems.length > 0) throw refuse(problems);
+  const { identifier, scope, tokenFormat, accessTokenLifetimeSeconds: lifetime } = parsed.data;
   return {
     identifier,
-    name: name ?? identifier,
-    audience,
+    name: parsed.data.name ?? identifier,
+    audience: parsed.data.audience ?? identifier,
     scope,
     tokenFormat,
-    signingAlgorithm,
+    signingAlgorithm: parsed.data.signingAlgorithm ?? (made.signingAlgorithms[0] as string),
     accessTokenLifetime: lifetime === undefined ? null : seconds(lifetime),
     clientId: RESOURCE_SERVER_CLIENT_PREFIX + made.clientId,
     secrets: [],
     createdAt: made.now,
     updatedAt: made.now,
   };
+}
+
+/** In what a registration, each of its fields well formed, does not go together with the server. */
+function* contradictionsIn(
+  described: z.output<typeof registration>,
+  { issuer, signingAlgorithms, accessTokenLifetimeMax }: ServerLimits,
+): Generator<string> {
+  for (const field of ['identifier', 'audience'] as const) {
+    const namesIssuer = withEmptyPath(described[field] ?? '') === withEmptyPath(issuer);
+    if (namesIssuer) yield `${field}: the issuer itself is no resource server`;
+  }
+  const { signingAlgorithm, accessTokenLifetimeSeconds } = described;
+  if (signingAlgorithm !== undefined && !signingAlgorithms.includes(signingAlgorithm)) {
+    yield `signingAlgorithm: this server signs with ${signingAlgorithms.join(', ')}`;
+  }
+  const reserved = described.scope.filter(isOpenIdScope);
+  if (reserved.length > 0) yield `scope: ${reserved.join(' ')} belongs to OpenID Connect`;
+  if (accessTokenLifetimeSeconds !== undefined && accessTokenLifetimeSeconds > accessTokenLifetimeMax) {
+    yield `accessTokenLifetimeSeconds: at most ${accessTokenLifetimeMax} by the settings`;
+  }
+}
+
+/**
+ * A URI in one spelling, where two mean the same: without a path and with an empty one (RFC 3986 section 6.2.3). URL
+ * libraries turn the former into the latter.
+ */
+export function withEmptyPath(uri: string): string {
+  return /^https?:\/\/[^/?#]+$/i.test(uri) ? `${uri}/` : uri;
 }
 
 function refuse(problems: readonly string[]): Refusal {

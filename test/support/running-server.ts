@@ -40,6 +40,8 @@ export interface ServingKeyturn {
   readonly pid: number;
   /** What it has written to stdout so far, and to stderr. */
   output(): { readonly stdout: string; readonly stderr: string };
+  /** Waits until its stdout holds something that matches. Fails the test if the server ends before. */
+  printed(pattern: RegExp): Promise<void>;
   /** Asks it to end, as a service manager does, and waits until it has. */
   stop(signal?: NodeJS.Signals): Promise<Ending>;
   /** Ends it on the spot, as `kill -9` does. */
@@ -77,6 +79,7 @@ export async function startKeyturn(options: KeyturnOptions = {}): Promise<Runnin
       return serving.ended;
     },
     output: () => serving.output(),
+    printed: (pattern) => serving.printed(pattern),
     stop: (signal) => serving.stop(signal),
     kill: () => serving.kill(),
     async restart() {
@@ -89,9 +92,9 @@ export async function startKeyturn(options: KeyturnOptions = {}): Promise<Runnin
 /** A new directory with nothing in it yet, and a free port. */
 export async function makeKeyturnDirectory(options: KeyturnOptions = {}): Promise<KeyturnDirectory> {
   const directory = await makeTemporaryDirectory();
-  const port = options.env?.['KEYTURN_PORT'] ?? String(await freePort());
+  const port = options.env?.KEYTURN_PORT ?? String(await freePort());
   const env: Readonly<Record<string, string>> = {
-    PATH: process.env['PATH'] ?? '',
+    PATH: process.env.PATH ?? '',
     KEYTURN_PORT: port,
     KEYTURN_STORE: `sqlite:${join(directory.path, 'data', 'keyturn.db')}`,
     KEYTURN_KEYS_DIR: join(directory.path, 'keys'),
@@ -106,7 +109,7 @@ export async function makeKeyturnDirectory(options: KeyturnOptions = {}): Promis
   };
   return {
     path: directory.path,
-    issuer: env['KEYTURN_ISSUER'] ?? `http://localhost:${port}`,
+    issuer: env.KEYTURN_ISSUER ?? `http://localhost:${port}`,
     env,
     cli: (args, input) => runToEnd(start(args), args, input?.stdin ?? ''),
     serve: () => served(start(['serve'])),
@@ -165,15 +168,23 @@ async function served(child: ChildProcessWithoutNullStreams): Promise<ServingKey
     output.stderr += chunk;
   });
   const ended = once(child, 'close').then(([code, signal]): Ending => ({ code, signal }));
-  const ready = new Promise<void>((resolve) => {
-    child.stdout.on('data', () => {
-      if (READY.test(output.stdout)) resolve();
+  const printed = async (pattern: RegExp): Promise<void> => {
+    const seen = new Promise<void>((resolve) => {
+      const look = () => {
+        if (!pattern.test(output.stdout)) return;
+        child.stdout.off('data', look);
+        resolve();
+      };
+      child.stdout.on('data', look);
+      look();
     });
-  });
-  const early = await Promise.race([ready, ended]);
-  if (early !== undefined) {
-    throw new Error(`the server ended with ${early.code ?? early.signal}: ${output.stderr}${output.stdout}`);
-  }
+    const early = await Promise.race([seen, ended]);
+    if (early === undefined) return;
+    throw new Error(
+      `the server ended with ${early.code ?? early.signal} before it printed ${pattern}: ${output.stderr}${output.stdout}`,
+    );
+  };
+  await printed(READY);
   const end = (signal: NodeJS.Signals) => {
     child.kill(signal);
     return ended;
@@ -181,6 +192,7 @@ async function served(child: ChildProcessWithoutNullStreams): Promise<ServingKey
   return {
     pid: child.pid as number,
     output: () => ({ ...output }),
+    printed,
     stop: (signal = 'SIGTERM') => end(signal),
     kill: () => end('SIGKILL'),
     ended,

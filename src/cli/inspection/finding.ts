@@ -1,0 +1,141 @@
+import { z } from 'zod';
+import type { Clock } from '#src/clock.ts';
+import type { Services } from '#src/services.ts';
+import { parseJwt } from '#src/signing/jws.ts';
+import { KeyHolder } from '#src/signing/key-holder.ts';
+import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
+import type { RefreshTokenReading } from '#src/tokens/refresh-token.ts';
+import { type FallenReason, type StandingSources, standingOf } from '#src/tokens/standing.ts';
+import { TokenReader, type UnreadableReason } from '#src/tokens/token-reader.ts';
+
+/** What was found out about a token. */
+export interface Finding {
+  readonly kind: TokenKind;
+  /** `null` for a token that is active. */
+  readonly reason: InactiveReason | null;
+  readonly header: Members | null;
+  /** What the token says, or what is kept of an opaque one. To be believed only where the signature has passed. */
+  readonly claims: Members | null;
+  readonly clientId: string | null;
+  /** The account that it was issued for; `null` for a client that acts for itself. */
+  readonly subject: string | null;
+  readonly authorizationId: string | null;
+  /** Where a refresh token stands in its family. */
+  readonly family: { readonly generation: number; readonly currentGeneration: number } | null;
+}
+
+export type TokenKind =
+  | 'access_token_of_person'
+  | 'access_token_of_client'
+  | 'refresh_token'
+  | 'opaque_token'
+  | 'unknown';
+
+/** `superseded`: used a moment ago, and good for the same successor once more. `reused`: good for ending its family. */
+export type InactiveReason = UnreadableReason | FallenReason | 'not_found' | 'superseded' | 'reused';
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** Finds out whether a token is active, by the same rules as the server, and changes nothing on the way. */
+export function findToken(token: string, services: Services, clock: Clock): Promise<Finding> {
+  return token.includes('.') ? findJwt(token, services, clock) : findOpaque(token, services);
+}
+
+type Outcome = Omit<Finding, 'kind' | 'header' | 'claims'>;
+
+const UNREAD = { clientId: null, subject: null, authorizationId: null, family: null };
+
+async function findJwt(token: string, services: Services, clock: Clock): Promise<Finding> {
+  const keys = new KeyHolder({ rotation: services.rotation, clock, onFault: () => {} });
+  const reader = new TokenReader({ keys, issuer: services.config.issuer, clock });
+  const parsed = parseJwt(token);
+  const said = {
+    kind: kindOf(reader.claimedKind(token)),
+    header: parsed?.header ?? null,
+    claims: parsed?.claims ?? null,
+  };
+  const read = reader.read(token);
+  if (read.kind === 'access') return { ...said, ...(await accessOutcome(read, services)) };
+  if (read.kind === 'refresh') return { ...said, ...(await refreshOutcome(read.reading, services)) };
+  return { ...said, ...UNREAD, reason: read.reason };
+}
+
+function kindOf(claimed: ReturnType<TokenReader['claimedKind']>): TokenKind {
+  if (claimed === 'access-of-person') return 'access_token_of_person';
+  if (claimed === 'access-of-client') return 'access_token_of_client';
+  return claimed === 'refresh' ? 'refresh_token' : 'unknown';
+}
+
+async function accessOutcome(
+  { kid, claims }: { kid: string; claims: AccessTokenClaims },
+  services: Services,
+): Promise<Outcome> {
+  const standing = await standingOf(sourcesOf(services), kid, claims);
+  const authorizationId = claims.grant_id ?? null;
+  return {
+    reason: standing.stands ? null : standing.reason,
+    clientId: claims.client_id,
+    subject: authorizationId === null ? null : claims.sub,
+    authorizationId,
+    family: null,
+  };
+}
+
+async function refreshOutcome(
+  { authorizationId, generation }: RefreshTokenReading,
+  services: Services,
+): Promise<Outcome> {
+  const presented = await services.authorizations.present(authorizationId, generation);
+  if (presented.outcome === 'absent') return { ...UNREAD, authorizationId, reason: 'authorization_ended' };
+  const { outcome, authorization, family } = presented;
+  const { clientId, subject } = authorization;
+  const reason = { current: null, retry: 'superseded', reuse: 'reused' } as const;
+  return {
+    reason: reason[outcome] ?? (await holderProblem({ clientId, subject }, services)),
+    clientId,
+    subject,
+    authorizationId,
+    family: { generation, currentGeneration: family.generation },
+  };
+}
+
+/** What is read of an opaque token as the protocol library keeps it. */
+const opaqueToken = z.looseObject({
+  clientId: z.string(),
+  accountId: z.string().optional(),
+  grantId: z.string().optional(),
+});
+
+async function findOpaque(token: string, services: Services): Promise<Finding> {
+  const { store, authorizations } = services;
+  const record =
+    (await store.records.find('opaque-access-token', token)) ??
+    (await store.records.find('opaque-client-credentials', token));
+  const opaque = { kind: 'opaque_token', header: null } as const;
+  if (record === null) return { ...opaque, ...UNREAD, claims: null, reason: 'not_found' };
+  // The identifier is the token itself, which whoever reads the answer over a shoulder must not get.
+  const { jti: _, ...claims } = opaqueToken.parse(record.value);
+  const { clientId, accountId: subject = null, grantId: authorizationId = null } = claims;
+  const ended = authorizationId !== null && (await authorizations.find(authorizationId)) === null;
+  const reason = ended ? 'authorization_ended' : await holderProblem({ clientId, subject }, services);
+  return { ...opaque, claims, reason, clientId, subject, authorizationId, family: null };
+}
+
+/** What is wrong with whom a token was issued to and for, if anything. */
+async function holderProblem(
+  { clientId, subject }: { clientId: string; subject: string | null },
+  services: Services,
+): Promise<InactiveReason | null> {
+  const { clientExists, accountIsActive } = sourcesOf(services);
+  if (!(await clientExists(clientId))) return 'client_removed';
+  return subject === null || (await accountIsActive(subject)) ? null : 'account_unavailable';
+}
+
+function sourcesOf({ store, authorizations, clients, accounts }: Services): StandingSources {
+  return {
+    records: store.records,
+    authorizations,
+    clientExists: async (clientId) => (await clients.find(clientId)) !== null,
+    accountIsActive: async (subject) => (await accounts.findBySubject(subject))?.state === 'active',
+  };
+}

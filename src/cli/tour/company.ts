@@ -1,0 +1,12 @@
+import type { Api } from '#src/cli/tour/api.ts';
+import type { Cast } from '#src/cli/tour/cast.ts';
+import type { Narrator } from '#src/cli/tour/narrator.ts';
+import type { RelyingParty } from '#src/cli/tour/relying-party.ts';
+
+/** Who walks the tour together, once the server has introduced itself. */
+export interface Company {
+  readonly narrator: Narrator;
+  readonly cast: Cast;
+  readonly app: RelyingParty;
+  readonly api: Api;
+}

@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  CLIENT_AUTHENTICATION_METHODS,
+  CLIENT_NAME_LENGTH_MAX,
+  type Client,
+  type ClientRegistration,
+  GRANT_TYPES,
+  isConfidential,
+  newClient,
+  newClientId,
+  usesSecret,
+} from '#src/clients/client.ts';
+import { REDIRECT_URIS_MAX } from '#src/clients/redirect-uri.ts';
+import { Refusal } from '#src/fault.ts';
+import { MovingClock } from '#test/support/moving-clock.ts';
+
+fc.configureGlobal({ seed: 20_260_714 });
+
+const made = { clientId: 'generated', signingAlgorithms: ['ES256', 'RS256'], now: new MovingClock().now() };
+/** The public key of RFC 8037 appendix A.2. */
+const KEY = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' };
+const CALLBACK = 'https://app.example.com/cb';
+const web: ClientRegistration = { name: 'Web', redirectUris: [CALLBACK] };
+const client = (more: object = {}) => newClient({ ...web, ...more }, made);
+
+/** What is wrong with a registration, one text per problem. */
+function problemsOf(input: unknown): readonly string[] {
+  try {
+    newClient(input, made);
+    return [];
+  } catch (problem) {
+    assert.ok(problem instanceof Refusal && problem.code === 'invalid_client_metadata', String(problem));
+    const problems = problem.detail.problems as readonly string[];
+    for (const each of problems) assert.ok(problem.message.includes(each));
+    return problems;
+  }
+}
+
+const fieldsOf = (input: unknown) => problemsOf(input).map((problem) => problem.split(/[:.]/)[0]);
+
+describe('a registered client (RFC 7591 section 2)', () => {
+  test('is by default a confidential one of the code flow with PKCE, for who signed in', () => {
+    assert.deepEqual(client(), {
+      clientId: 'generated',
+      name: 'Web',
+      applicationType: 'web',
+      authenticationMethod: 'client_secret_basic',
+      redirectUris: [CALLBACK],
+      postLogoutRedirectUris: [],
+      grantTypes: ['authorization_code'],
+      scope: ['openid', 'profile', 'email'],
+      defaultScope: ['openid', 'profile', 'email'],
+      requirePkce: true,
+      idTokenSignedResponseAlg: 'ES256',
+      clientUri: null,
+      jwksUri: null,
+      jwks: null,
+      secrets: [],
+      createdAt: made.now,
+      updatedAt: made.now,
+    } satisfies Client);
+  });
+
+  test('may by default ask for offline access if it may refresh, and for nothing if nobody can sign in to it', () => {
+    assert.deepEqual(
+      client({ grantTypes: ['authorization_code', 'refresh_token'] }).scope.at(-1),
+      'offline_access',
+    );
+    assert.deepEqual(newClient({ name: 'Job', grantTypes: ['client_credentials'] }, made).scope, []);
+  });
+
+  test('asks by default for all that it may ask for, or for the part that was named (RFC 6749 section 3.3)', () => {
+    assert.deepEqual(client({ scope: 'openid read' }).defaultScope, ['openid', 'read']);
+    assert.deepEqual(client({ scope: 'openid read', defaultScope: 'read' }).defaultScope, ['read']);
+    assert.deepEqual(client({ scope: 'openid read', defaultScope: '' }).defaultScope, []);
+  });
+
+  test('is a native application if a URI of its own scheme leads to it (RFC 8252 section 7.1)', () => {
+    assert.equal(client({ redirectUris: ['com.example.app:/cb'] }).applicationType, 'native');
+    assert.equal(client({ postLogoutRedirectUris: ['com.example.app:/out'] }).applicationType, 'native');
+    assert.equal(client({ redirectUris: ['http://localhost/cb'] }).applicationType, 'web');
+    assert.equal(client({ applicationType: 'native' }).applicationType, 'native');
+  });
+
+  test('gets ID tokens of the first algorithm of the server unless it names another one', () => {
+    const signed = (signingAlgorithms: readonly string[], more = {}) =>
+      newClient({ ...web, ...more }, { ...made, signingAlgorithms }).idTokenSignedResponseAlg;
+    assert.equal(signed(['EdDSA', 'RS256']), 'EdDSA');
+    assert.equal(signed(['EdDSA', 'RS256'], { idTokenSignedResponseAlg: 'RS256' }), 'RS256');
+  });
+
+  test('has each of its redirect URIs once', () => {
+    assert.deepEqual(client({ redirectUris: [CALLBACK, CALLBACK] }).redirectUris, [CALLBACK]);
+  });
+
+  test('is confidential unless its method is none, and has a secret where both sides need one (RFC 6749 section 2.1)', () => {
+    const methods = CLIENT_AUTHENTICATION_METHODS;
+    assert.deepEqual(
+      methods.filter((authenticationMethod) => !isConfidential({ authenticationMethod })),
+      ['none'],
+    );
+    assert.deepEqual(
+      methods.filter((method) => !usesSecret(method)),
+      ['private_key_jwt', 'none'],
+    );
+  });
+
+  test('goes without PKCE only if it is confidential (RFC 9700 section 2.1.1)', () => {
+    assert.equal(client({ requirePkce: false }).requirePkce, false);
+    assert.deepEqual(fieldsOf({ ...web, authenticationMethod: 'none', requirePkce: false }), ['requirePkce']);
+  });
+});
+
+describe('a registration is refused', () => {
+  const malformed: readonly (readonly [why: string, field: string, more: Record<string, unknown>])[] = [
+    ['without a name', 'name', { name: undefined }],
+    ['with a name of white space', 'name', { name: ' \t' }],
+    ['with a name that hides something', 'name', { name: 'Pay\u202epal' }],
+    ['with a name on two lines', 'name', { name: 'Web\nGranted' }],
+    ['with a name that is too long', 'name', { name: 'a'.repeat(CLIENT_NAME_LENGTH_MAX + 1) }],
+    ['with a name that is no text', 'name', { name: 7 }],
+    ['with an identifier that is no name', 'clientId', { clientId: 'a b' }],
+    ['with an empty identifier', 'clientId', { clientId: '' }],
+    ['with an identifier of a resource server', 'clientId', { clientId: 'rs_api' }],
+    [
+      'with an unknown authentication method',
+      'authenticationMethod',
+      { authenticationMethod: 'tls_client_auth' },
+    ],
+    ['with an unknown grant type', 'grantTypes', { grantTypes: ['password'] }],
+    ['with the implicit grant (OAuth 2.1 section 10.1)', 'grantTypes', { grantTypes: ['implicit'] }],
+    ['with no grant type', 'grantTypes', { grantTypes: [] }],
+    ['with a redirect URI that is none', 'redirectUris', { redirectUris: ['javascript:alert(1)'] }],
+    ['with too many redirect URIs', 'redirectUris', { redirectUris: manyUris(REDIRECT_URIS_MAX + 1) }],
+    ['with a post-logout URI that is none', 'postLogoutRedirectUris', { postLogoutRedirectUris: ['/out'] }],
+    ['with a scope that is none', 'scope', { scope: 'say"' }],
+    ['with a home page that is a script', 'clientUri', { clientUri: 'javascript:alert(1)' }],
+    ['with keys at a relative address', 'jwksUri', { jwksUri: '/jwks' }],
+    ['with no key', 'jwks', { jwks: { keys: [] } }],
+    ['with a key that is none', 'jwks', { jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'short' }] } }],
+    ['with a private key', 'jwks', { jwks: { keys: [{ ...KEY, d: KEY.x }] } }],
+    ['with a symmetric key', 'jwks', { jwks: { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] } }],
+    ['with a setting that does not exist', 'client', { redirectUri: CALLBACK }],
+  ];
+  for (const [why, field, more] of malformed) {
+    test(why, () => {
+      assert.deepEqual(fieldsOf({ ...web, ...more }), [field]);
+    });
+  }
+
+  for (const input of [null, undefined, 'client', [], 7]) {
+    test(`when it is ${JSON.stringify(input)}`, () => {
+      assert.deepEqual(fieldsOf(input), ['client']);
+    });
+  }
+
+  test('with every malformed field named at once', () => {
+    const input = { name: '', redirectUris: [CALLBACK, '/cb'], scope: 'é', requirePkce: 'no' };
+    assert.deepEqual(fieldsOf(input).toSorted(), ['name', 'redirectUris', 'requirePkce', 'scope']);
+  });
+});
+
+const jwks = { keys: [KEY] };
+
+describe('a registration that contradicts itself is refused, every contradiction named:', () => {
+  /** Each contradiction, told apart by words of its message, and when it is one. */
+  const contradictions: readonly (readonly [words: RegExp, isOne: (input: Wellformed) => boolean])[] = [
+    [/^redirectUris: the code flow needs/, (c) => codeFlow(c) && c.redirectUris.length === 0],
+    [/^redirectUris: only the authorization_code/, (c) => !codeFlow(c) && c.redirectUris.length > 0],
+    [/^grantTypes: refresh_token needs/, (c) => !codeFlow(c) && c.grantTypes.includes('refresh_token')],
+    [
+      /^grantTypes: client_credentials is for/,
+      (c) => c.authenticationMethod === 'none' && c.grantTypes.includes('client_credentials'),
+    ],
+    [/^requirePkce:/, (c) => c.authenticationMethod === 'none' && !c.requirePkce],
+    [/^jwks: give jwks or jwksUri/, (c) => c.jwks !== null && c.jwksUri !== null],
+    [
+      /^jwks: private_key_jwt needs/,
+      (c) => c.authenticationMethod === 'private_key_jwt' && c.jwks === null && c.jwksUri === null,
+    ],
+    [/^defaultScope:/, (c) => c.defaultScope !== undefined && !scopeOf(c).includes(c.defaultScope)],
+    [/^idTokenSignedResponseAlg:/, (c) => c.idTokenSignedResponseAlg === 'PS256'],
+    [
+      /^redirectUris: a private-use scheme/,
+      (c) => c.applicationType === 'web' && c.redirectUris.includes('com.example.app:/cb'),
+    ],
+    [
+      /^redirectUris: a native application/,
+      (c) =>
+        (c.applicationType === 'native' || c.redirectUris.includes('com.example.app:/cb')) &&
+        c.applicationType !== 'web' &&
+        c.redirectUris.includes('https://localhost/cb'),
+    ],
+  ];
+  const wellformed = fc.record({
+    name: fc.constant('Client'),
+    applicationType: fc.constantFrom(undefined, 'web' as const, 'native' as const),
+    authenticationMethod: fc.constantFrom(...CLIENT_AUTHENTICATION_METHODS),
+    grantTypes: fc.uniqueArray(fc.constantFrom(...GRANT_TYPES), { minLength: 1 }),
+    redirectUris: fc.uniqueArray(fc.constantFrom(CALLBACK, 'com.example.app:/cb', 'https://localhost/cb')),
+    scope: fc.constantFrom(undefined, 'openid', 'openid read'),
+    defaultScope: fc.constantFrom(undefined, 'openid', 'read'),
+    requirePkce: fc.boolean(),
+    idTokenSignedResponseAlg: fc.constantFrom(undefined, 'RS256', 'PS256'),
+    jwks: fc.constantFrom(null, jwks),
+    jwksUri: fc.constantFrom(null, 'https://app.example.com/jwks'),
+  });
+  type Wellformed = typeof wellformed extends fc.Arbitrary<infer T> ? T : never;
+  const codeFlow = ({ grantTypes }: Wellformed) => grantTypes.includes('authorization_code');
+  const scopeOf = (c: Wellformed) => (c.scope ?? (codeFlow(c) ? 'openid' : '')).split(' ');
+
+  test('exactly those that there are, in whatever company', () => {
+    const met = new Set<string>();
+    fc.assert(
+      fc.property(wellformed, (input) => {
+        const expected = contradictions.filter(([, isOne]) => isOne(input)).map(([words]) => String(words));
+        const found = problemsOf(input).map(
+          (problem) => contradictions.find(([words]) => words.test(problem))?.[0],
+        );
+        assert.deepEqual(found.map(String).toSorted(), expected.toSorted());
+        for (const each of expected) met.add(each);
+      }),
+      { numRuns: 2_000 },
+    );
+    assert.equal(met.size, contradictions.length, 'each of them has come up');
+  });
+});
+
+describe('the identifier of a client', () => {
+  test('never looks like that of a resource server', () => {
+    const chances = [Buffer.from('rs_aaaaaaaaaaaaaaaaaaa', 'base64url'), Buffer.alloc(16, 7)];
+    const id = newClientId({ bytes: () => chances.shift() ?? assert.fail() });
+    assert.equal(id, Buffer.alloc(16, 7).toString('base64url'));
+  });
+});
+
+function manyUris(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `https://app.example.com/${index}`);
+}

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { dueStep } from '#src/interaction/step.ts';
+
+fc.configureGlobal({ seed: 20_260_714 });
+
+describe('the step that is due', () => {
+  test('is to sign in when the protocol waits for a login, whoever is signed in (OpenID Connect Core section 3.1.2.3)', () => {
+    for (const subject of [null, 'ada'])
+      assert.deepEqual(dueStep({ prompt: 'login', subject }), { step: 'sign-in' });
+  });
+
+  test('is to consent when the protocol waits for it, and always as somebody (section 3.1.2.4)', () => {
+    assert.deepEqual(dueStep({ prompt: 'consent', subject: 'ada' }), { step: 'consent', subject: 'ada' });
+    assert.deepEqual(dueStep({ prompt: 'consent', subject: null }), { step: 'none' });
+  });
+
+  test('is none for whatever there is no page for', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.option(fc.string()), (prompt, subject) => {
+        fc.pre(prompt !== 'login' && prompt !== 'consent');
+        assert.deepEqual(dueStep({ prompt, subject }), { step: 'none' });
+      }),
+    );
+  });
+});

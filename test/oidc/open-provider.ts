@@ -1,0 +1,86 @@
+import { fileURLToPath } from 'node:url';
+import type { Provider } from 'oidc-provider';
+import { ClientRegistry } from '#src/clients/client-registry.ts';
+import { ClientSecrets } from '#src/clients/client-secret.ts';
+import { loadAssets } from '#src/http/assets.ts';
+import { loadLocales } from '#src/http/locale.ts';
+import { createPages } from '#src/http/pages.ts';
+import { Consents } from '#src/interaction/consent.ts';
+import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
+import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
+import { createProvider } from '#src/oidc/provider.ts';
+import { systemRandom as random } from '#src/random.ts';
+import { ResourceRegistry } from '#src/resources/resource-registry.ts';
+import { Authorizations } from '#src/tokens/authorization.ts';
+import { TokenReader } from '#src/tokens/token-reader.ts';
+import { days, hours, minutes, seconds } from '#src/units.ts';
+import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+
+export const ISSUER = 'https://login.example.com';
+
+export interface OpenProvider extends AsyncDisposable {
+  readonly provider: Provider;
+  readonly clients: ClientRegistry;
+  readonly resources: ResourceRegistry;
+}
+
+const views = fileURLToPath(new URL('../../views', import.meta.url));
+
+const lifetimes = {
+  accessToken: minutes(5),
+  accessTokenMax: hours(1),
+  authorizationCode: seconds(60),
+  idToken: hours(1),
+  interaction: hours(1),
+  session: days(14),
+  refreshIdle: days(14),
+  refreshAbsolute: days(90),
+  refreshGrace: seconds(10),
+};
+
+/** The library as Keyturn sets it up, on a store of its own, without anything that listens. */
+export async function openProvider(): Promise<OpenProvider> {
+  await using opened = new AsyncDisposableStack();
+  const signingAlgorithms = ['ES256', 'EdDSA'] as const;
+  const deployment = opened.use(await deploy());
+  const { clock, records } = deployment;
+  const { holder: keys } = await deployment.startNode({ ...POLICY, algorithms: signingAlgorithms });
+  const secrets = new ClientSecrets({ digestKey: random.bytes(32), clock, random });
+  const limits = { issuer: ISSUER, accessTokenLifetimeMax: lifetimes.accessTokenMax, signingAlgorithms };
+  const clients = new ClientRegistry({ records, secrets, clock, random, signingAlgorithms });
+  const resources = new ResourceRegistry({ records, secrets, clock, random, ...limits });
+  const refresh = {
+    idle: lifetimes.refreshIdle,
+    absolute: lifetimes.refreshAbsolute,
+    grace: lifetimes.refreshGrace,
+  };
+  const locales = loadLocales(`${views}/locales`);
+  const assets = loadAssets(`${views}/assets`);
+  const pages = createPages({ viewsDirectory: views, locales, assets, serverName: 'login.example.com' });
+  const provider = createProvider({
+    issuer: ISSUER,
+    clock,
+    random,
+    records,
+    secrets,
+    keys,
+    signingAlgorithms,
+    lifetimes,
+    clients,
+    resources,
+    cookieKeys: ['a key of tests'],
+    authorizations: new Authorizations({
+      records,
+      clock,
+      lifetimes: { refresh, longestToken: lifetimes.accessTokenMax },
+    }),
+    consents: new Consents(records),
+    reader: new TokenReader({ keys, issuer: ISSUER, clock }),
+    pages: new ProtocolPages({ pages, locales, accountName: async () => null }),
+    findAccount: async () => null,
+    onReuse: () => {},
+    fetch: outgoingFetch({ allowPrivateNetwork: false, timeout: seconds(5) }),
+  });
+  const closing = opened.move();
+  return { provider, clients, resources, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}

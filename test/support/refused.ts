@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+
+/** The codes of the registry that RFC 6749 section 11.4 begins, of those that this server has a use for. */
+const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
+  'access_denied',
+  'consent_required',
+  'insufficient_scope',
+  'interaction_required',
+  'invalid_client',
+  'invalid_dpop_proof',
+  'invalid_grant',
+  'invalid_request',
+  'invalid_request_uri',
+  'invalid_scope',
+  'invalid_target',
+  'invalid_token',
+  'login_required',
+  'registration_not_supported',
+  'request_not_supported',
+  'request_uri_not_supported',
+  'temporarily_unavailable',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'unsupported_response_type',
+  'unsupported_token_type',
+]);
+
+/** The error that a server answers with, once it is seen to be the RFC's and to say nothing of the inside. */
+export async function refusalOf(
+  response: Response,
+): Promise<{ readonly status: number; readonly error: string }> {
+  const text = await response.text();
+  assertRefused(response.status, text);
+  assert.match(response.headers.get('content-type') ?? '', /^application\/json\b/, text);
+  assert.match(response.headers.get('cache-control') ?? '', /no-store/);
+  const body = JSON.parse(text) as { error: string; error_description?: string };
+  assert.ok(REGISTERED_CODES.has(body.error), text);
+  assert.ok(['string', 'undefined'].includes(typeof body.error_description), text);
+  return { status: response.status, error: body.error };
+}
+
+/** Fails unless the request was refused as the sender's mistake, without a word of how the server is made. */
+export function assertRefused(status: number, body: string): void {
+  assert.ok(status >= 400 && status < 500, `${status} ${body}`);
+  assertDiscreet(body);
+}
+
+/** Fails if a text says how the server is made: a stack, a path, a statement. */
+export function assertDiscreet(text: string): void {
+  assert.doesNotMatch(
+    text,
+    /\bat .+:\d+:\d+|node_modules|\/src\/|node:|file:|\bSELECT\b|\bINSERT\b|sqlite|TypeError|RangeError/i,
+  );
+}

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { keyRevocationEntry } from '#src/signing/rotation.ts';
+import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
+import { type Authorization, Authorizations } from '#src/tokens/authorization.ts';
+import { revokeAccessToken, type StandingSources, standingOf } from '#src/tokens/standing.ts';
+import { after, days, minutes, seconds } from '#src/units.ts';
+import { openTemporaryStore } from '#test/support/temporary-store.ts';
+
+const authorization: Authorization = {
+  subject: 'ada',
+  clientId: 'web',
+  grant: {},
+  family: null,
+  sessionUid: null,
+};
+
+/** An authorization that stands in a store, whose client is there and whose person is active until a test says otherwise. */
+async function openStanding() {
+  const store = await openTemporaryStore();
+  const { records, clock } = store;
+  const refresh = { idle: days(14), absolute: days(90), grace: seconds(10) };
+  const authorizations = new Authorizations({
+    records,
+    clock,
+    lifetimes: { refresh, longestToken: minutes(60) },
+  });
+  await authorizations.open('authorization', authorization);
+  const clients = new Set(['web', 'service']);
+  const active = new Set(['ada']);
+  const sources: StandingSources = {
+    records,
+    authorizations,
+    clientExists: async (clientId) => clients.has(clientId),
+    accountIsActive: async (subject) => active.has(subject),
+  };
+  const exp = after(clock.now(), minutes(5));
+  const ofPerson: AccessTokenClaims = {
+    iss: 'https://login.example.com',
+    sub: 'ada',
+    aud: 'https://api.example.com',
+    client_id: 'web',
+    iat: clock.now(),
+    exp,
+    jti: 'of-person',
+    grant_id: 'authorization',
+  };
+  const { grant_id: _, ...withoutGrant } = ofPerson;
+  const ofClient: AccessTokenClaims = {
+    ...withoutGrant,
+    sub: 'service',
+    client_id: 'service',
+    jti: 'of-client',
+  };
+  const reasonFor = async (claims: AccessTokenClaims, kid = 'key') => {
+    const standing = await standingOf(sources, kid, claims);
+    return standing.stands ? 'stands' : standing.reason;
+  };
+  return {
+    records,
+    clock,
+    authorizations,
+    clients,
+    active,
+    sources,
+    ofPerson,
+    ofClient,
+    reasonFor,
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+describe('an access token stands', () => {
+  test('together with its authorization, or on its own where a client acts for itself', async () => {
+    await using store = await openStanding();
+    assert.deepEqual(await standingOf(store.sources, 'key', store.ofPerson), { stands: true, authorization });
+    assert.deepEqual(await standingOf(store.sources, 'key', store.ofClient), {
+      stands: true,
+      authorization: null,
+    });
+  });
+
+  test('until it is revoked, and then it alone falls (RFC 7009)', async () => {
+    await using store = await openStanding();
+    await revokeAccessToken(store.records, store.ofPerson);
+    assert.equal(await store.reasonFor(store.ofPerson), 'revoked');
+    assert.equal(await store.reasonFor({ ...store.ofPerson, jti: 'another' }), 'stands');
+    assert.equal(await store.reasonFor(store.ofClient), 'stands');
+    store.clock.move(seconds(minutes(5) - 1));
+    assert.equal(await store.reasonFor(store.ofPerson), 'revoked', 'to its last second');
+  });
+
+  test('until its key is revoked, and then all that the key signed fall', async () => {
+    await using store = await openStanding();
+    await store.records.revoke([keyRevocationEntry('key')], store.ofPerson.exp);
+    assert.equal(await store.reasonFor(store.ofPerson), 'key_revoked');
+    assert.equal(await store.reasonFor(store.ofClient), 'key_revoked');
+    assert.equal(await store.reasonFor(store.ofPerson, 'other-key'), 'stands');
+  });
+
+  test('until its authorization ends, while those of clients themselves go on', async () => {
+    await using store = await openStanding();
+    await store.authorizations.end('authorization');
+    assert.equal(await store.reasonFor(store.ofPerson), 'authorization_ended');
+    assert.equal(await store.reasonFor(store.ofClient), 'stands');
+  });
+
+  test('for the client of its authorization only', async () => {
+    await using store = await openStanding();
+    assert.equal(await store.reasonFor({ ...store.ofPerson, client_id: 'service' }), 'authorization_ended');
+  });
+
+  test('until its client is removed', async () => {
+    await using store = await openStanding();
+    store.clients.clear();
+    assert.equal(await store.reasonFor(store.ofPerson), 'client_removed');
+    assert.equal(await store.reasonFor(store.ofClient), 'client_removed');
+  });
+
+  test('until the account is locked or removed, and again once it is unlocked', async () => {
+    await using store = await openStanding();
+    store.active.delete('ada');
+    assert.equal(await store.reasonFor(store.ofPerson), 'account_unavailable');
+    assert.equal(await store.reasonFor(store.ofClient), 'stands', 'a client has no account');
+    store.active.add('ada');
+    assert.equal(await store.reasonFor(store.ofPerson), 'stands');
+  });
+
+  test('not for what the revocation set holds under another name', async () => {
+    await using store = await openStanding();
+    await revokeAccessToken(store.records, { jti: 'key', exp: store.ofPerson.exp });
+    await store.records.revoke([keyRevocationEntry('of-person')], store.ofPerson.exp);
+    assert.equal(await store.reasonFor(store.ofPerson), 'stands');
+  });
+});
