@@ -21,5 +21,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.exitCode = await run(process.argv.slice(2), {
   streams: process,
   surroundings: { clock: systemClock, random: systemRandom },
+  env: process.env,
   stopSignal,
 });

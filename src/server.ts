@@ -25,7 +25,7 @@ import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, ROUTES } from '#src/oidc/provider.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
-import { startSweeping } from '#src/storage/sweeping.ts';
+import { startSweeping } from '#src/sweeping.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 

@@ -53,8 +53,13 @@ describe('changing a record', () => {
     await records.put({ kind: 'protocol', id: 'owner', value: 0, expiresAt: null, aliases: ['name'] });
     await records.endGroup('ended', after(clock.now(), minutes(1)));
     for (const more of [{ aliases: ['name'] }, { group: 'ended' }]) {
-      const changed = changeRecord<number>(records, COUNTER, (current) => ({ ...oneMore(current), ...more }));
+      let asked = 0;
+      const changed = changeRecord<number>(records, COUNTER, (current) => {
+        asked += 1;
+        return { ...oneMore(current), ...more };
+      });
       await assert.rejects(changed, StorageFault);
+      assert.equal(asked, 1);
     }
     assert.equal(await records.find(COUNTER.kind, COUNTER.id), null);
   });

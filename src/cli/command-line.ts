@@ -1,5 +1,6 @@
 import type { Report } from '#src/cli/report.ts';
 import type { Terminal } from '#src/cli/terminal.ts';
+import type { Environment } from '#src/config/environment.ts';
 import { type LoadedSettings, loadSettings } from '#src/config/load.ts';
 import { openServices, type Services, type Surroundings } from '#src/services.ts';
 
@@ -9,10 +10,11 @@ export interface SharedOptions {
   readonly json?: boolean;
 }
 
-/** What a command comes into: streams, clock and chance, and the wish of the process to end. */
+/** What a command comes into: streams, clock and chance, variables, and the wish of the process to end. */
 export interface CommandLineParts {
   readonly terminal: Terminal;
   readonly surroundings: Surroundings;
+  readonly env: Environment;
   /**
    * Aborted when the process is asked to end. A command that never asks for it is ended by the system, as programs
    * usually are.
@@ -54,7 +56,7 @@ export class CommandLine {
 
   /** @throws SettingsFault */
   settings(): LoadedSettings {
-    return loadSettings({ file: this.#parts.options().config });
+    return loadSettings({ file: this.#parts.options().config, env: this.#parts.env });
   }
 
   /**

@@ -13,7 +13,7 @@ import { EXIT, failureDocument, failureOf, failureText } from '#src/cli/failure.
 import { shieldIdentifiers } from '#src/cli/operands.ts';
 import { type Streams, Terminal } from '#src/cli/terminal.ts';
 
-export interface Surroundings extends Pick<CommandLineParts, 'surroundings' | 'stopSignal'> {
+export interface Surroundings extends Pick<CommandLineParts, 'surroundings' | 'env' | 'stopSignal'> {
   readonly streams: Streams;
 }
 

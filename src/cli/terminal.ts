@@ -1,11 +1,10 @@
-import type { ReadStream, WriteStream } from 'node:tty';
 import { stripVTControlCharacters, styleText } from 'node:util';
 
-/** Where a command reads from and writes to; a stream that is no terminal is not one of `node:tty`. */
+/** Where a command reads from and writes to. `isTTY` is true of a terminal. */
 export interface Streams {
-  readonly stdin: NodeJS.ReadableStream & Partial<Pick<ReadStream, 'isTTY' | 'setRawMode'>>;
-  readonly stdout: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY'>>;
-  readonly stderr: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY'>>;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
 /** How a piece of text stands out. */

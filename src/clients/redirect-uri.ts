@@ -7,8 +7,7 @@ import { Refusal } from '#src/fault.ts';
  */
 export function redirectUriAllowed(registered: readonly string[], requested: string): boolean {
   if (registered.includes(requested)) return true;
-  // A port that no machine has makes no URI that a browser could be sent to.
-  const portless = URL.canParse(requested) ? withoutLoopbackPort(requested) : null;
+  const portless = withoutLoopbackPort(requested);
   return portless !== null && registered.some((uri) => withoutLoopbackPort(uri) === portless);
 }
 
@@ -83,6 +82,7 @@ export function isLoopbackHttpsUri(uri: string): boolean {
 
 function withoutLoopbackPort(uri: string): string | null {
   const match = LOOPBACK_AUTHORITY.exec(uri);
+  // A port that no machine has makes no URI that a browser could be sent to.
   if (match === null || !URL.canParse(uri)) return null;
   return `http://${match[1]}${uri.slice(match[0].length)}`;
 }

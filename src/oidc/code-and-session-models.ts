@@ -1,6 +1,7 @@
 import {
   type AuthorizationCode,
   errors,
+  type KoaContextWithOIDC,
   type Provider,
   type ReplayDetection,
   type Session,
@@ -15,6 +16,8 @@ interface Dependencies {
   readonly records: Records;
   readonly clock: Clock;
   readonly authorizations: Authorizations;
+  /** Throws the protocol's error if the resource that a token request names cannot be had. */
+  assertResource(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
 }
 
 /** Teaches the library that an authorization opens with its code and, unless it is for offline access, ends with its session. */
@@ -24,9 +27,9 @@ export function teachCodesAndSessions(provider: Provider, deps: Dependencies): v
   teachReplayDetection(provider, deps);
 }
 
-function teachCodes(provider: Provider, { authorizations }: Dependencies): void {
+function teachCodes(provider: Provider, { authorizations, assertResource }: Dependencies): void {
   const Codes = teachable<AuthorizationCode>(provider.AuthorizationCode);
-  const save = Codes.prototype.save;
+  const { save, consume } = Codes.prototype;
   Codes.prototype.save = async function saveCode(this: AuthorizationCode & LibraryModel) {
     const { grant, session } = currentRequest().oidc;
     if (grant === undefined || this.grantId === undefined) throw new Error('a code carries a grant');
@@ -44,6 +47,11 @@ function teachCodes(provider: Provider, { authorizations }: Dependencies): void 
     ]);
     if (!opened) throw new errors.AccessDenied('the session has ended');
     return value;
+  };
+  Codes.prototype.consume = async function consumeCode(this: AuthorizationCode & LibraryModel) {
+    // Whatever the request got wrong must be told before the code is used up, else a typing error costs a sign-in.
+    await assertResource(currentRequest(), this.resourceIndicators);
+    await consume.call(this);
   };
 }
 

@@ -88,7 +88,9 @@ export function createProvider(deps: ProviderDependencies): Provider {
   const provider = new Provider(deps.issuer, configurationOf(deps, registered, resources));
   registered.teach(provider);
   teachIdTokens(provider, { issuer: deps.issuer, keys: deps.keys });
-  teachCodesAndSessions(provider, deps);
+  const assertResource: RefreshTokenDependencies['assertResource'] = (ctx, granted) =>
+    resources.assertObtainable(ctx, granted);
+  teachCodesAndSessions(provider, { ...deps, assertResource });
   teachAccessTokens(provider, {
     ...deps,
     ownAlgorithm: deps.signingAlgorithms[0] as SigningAlgorithm,
@@ -108,7 +110,7 @@ export function createProvider(deps: ProviderDependencies): Provider {
       grace: deps.lifetimes.refreshGrace,
     },
     refreshKeyAt: (time) => deps.keys.refreshKeyAt(time),
-    assertResource: (ctx, granted) => resources.assertObtainable(ctx, granted),
+    assertResource,
   });
   return provider;
 }

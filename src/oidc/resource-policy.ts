@@ -34,10 +34,9 @@ export class ResourcePolicy {
     libraryClient: LibraryClient,
   ): Promise<LibraryResourceServer> {
     const client = this.#application(libraryClient);
-    useDefaultScope(ctx, client);
-    assertScopeAllowed(ctx, client);
     const resourceServer = await this.#resources.findByIndicator(identifier);
     if (resourceServer === null) throw new errors.InvalidTarget();
+    if (!isExchange(ctx)) await this.#settleScope(ctx, client);
     const { accessToken, accessTokenMax } = this.#lifetimes;
     return {
       scope: formatScope(resourceServer.scope.filter((scope) => client.scope.includes(scope))),
@@ -50,8 +49,8 @@ export class ResourcePolicy {
 
   /**
    * The library's `defaultResource`. Where the code or refresh token was granted for several, the client has to name
-   * one. Where an authorization request names none, its scopes do: the one resource server that has them all. If there
-   * is none, saying so beats a token that quietly lacks what was asked for.
+   * one. Where a request names none, its scopes do: the one resource server that has them all. If there is none, saying
+   * so beats a token that quietly lacks what was asked for.
    */
   async choose(
     ctx: KoaContextWithOIDC,
@@ -64,15 +63,15 @@ export class ResourcePolicy {
     assertScopeAllowed(ctx, client);
     const scopes = requestedScopes(ctx).filter((scope) => !isOpenIdScope(scope));
     if (scopes.length === 0) return undefined;
-    const candidates = await this.#thatHave(scopes);
-    if (candidates.length !== 1) {
-      const many = candidates.length === 0 ? 'no single resource server has' : 'several resource servers have';
-      throw new errors.InvalidTarget(`${many} the scope ${scopes.join(' ')}; name one in "resource"`);
-    }
-    return candidates[0]?.identifier;
+    const all = await Array.fromAsync(this.#resources.list());
+    assertScopeOffered(ctx, all);
+    const candidates = all.filter(({ scope }) => scopes.every((each) => scope.includes(each)));
+    if (candidates.length === 1) return candidates[0]?.identifier;
+    const whoHas = candidates.length > 1 ? 'several resource servers have' : 'no single resource server has';
+    throw new errors.InvalidTarget(`${whoHas} the scope ${scopes.join(' ')}; name those meant in "resource"`);
   }
 
-  /** Refuses a refresh whose `resource` the library would refuse once the refresh token is used up. */
+  /** Refuses a `resource` that the library would refuse once the code or refresh token is used up. */
   async assertObtainable(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void> {
     const { client, params } = ctx.oidc;
     const requested = params?.['resource'];
@@ -85,12 +84,14 @@ export class ResourcePolicy {
     await this.describe(ctx, requested, client);
   }
 
-  async #thatHave(scopes: readonly string[]): Promise<readonly ResourceServer[]> {
-    const found: ResourceServer[] = [];
-    for await (const resourceServer of this.#resources.list()) {
-      if (scopes.every((scope) => resourceServer.scope.includes(scope))) found.push(resourceServer);
-    }
-    return found;
+  /** What is asked of the resource servers that a request names must be theirs, each scope of one of them at least. */
+  async #settleScope(ctx: KoaContextWithOIDC, client: Client): Promise<void> {
+    const identifiers = new Set([ctx.oidc.params?.['resource'] ?? []].flat() as string[]);
+    const named = await Promise.all([...identifiers].map((each) => this.#resources.findByIndicator(each)));
+    const resourceServers = named.filter((each) => each !== null);
+    useDefaultScope(ctx, client, resourceServers);
+    assertScopeAllowed(ctx, client);
+    assertScopeOffered(ctx, resourceServers);
   }
 
   #application(client: LibraryClient): Client {
@@ -104,15 +105,19 @@ function requestedScopes(ctx: KoaContextWithOIDC): readonly string[] {
   return [...ctx.oidc.requestParamScopes].filter((scope) => scope !== '');
 }
 
-/** A request that names no scope asks for the client's default: RFC 6749 section 3.3. */
-function useDefaultScope(ctx: KoaContextWithOIDC, client: Client): void {
+/**
+ * A request that names no scope asks for the client's default: RFC 6749 section 3.3. Where it names resource servers,
+ * that is as much of it as is theirs.
+ */
+function useDefaultScope(ctx: KoaContextWithOIDC, client: Client, named?: readonly ResourceServer[]): void {
   const { params, route } = ctx.oidc;
   if (params === undefined || params['scope'] !== undefined || isExchange(ctx)) return;
   // Offline access is only ever given to a request that asks for it: OpenID Connect Core section 11.
   const person = route !== 'token';
-  const scopes = client.defaultScope.filter(
-    (scope) => scope !== 'offline_access' && (person || !isOpenIdScope(scope)),
-  );
+  const scopes = client.defaultScope.filter((scope) => {
+    if (isOpenIdScope(scope)) return person && scope !== 'offline_access';
+    return named === undefined || isOffered(scope, named);
+  });
   if (scopes.length > 0) params['scope'] = formatScope(scopes);
 }
 
@@ -121,6 +126,19 @@ function assertScopeAllowed(ctx: KoaContextWithOIDC, client: Client): void {
   if (isExchange(ctx)) return;
   const refused = requestedScopes(ctx).find((scope) => !client.scope.includes(scope));
   if (refused !== undefined) throw new errors.InvalidScope('requested scope is not allowed', refused);
+}
+
+/** @throws errors.InvalidScope for the first scope that none of them has. */
+function assertScopeOffered(ctx: KoaContextWithOIDC, resourceServers: readonly ResourceServer[]): void {
+  const refused = requestedScopes(ctx).find(
+    (scope) => !isOpenIdScope(scope) && !isOffered(scope, resourceServers),
+  );
+  if (refused !== undefined)
+    throw new errors.InvalidScope('no resource server in question has this scope', refused);
+}
+
+function isOffered(scope: string, resourceServers: readonly ResourceServer[]): boolean {
+  return resourceServers.some((each) => each.scope.includes(scope));
 }
 
 /** True where a code or a refresh token, and not the request, says which scopes it is about. */

@@ -2,25 +2,22 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import {
-  type CommandResult,
-  type KeyturnDirectory,
-  makeKeyturnDirectory,
-} from '#test/support/running-server.ts';
+import { type Commands, makeCommands } from '#test/cli/in-process.ts';
+import type { CommandResult } from '#test/support/running-server.ts';
 
 type Document = Record<string, unknown>;
 
-let directory: KeyturnDirectory;
+let keyturn: Commands;
 
 before(async () => {
-  directory = await makeKeyturnDirectory();
+  keyturn = await makeCommands();
 });
 
-after(() => directory[Symbol.asyncDispose]());
+after(() => keyturn[Symbol.asyncDispose]());
 
 /** Runs a command with its words separated by spaces, and `--json`. */
 function run(command: string, stdin?: string): Promise<CommandResult> {
-  return directory.cli([...command.split(' '), '--json'], {
+  return keyturn.run([...command.split(' '), '--json'], {
     ...(stdin === undefined ? undefined : { stdin }),
   });
 }
@@ -36,7 +33,7 @@ const isEpochSeconds = (value: unknown) => Number.isSafeInteger(value) && (value
 
 describe('keyturn clients', () => {
   test('add prints the metadata of RFC 7591, with the secret; show prints the same without it', async () => {
-    const added = await directory.cli([
+    const added = await keyturn.run([
       ...['clients', 'add', '--name', 'web', '--redirect-uri', 'http://127.0.0.1:4000/cb'],
       ...['--grant', 'authorization_code', '--grant', 'refresh_token'],
       ...['--scope', 'openid profile email offline_access', '--json'],
@@ -68,12 +65,12 @@ describe('keyturn clients', () => {
   });
 
   test('add takes every option', async () => {
-    const jwks = join(directory.path, 'jwks.json');
+    const jwks = join(keyturn.path, 'jwks.json');
     await writeFile(
       jwks,
       '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}',
     );
-    const added = await directory.cli([
+    const added = await keyturn.run([
       ...[
         'clients',
         'add',
@@ -129,13 +126,11 @@ describe('keyturn clients', () => {
 
   test('what is wrong with a registration is told of all options at once, by their names', async () => {
     const { error, problems } = errorOf(
-      await run(
-        'clients add --name bad --public --no-pkce --grant client_credentials --redirect-uri http://a.example/',
-      ),
+      await run('clients add --name bad --public --no-pkce --grant client_credentials --default-scope x'),
     );
     assert.equal(error, 'invalid_client_metadata');
     const told = (problems as string[]).join('\n');
-    for (const option of ['--redirect-uri:', '--grant:', '--no-pkce:']) assert(told.includes(option), told);
+    for (const option of ['--grant:', '--no-pkce:', '--default-scope:']) assert(told.includes(option), told);
   });
 
   test('a client identifier is given once', async () => {
@@ -189,7 +184,7 @@ describe('keyturn resources', () => {
   });
 
   test('add takes every option; several scopes may stand in one', async () => {
-    const added = await directory.cli([
+    const added = await keyturn.run([
       ...['resources', 'add', '--identifier', 'urn:example:files', '--name', 'Files', '--audience', 'files'],
       ...['--scope', 'files:read files:write', '--token-format', 'opaque', '--signing-algorithm', 'RS256'],
       ...['--access-token-lifetime', '10m', '--json'],
@@ -315,7 +310,7 @@ describe('keyturn keys', () => {
         (await run('keys list')).json<Document[]>().map(({ kid, state, reason }) => [kid, [state, reason]]),
       );
     assert.deepEqual((await states()).get(active?.kid), ['retired', null]);
-    const revoked = await directory.cli([
+    const revoked = await keyturn.run([
       'keys',
       'revoke',
       String(next?.kid),
@@ -338,6 +333,31 @@ describe('keyturn keys', () => {
   });
 });
 
+describe('keyturn tokens inspect', () => {
+  test('prints why a token is not active, by argument or from stdin, and that is an answer and no error', async () => {
+    const told = (await run('tokens inspect a.b.c')).json();
+    assert.deepEqual(told, {
+      active: false,
+      reason: 'malformed',
+      kind: 'unknown',
+      checks: [
+        { check: 'format', outcome: 'failed', detail: 'this is no JWT that this server could have signed' },
+      ],
+      header: null,
+      claims: null,
+      client_id: null,
+      sub: null,
+      authorization: null,
+      generation: null,
+      current_generation: null,
+    });
+    assert.deepEqual((await run('tokens inspect -', 'a.b.c\n')).json(), told);
+    const opaque = (await run('tokens inspect -yZ3wLVnG0kDj_QXDHwAAAyZ3wLVnG0kDj_QXDHwAAA')).json();
+    assert.deepEqual([opaque.kind, opaque.reason], ['opaque_token', 'not_found']);
+    assert.equal(errorOf(await run('tokens inspect -', ''), 2).message, 'stdin is empty');
+  });
+});
+
 describe('keyturn config check', () => {
   test('prints every setting with its value and where that came from, and never a secret', async () => {
     const settings = (await run('config check')).json<Document[]>();
@@ -345,22 +365,24 @@ describe('keyturn config check', () => {
     assert.deepEqual(port, {
       setting: 'port',
       variable: 'KEYTURN_PORT',
-      value: Number(directory.env.KEYTURN_PORT),
-      source: 'environment',
-      place: 'KEYTURN_PORT',
+      value: 3000,
+      source: 'default',
+      place: null,
     });
   });
 
   test('lists every problem of a settings file, and ends with 2', async () => {
-    const file = join(directory.path, 'bad.yaml');
+    const file = join(keyturn.path, 'bad.yaml');
     await writeFile(file, 'port: many\nlifetimes:\n  accessToken: forever\n');
-    const result = await directory.cli(['config', 'check', '--config', file, '--json']);
+    const result = await keyturn.run(['config', 'check', '--config', file, '--json']);
     const { error, problems } = errorOf(result, 2);
     assert.equal(error, 'invalid_settings');
     assert.deepEqual(
       (problems as Document[]).map(({ setting, place }) => [setting, place]),
-      [['lifetimes.accessToken', `${file}:3`]],
-      'the port is given by the environment, which beats the file',
+      [
+        ['port', `${file}:1`],
+        ['lifetimes.accessToken', `${file}:3`],
+      ],
     );
   });
 });
@@ -368,7 +390,7 @@ describe('keyturn config check', () => {
 describe('the command line', () => {
   test('what cannot be understood ends with 2, and says what is meant', async () => {
     for (const [command, message] of [
-      ['clinets list', /unknown command 'clinets'[^]*clients/u],
+      ['clinets list', /unknown command 'clinets'[\s\S]*clients/],
       ['clients list --jsno', /unknown option '--jsno'/],
       ['clients show', /missing required argument 'client-id'/],
       ['clients show a b', /too many arguments/],
@@ -383,35 +405,35 @@ describe('the command line', () => {
   });
 
   test('a group of commands without one of them prints its help beside the output, and ends with 2', async () => {
-    const { code, stdout, stderr } = await directory.cli(['clients']);
+    const { code, stdout, stderr } = await keyturn.run(['clients']);
     assert.deepEqual([code, stdout], [2, '']);
     assert.match(stderr, /^Usage: keyturn clients .*roll-secret/s);
   });
 
   test('--help and --version are answers, not errors', async () => {
-    const help = await directory.cli(['accounts', 'add', '--help']);
+    const help = await keyturn.run(['accounts', 'add', '--help']);
     assert.equal(help.code, 0);
     assert.match(help.stdout, /^Usage: keyturn accounts add .*--password-stdin.*--json/s);
-    assert.match((await directory.cli(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.match((await keyturn.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
   });
 
   test('without --json it speaks to people, without colours where they would not be seen', async () => {
-    const listed = await directory.cli(['clients', 'list']);
+    const listed = await keyturn.run(['clients', 'list']);
     assert.match(listed.stdout, /^CLIENT ID +NAME +AUTHENTICATION +GRANTS\n/);
     assert.match(listed.stdout, /Größe 名前 +private_key_jwt/);
-    const refused = await directory.cli(['clients', 'show', 'nobody']);
+    const refused = await keyturn.run(['clients', 'show', 'nobody']);
     assert.deepEqual([refused.code, refused.stdout, refused.stderr], [1, '', 'keyturn: no client nobody\n']);
-    const settings = await directory.cli(['config', 'check']);
+    const settings = await keyturn.run(['config', 'check']);
     assert.match(
       settings.stdout,
-      /^issuer +http:\/\/localhost:\d+ +default\n[^]*The settings are fine\.\n$/u,
+      /^issuer +http:\/\/localhost:\d+ +default\n[\s\S]*The settings are fine\.\n$/,
     );
   });
 
   test('a store that cannot be opened is told of, with a hint', async () => {
-    const env = { ...directory.env, KEYTURN_KEYS_DIR: join(directory.path, 'other-keys') };
-    await using other = await makeKeyturnDirectory({ env });
-    const { error, hint, message } = errorOf(await other.cli(['clients', 'list', '--json']));
+    const env = { ...keyturn.env, KEYTURN_KEYS_DIR: join(keyturn.path, 'other-keys') };
+    await using other = await makeCommands(env);
+    const { error, hint, message } = errorOf(await other.run(['clients', 'list', '--json']));
     assert.equal(error, 'setup_fault');
     assert.match(String(message), /sealed under the key-encryption key/);
     assert.match(String(hint), /put it back/);

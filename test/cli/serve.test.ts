@@ -103,6 +103,45 @@ describe('keyturn serve', () => {
 });
 
 describe('commands, while the server runs', () => {
+  test('work as they do while it does not, on the same store', async () => {
+    await using directory = await makeKeyturnDirectory();
+    const client = (
+      await directory.cli([
+        ...['clients', 'add', '--name', 'web', '--redirect-uri', 'http://127.0.0.1:4000/cb'],
+        ...['--grant', 'authorization_code', '--grant', 'refresh_token'],
+        ...['--scope', 'openid profile email offline_access', '--json'],
+      ])
+    ).json();
+    const api = (
+      await directory.cli([
+        ...['resources', 'add', '--identifier', 'https://api.example.com'],
+        ...['--scope', 'read', '--scope', 'write', '--json'],
+      ])
+    ).json();
+    const account = (
+      await directory.cli(
+        ['accounts', 'add', '--username', 'ada', '--email', 'ada@example.com', '--password-stdin', '--json'],
+        { stdin: 'correct horse battery\n' },
+      )
+    ).json();
+    const lists = async () =>
+      Promise.all(
+        ['clients', 'resources', 'accounts', 'keys'].map(async (kind) =>
+          (await directory.cli([kind, 'list', '--json'])).json<Record<string, unknown>[]>(),
+        ),
+      );
+    const before = await lists();
+    assert.deepEqual(
+      [before[0]?.[0]?.client_id, before[1]?.[0]?.client_id, before[2]?.[0]?.sub],
+      [client.client_id, api.client_id, account.sub],
+    );
+
+    const server = await directory.serve();
+    assert.deepEqual(await lists(), before);
+    await server.kill();
+    assert.deepEqual(await lists(), before);
+  });
+
   test('register what can be used at once', async () => {
     await using keyturn = await startKeyturn();
     const { client_id, client_secret } = (
@@ -155,6 +194,10 @@ describe('commands, while the server runs', () => {
     const active = async () =>
       (await post('/introspect', api.client_id, api.client_secret, { token })).body.active;
     assert.equal(await active(), true);
+    const inspected = (
+      await keyturn.cli(['tokens', 'inspect', '-', '--json'], { stdin: `${token}\n` })
+    ).json();
+    assert.deepEqual([inspected.active, inspected.reason, inspected.client_id], [true, null, client_id]);
 
     const rolled = (await keyturn.cli(['clients', 'roll-secret', String(client_id), '--json'])).json<
       Record<string, string>
@@ -167,6 +210,11 @@ describe('commands, while the server runs', () => {
 
     (await keyturn.cli(['clients', 'remove', String(client_id), '--json'])).json();
     assert.equal(await active(), false, 'the token of a client that was removed');
+    const after = await keyturn.cli(['tokens', 'inspect', token]);
+    assert.equal(after.code, 0);
+    assert.match(after.stdout, /^Access token of a client, not active: client removed\n/);
+    assert.match(after.stdout, /✗ client .*no client .* any more/);
+    assert.equal(after.stdout.includes(token), false);
     assert.equal((await requestToken(rolled.client_secret)).status, 401);
   });
 });

@@ -89,6 +89,7 @@ describe('a client secret', () => {
 
 describe('rolling a secret', () => {
   test('leaves the new one and the one before it, whatever was there', () => {
+    assert.equal(LIVE_SECRETS_MAX, 2);
     const secrets = deployment();
     let live: readonly ClientSecret[] = [];
     const made: ClientSecret[] = [];

@@ -5,6 +5,7 @@ import { ClientSecrets } from '#src/clients/client-secret.ts';
 import { loadAssets } from '#src/http/assets.ts';
 import { loadLocales } from '#src/http/locale.ts';
 import { createPages } from '#src/http/pages.ts';
+import { pinOrigin } from '#src/http/pinned-origin.ts';
 import { Consents } from '#src/interaction/consent.ts';
 import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
@@ -81,6 +82,7 @@ export async function openProvider(): Promise<OpenProvider> {
     onReuse: () => {},
     fetch: outgoingFetch({ allowPrivateNetwork: false, timeout: seconds(5) }),
   });
+  pinOrigin(provider, { issuer: ISSUER, trustProxy: { kind: 'nobody' } });
   const closing = opened.move();
   return { provider, clients, resources, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import { createLocalJWKSet, exportJWK, jwtVerify } from 'jose';
 import { SigningSlot } from '#src/oidc/signing-slot.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
@@ -36,7 +35,7 @@ describe('a signing slot', () => {
 
   test('turns with the ring, and has the public key of the kid that it names', async () => {
     await using deployment = await deploy();
-    const { holder } = await deployment.startNode(QUICK);
+    const { holder, rotation } = await deployment.startNode(QUICK);
     const slot = new SigningSlot('ES256', holder);
     const kids = new Set<string>();
     for (let turn = 0; turn < 3; turn += 1) {
@@ -46,9 +45,7 @@ describe('a signing slot', () => {
       const { x } = await exportJWK(slot.keyObject());
       assert.equal(x, published.find(({ kid }) => kid === slot.kid)?.x);
       deployment.clock.move(POLICY.rotateEvery);
-      await holder.refresh();
-      await deployment.startNode(QUICK);
-      await holder.refresh();
+      await rotation.maintain();
     }
     assert.equal(kids.size, 3);
   });
@@ -71,18 +68,17 @@ describe('a signing slot', () => {
     await using deployment = await deploy();
     const { holder, rotation } = await deployment.startNode(QUICK);
     const slot = new SigningSlot('ES256', holder);
-    const keySets: ReturnType<typeof keySetOf>[] = [];
-    for (let round = 0; round < 10; round += 1) {
-      keySets.push(keySetOf(holder));
-      const finishing = Array.from({ length: 5 }, () => begin(slot));
-      await Promise.all([rotation.rotate('ES256'), setImmediate()]);
+    const kids = new Set<unknown>();
+    for (let round = 0; round < 5; round += 1) {
+      const begun = Array.from({ length: 5 }, () => begin(slot));
+      await rotation.rotate('ES256');
       deployment.clock.move(seconds(POLICY.jwksMaxAge + 60));
-      const tokens = await Promise.all(
-        [...finishing, ...Array.from({ length: 5 }, () => begin(slot))].map((finish) => finish()),
-      );
-      for (const token of tokens) await jwtVerify(token, keySetOf(holder));
+      begun.push(...Array.from({ length: 5 }, () => begin(slot)));
+      for (const token of await Promise.all(begun.map((finish) => finish()))) {
+        kids.add((await jwtVerify(token, keySetOf(holder))).protectedHeader.kid);
+      }
     }
-    assert.equal(keySets.length, 10);
+    assert.equal(kids.size, 6);
   });
 
   test('refuses a header whose key neither signs nor did so just before', async () => {

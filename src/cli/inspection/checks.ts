@@ -29,7 +29,7 @@ export async function tellChecks(
     issuer: issuerText(finding, services.config.issuer),
     expiry: expiryText(finding, now),
     record: finding.reason === 'not_found' ? RECORD_MISSING : 'the store knows it',
-    revocation: revocationText(finding),
+    revocation: finding.reason === 'revoked' ? 'the token has been revoked' : 'it has not been revoked',
     client: await clientText(finding, services),
     authorization:
       finding.reason === 'authorization_ended' ? AUTHORIZATION_ENDED : authorizationText(finding),
@@ -55,13 +55,12 @@ function formatText({ kind, reason, header }: Finding): string {
 function signatureText({ reason, header }: Finding, keys: readonly KeyListing[], now: EpochSeconds): string {
   const kid = header?.kid === undefined ? null : String(header.kid);
   const key = keys.find((each) => each.kid === kid);
-  if (reason === 'bad_signature')
-    return `the signature is not one of the key ${kid}: the token was changed or forged`;
+  if (reason === 'bad_signature') return `it is not one of the key ${kid}: the token was changed or forged`;
+  if (reason === 'key_revoked') {
+    return `the key ${kid} was revoked ${distance(key?.revokedAt ?? now, now)}: ${key?.reason}`;
+  }
   if (reason !== 'unknown_key') return `by the key ${kid}, which is ${key?.state ?? 'known'}`;
   if (kid === null) return 'the token names no key';
-  if (key?.state === 'revoked' && key.revokedAt !== null) {
-    return `the key ${kid} was revoked ${distance(key.revokedAt, now)}: ${key.reason}`;
-  }
   return `no key of this server is called ${kid}: it is from elsewhere, or so old that the key is gone`;
 }
 
@@ -78,12 +77,6 @@ function expiryText({ reason, claims }: Finding, now: EpochSeconds): string {
   if (!Number.isSafeInteger(exp)) return 'the token does not say when it expires';
   const time = epochSeconds(exp as number);
   return `${reason === 'expired' ? 'expired' : 'expires'} ${distance(time, now)}, ${moment(time)}`;
-}
-
-function revocationText({ reason }: Finding): string {
-  if (reason === 'revoked') return 'the token has been revoked';
-  if (reason === 'key_revoked') return 'the key that signed it has been revoked';
-  return 'neither the token nor its key has been revoked';
 }
 
 async function clientText({ reason, clientId }: Finding, { clients }: Services): Promise<string> {

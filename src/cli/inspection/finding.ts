@@ -57,7 +57,14 @@ async function findJwt(token: string, services: Services, clock: Clock): Promise
   const read = reader.read(token);
   if (read.kind === 'access') return { ...said, ...(await accessOutcome(read, services)) };
   if (read.kind === 'refresh') return { ...said, ...(await refreshOutcome(read.reading, services)) };
-  return { ...said, ...UNREAD, reason: read.reason };
+  const reason = read.reason === 'unknown_key' ? await whyUnknown(said.header?.kid, services) : read.reason;
+  return { ...said, ...UNREAD, reason };
+}
+
+/** A key that was revoked verifies nothing any more, and is remembered for as long as its tokens would have lived. */
+async function whyUnknown(kid: unknown, { rotation }: Services): Promise<InactiveReason> {
+  const key = (await rotation.list()).find((each) => each.kid === kid);
+  return key?.state === 'revoked' ? 'key_revoked' : 'unknown_key';
 }
 
 function kindOf(claimed: ReturnType<TokenReader['claimedKind']>): TokenKind {

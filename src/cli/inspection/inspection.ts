@@ -64,7 +64,7 @@ const FAILING: Readonly<Record<InactiveReason, CheckName>> = {
   expired: 'expiry',
   not_found: 'record',
   revoked: 'revocation',
-  key_revoked: 'revocation',
+  key_revoked: 'signature',
   client_removed: 'client',
   authorization_ended: 'authorization',
   superseded: 'generation',

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import * as oauth from 'openid-client';
+import { Secret } from '#src/secret.ts';
+import { readPage } from '#test/docs/markdown.ts';
+import { startKeyturnHere } from '#test/support/keyturn.ts';
+import { Person } from '#test/support/person.ts';
+import { RelyingParty } from '#test/support/relying-party.ts';
+import { startKeyturn } from '#test/support/running-server.ts';
+
+const page = readPage('docs/administrators.md');
+const PASSWORD = 'the quick brown fox of tests';
+const CHEAP_HASHING = {
+  KEYTURN_PASSWORDS_ARGON2_MEMORY_KIB: '7168',
+  KEYTURN_PASSWORDS_ARGON2_ITERATIONS: '5',
+};
+
+test('the backup command of the page copies a store in use, and the copy can be restored', async () => {
+  const [, script = ''] = /^npx node -e '(.*)'$/m.exec(page.text) ?? [];
+  await using keyturn = await startKeyturn({ env: CHEAP_HASHING });
+  const add = (username: string) =>
+    keyturn.cli(['accounts', 'add', '--username', username, '--password-stdin', '--json'], {
+      stdin: PASSWORD,
+    });
+  const { sub } = (await add('ada')).json();
+  await promisify(execFile)(process.execPath, ['-e', script], { cwd: keyturn.path });
+  (await add('grace')).json();
+  await keyturn.stop();
+
+  const data = join(keyturn.path, 'data');
+  await rm(data, { recursive: true });
+  await mkdir(data);
+  await copyFile(join(keyturn.path, 'keyturn-backup.db'), join(data, 'keyturn.db'));
+  await keyturn.restart();
+  const accounts = (await keyturn.cli(['accounts', 'list', '--json'])).json<{ sub: string }[]>();
+  assert.deepEqual(
+    accounts.map((account) => account.sub),
+    [sub],
+  );
+  assert.equal((await fetch(`${keyturn.issuer}/readyz`)).status, 200);
+});
+
+test('the log of a whole sign-in holds no password, code, token, secret or cookie', async () => {
+  await using keyturn = await startKeyturnHere();
+  const { password } = await keyturn.addAccount('ada');
+  const registered = await keyturn.addClient();
+  const web = await RelyingParty.discover(keyturn, registered);
+  const person = new Person();
+  const { url, checks } = await web.request({ scope: 'openid profile', login_hint: 'a-hint-of-ada' });
+  const wrong = 'not the password of ada';
+  const page = await person.submit(await person.visit(url), '/sign-in', { login: 'ada', password: wrong });
+  assert.equal(page.response.status, 401);
+  const callback = await person.authorize(url, { login: 'ada', password });
+  const tokens = await web.redeem(callback, checks);
+  const renewed = await web.refresh(tokens.refresh_token ?? '');
+  await web.introspect(renewed.access_token);
+  await oauth.fetchUserInfo(web.configuration, renewed.access_token, tokens.claims()?.sub ?? '');
+  await assert.rejects(web.redeem(callback, checks), { error: 'invalid_grant' });
+  await assert.rejects(web.refresh(renewed.refresh_token ?? ''), { error: 'invalid_grant' });
+  await web.revoke(renewed.access_token);
+  await person.visit(`${keyturn.issuer}/logout?id_token_hint=${tokens.id_token}`);
+
+  const log = keyturn.logged.join('');
+  assert.match(log, /"msg":"sign-in"/);
+  assert.match(log, /"msg":"refused"/);
+  const sought = [
+    ...[password, wrong, registered.secret, callback.searchParams.get('code'), 'a-hint-of-ada'],
+    ...[checks.pkceCodeVerifier, checks.expectedState, checks.expectedNonce],
+    ...[tokens, renewed].flatMap((each) => [each.access_token, each.refresh_token, each.id_token]),
+    ...person.cookieValues(),
+  ];
+  for (const text of sought) {
+    assert.ok(text, 'there was one');
+    for (const part of text.split('.').filter((each) => each.length > 8)) {
+      assert.ok(!log.includes(part), `${text} is in the log`);
+    }
+  }
+});
+
+test('a new password ends neither tokens nor sessions, as the page says', async () => {
+  await using keyturn = await startKeyturnHere();
+  const { account, password } = await keyturn.addAccount('ada');
+  const web = await RelyingParty.discover(keyturn, await keyturn.addClient());
+  const person = new Person();
+  const tokens = await web.signIn(person, { login: 'ada', password });
+  await keyturn.services.accounts.setPassword(account.subject, new Secret('a new one, just as good'));
+  assert.equal((await web.introspect(tokens.access_token)).active, true);
+  assert.ok((await web.refresh(tokens.refresh_token ?? '')).access_token);
+  const { leftTo } = await person.visit((await web.request({ prompt: 'none' })).url);
+  assert.ok(leftTo?.searchParams.has('code'));
+});
+
+test('the messages that the page tells administrators to watch for are those of the program', async () => {
+  const source = await readFile(fileURLToPath(import.meta.resolve('#src/server.ts')), 'utf8');
+  const paragraph = /^Worth an alert: .*?\n\n/ms.exec(page.text)?.[0] ?? '';
+  const messages = [...paragraph.matchAll(/`([^`]+)`/g)].map(([, message = '']) =>
+    message.replace('\n', ' '),
+  );
+  assert.equal(messages.length, 3);
+  for (const message of messages) assert.ok(source.includes(`'${message}'`), message);
+});

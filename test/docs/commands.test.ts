@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { test } from 'node:test';
+import { run } from '#src/cli/program.ts';
+import { systemClock } from '#src/clock.ts';
+import { systemRandom } from '#src/random.ts';
+import { type ShownCommand, shownCommands } from '#test/docs/commands.ts';
+import { everyPage } from '#test/docs/markdown.ts';
+import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
+
+const PASSWORD = 'the quick brown fox of tests';
+const API = 'https://api.example.com';
+
+/** They run until they are stopped, or against a running server. */
+const NOT_RUN = new Set(['serve', 'tour']);
+
+for (const page of everyPage()) {
+  const commands = shownCommands(page);
+  if (commands.length === 0) continue;
+  test(`every command in ${page.path} does what it is shown for`, async () => {
+    await using directory = await makeTemporaryDirectory();
+    const keyturn = commandLineIn(directory.path);
+    for (const command of commands) {
+      const args = await completed(command, keyturn);
+      const { code, output } = await keyturn(args);
+      // What is inspected here is no token, and that is told by the exit code too.
+      const accepted = args[0] === 'tokens' ? [0, 1] : [0];
+      assert.ok(accepted.includes(code), `keyturn ${args.join(' ')}\n${output}`);
+    }
+  });
+}
+
+type CommandLine = (args: readonly string[]) => Promise<{ code: number; output: string }>;
+
+/** Runs commands on a store of its own. Whoever asks for a password, or for a token, gets one. */
+function commandLineIn(directory: string): CommandLine {
+  const env = {
+    KEYTURN_STORE: `sqlite:${join(directory, 'keyturn.db')}`,
+    KEYTURN_KEYS_DIR: join(directory, 'keys'),
+  };
+  writeFileSync(join(directory, 'keyturn.yaml'), 'issuer: https://id.example.com\n');
+  return async (args) => {
+    const stdout = new PassThrough();
+    let output = '';
+    stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    const code = await run(
+      args.map((arg) => (arg.endsWith('/keyturn.yaml') ? join(directory, 'keyturn.yaml') : arg)),
+      {
+        streams: { stdin: Readable.from([PASSWORD]), stdout, stderr: stdout },
+        surroundings: { clock: systemClock, random: systemRandom },
+        env,
+        stopSignal: () => new AbortController().signal,
+      },
+    );
+    return { code, output };
+  };
+}
+
+/** The command with what it needs: what its placeholders stand for, a password, and what it is about. */
+async function completed(
+  { args, mentioned }: ShownCommand,
+  keyturn: CommandLine,
+): Promise<readonly string[]> {
+  const words = args.filter((arg, index) => !arg.startsWith('-') && !args[index - 1]?.startsWith('--'));
+  const [group = '', action = ''] = words;
+  if (NOT_RUN.has(group)) return [...args, '--help'];
+  if (words.length === 0) return [...args, '--help'];
+  if (mentioned && words.length === args.length && words.length <= 2) return [...args, '--help'];
+  if (action === 'add') return group === 'accounts' ? [...args, '--password-stdin'] : args;
+  if (args.includes('ada')) await keyturn(['accounts', 'add', '--username', 'ada', '--password-stdin']);
+  if (args.includes(API)) await keyturn(['resources', 'add', '--identifier', API]);
+  const passwordFrom = action === 'reset-password' ? ['--password-stdin'] : [];
+  const replaced = await Promise.all(args.map((arg) => replacement(arg, keyturn)));
+  return [...replaced, ...passwordFrom];
+}
+
+async function replacement(arg: string, keyturn: CommandLine): Promise<string> {
+  if (arg === 'CLIENT_ID') {
+    const { output } = await keyturn([
+      ...['clients', 'add', '--name', 'Any', '--json'],
+      ...['--redirect-uri', 'https://any.example.com/'],
+    ]);
+    return JSON.parse(output).client_id;
+  }
+  if (arg === 'KID') return JSON.parse((await keyturn(['keys', 'list', '--json'])).output)[0].kid;
+  return arg;
+}
