@@ -32,6 +32,21 @@ for (const page of everyPage()) {
   });
 }
 
+test('every option that a page names belongs to a command', async () => {
+  await using directory = await makeTemporaryDirectory();
+  const keyturn = commandLineIn(directory.path);
+  const commands = ['', 'clients add', 'clients roll-secret', 'resources add', 'accounts add', 'keys revoke'];
+  const helps = await Promise.all(
+    commands.map((each) => keyturn([...each.split(' ').filter(Boolean), '--help'])),
+  );
+  const options = new Set(helps.flatMap(({ output }) => output.match(/--[\w-]+/g) ?? []));
+  for (const { path, inlineCode } of everyPage()) {
+    for (const code of inlineCode.filter((each) => each.startsWith('--'))) {
+      assert.ok(options.has(code.split(' ')[0] ?? ''), `${path}: ${code}`);
+    }
+  }
+});
+
 type CommandLine = (args: readonly string[]) => Promise<{ code: number; output: string }>;
 
 /** Runs commands on a store of its own. Whoever asks for a password, or for a token, gets one. */
