@@ -12,10 +12,11 @@ function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
-// Whoever reads our output may have enough of it, as `head` does.
+// Whoever reads our output may have enough of it, as `head` does. What has to be put in order first still is.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit();
-  throw error;
+  if (error.code !== 'EPIPE') throw error;
+  if (process.listenerCount('SIGTERM') === 0) process.exit();
+  stop.abort();
 });
 
 process.exitCode = await run(process.argv.slice(2), {

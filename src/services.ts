@@ -1,3 +1,4 @@
+import { standsSince } from '#src/accounts/account.ts';
 import { AccountRegistry } from '#src/accounts/account-registry.ts';
 import { CommonPasswords } from '#src/accounts/common-passwords.ts';
 import { PasswordHasher } from '#src/accounts/password.ts';
@@ -12,6 +13,7 @@ import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation } from '#src/signing/rotation.ts';
 import { openStore, type Store } from '#src/storage/open-store.ts';
 import { Authorizations } from '#src/tokens/authorization.ts';
+import type { StandingSources } from '#src/tokens/standing.ts';
 import { seconds } from '#src/units.ts';
 
 /** Where time and chance come from. */
@@ -29,6 +31,8 @@ export interface Services extends AsyncDisposable {
   readonly clientSecrets: ClientSecrets;
   readonly resources: ResourceRegistry;
   readonly authorizations: Authorizations;
+  /** What tells whether a token stands. */
+  readonly standing: StandingSources;
   readonly rotation: KeyRotation;
 }
 
@@ -51,12 +55,15 @@ export async function openServices(config: Config, { clock, random }: Surroundin
   const { algorithms: signingAlgorithms } = config.keys;
   const secrets = new ClientSecrets({ digestKey: store.derive('client secrets'), clock, random });
   const rotation = await KeyRotation.open({ records, clock, random, policy: ringPolicyOf(config) });
+  const accounts = openAccounts(config, store, { clock, random });
+  const clients = new ClientRegistry({ records, secrets, clock, random, signingAlgorithms });
+  const authorizations = new Authorizations({ records, clock, lifetimes: authorizationLifetimesOf(config) });
   const closing = opened.move();
   return {
     config,
     store,
-    accounts: openAccounts(config, store, { clock, random }),
-    clients: new ClientRegistry({ records, secrets, clock, random, signingAlgorithms }),
+    accounts,
+    clients,
     clientSecrets: secrets,
     resources: new ResourceRegistry({
       records,
@@ -66,7 +73,14 @@ export async function openServices(config: Config, { clock, random }: Surroundin
       signingAlgorithms,
       ...limitsOf(config),
     }),
-    authorizations: new Authorizations({ records, clock, lifetimes: authorizationLifetimesOf(config) }),
+    authorizations,
+    standing: {
+      records,
+      authorizations,
+      clientExists: async (clientId) => (await clients.find(clientId)) !== null,
+      accountStands: async (subject, signedInAt) =>
+        standsSince(await accounts.findBySubject(subject), signedInAt),
+    },
     rotation,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

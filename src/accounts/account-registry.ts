@@ -7,6 +7,7 @@ import {
   newSubject,
   openAccount,
   type Subject,
+  signOutEverywhere,
   unlock,
   withPassword,
   withRehashedPassword,
@@ -145,8 +146,13 @@ export class AccountRegistry {
     return this.#change(subject, unlock);
   }
 
+  /** Ends every session and token of the account; its owner can sign in again. @throws Refusal `account_not_found` */
+  signOutEverywhere(subject: string): Promise<LivingAccount> {
+    return this.#change(subject, (account) => signOutEverywhere(account, this.#clock.now()));
+  }
+
   /**
-   * Gives the account another password, in whichever state it is.
+   * Gives the account another password, in whichever state it is, and ends what rests on sign-ins with the old one.
    * @throws Refusal `account_not_found`, `overloaded`, or the code of a `PasswordProblem`.
    */
   async setPassword(subject: string, password: Secret): Promise<LivingAccount> {

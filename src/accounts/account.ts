@@ -3,7 +3,7 @@ import type { EmailAddress } from '#src/accounts/email-address.ts';
 import type { PasswordHash } from '#src/accounts/password-hash.ts';
 import type { Username } from '#src/accounts/username.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
-import type { EpochSeconds } from '#src/units.ts';
+import { after, type EpochSeconds, seconds } from '#src/units.ts';
 
 declare const subject: unique symbol;
 
@@ -27,6 +27,8 @@ interface Profile {
   /** When anything that a claim tells last changed. */
   readonly updatedAt: EpochSeconds;
   readonly passwordChangedAt: EpochSeconds;
+  /** What rests on a sign-in before this has ended: sessions, authorizations, tokens. `null`: nothing has. */
+  readonly signedOutBefore: EpochSeconds | null;
 }
 
 export interface ActiveAccount extends Profile {
@@ -74,7 +76,24 @@ export function openAccount(newcomer: NewAccount, subject: Subject, now: EpochSe
     createdAt: now,
     updatedAt: now,
     passwordChangedAt: now,
+    signedOutBefore: null,
   };
+}
+
+/** True if what rests on a sign-in at that time still stands, as far as the account is concerned. */
+export function standsSince(account: Account | null, signedInAt: EpochSeconds): account is ActiveAccount {
+  if (account?.state !== 'active') return false;
+  return account.signedOutBefore === null || signedInAt >= account.signedOutBefore;
+}
+
+/** The time that a sign-in which succeeds now is from. Not before everything from this very second has been ended. */
+export function signInTime({ signedOutBefore }: ActiveAccount, now: EpochSeconds): EpochSeconds {
+  return signedOutBefore !== null && signedOutBefore > now ? signedOutBefore : now;
+}
+
+/** Ends every session, authorization and token of the account, those of this second too. */
+export function signOutEverywhere<A extends LivingAccount>(account: A, now: EpochSeconds): A {
+  return { ...account, signedOutBefore: after(now, seconds(1)) };
 }
 
 /** Locking twice keeps the first time. */
@@ -94,9 +113,9 @@ export function erase(account: Account, now: EpochSeconds): DeletedAccount {
   return { state: 'deleted', subject: account.subject, createdAt: account.createdAt, deletedAt: now };
 }
 
-/** Gives the account another password. */
+/** Gives the account another password, and ends what rests on sign-ins with the one before. */
 export function withPassword<A extends LivingAccount>(account: A, hash: PasswordHash, now: EpochSeconds): A {
-  return { ...account, passwordHash: hash, passwordChangedAt: now };
+  return signOutEverywhere({ ...account, passwordHash: hash, passwordChangedAt: now }, now);
 }
 
 /** Keeps the password, hashed anew at today's cost: not a change of password. */

@@ -13,6 +13,8 @@ export interface Failure {
   /** Stays the same, so that scripts can switch on it. */
   readonly code: string;
   readonly message: string;
+  /** Where in the program it happened, if that is where the mistake is. */
+  readonly stack?: string;
   /** What to do about it. */
   readonly hint?: string;
   /** Every single problem, where there may be several: texts, or the settings that are wrong. */
@@ -69,15 +71,15 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof Interrupted) {
     return { exitCode: EXIT.interrupted, code: 'interrupted', message: error.message };
   }
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { exitCode: EXIT.failed, code: 'internal_error', message };
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { exitCode: EXIT.failed, code: 'internal_error', message, ...(stack && { stack }) };
 }
 
 export function failureDocument({ code, message, hint, problems }: Failure): object {
   return { error: code, message, ...(hint && { hint }), ...(problems && { problems }) };
 }
 
-export function failureText({ message, hint }: Failure, style: Style): string {
-  const told = `${style('bad', 'keyturn:')} ${visible(message)}`;
+export function failureText({ message, stack, hint }: Failure, style: Style): string {
+  const told = `${style('bad', 'keyturn:')} ${visible(stack ?? message)}`;
   return hint === undefined ? told : `${told}\n${style('notable', 'hint:')} ${visible(hint)}`;
 }

@@ -13,12 +13,13 @@ import { EXIT, failureDocument, failureOf, failureText } from '#src/cli/failure.
 import { shieldIdentifiers } from '#src/cli/operands.ts';
 import { type Streams, Terminal } from '#src/cli/terminal.ts';
 
-export interface Surroundings extends Pick<CommandLineParts, 'surroundings' | 'env' | 'stopSignal'> {
+/** What the program is given by whoever runs it. */
+export interface Host extends Pick<CommandLineParts, 'surroundings' | 'env' | 'stopSignal'> {
   readonly streams: Streams;
 }
 
 /** Runs `keyturn ARGS…`. The answer is the exit code; whatever goes wrong has been told by then. */
-export async function run(args: readonly string[], { streams, ...rest }: Surroundings): Promise<number> {
+export async function run(args: readonly string[], { streams, ...rest }: Host): Promise<number> {
   const terminal = new Terminal(streams);
   const program = new Command('keyturn');
   const cli = new CommandLine({ ...rest, terminal, options: () => program.opts<SharedOptions>() });

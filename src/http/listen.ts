@@ -37,10 +37,16 @@ export async function listen(listener: RequestListener, options: ListenOptions):
     noDelay: true,
   });
   if (options.connectionsMax !== null) server.maxConnections = options.connectionsMax;
+  const underWay = new Set<ServerResponse>();
   let stopping = false;
   server.on('request', (request, response) => {
-    // Whoever keeps the connection open is told not to count on it.
-    if (stopping) response.setHeader('Connection', 'close');
+    underWay.add(response);
+    response.once('close', () => {
+      underWay.delete(response);
+      // Its headers may have gone out before the stop, and promised to keep the connection.
+      if (stopping) server.closeIdleConnections();
+    });
+    if (stopping) sayGoodbye(response);
     request.url = originForm(request.url ?? '/');
     listener(request, response);
   });
@@ -63,6 +69,7 @@ export async function listen(listener: RequestListener, options: ListenOptions):
   return {
     stop: async (grace) => {
       stopping = true;
+      for (const response of underWay) sayGoodbye(response);
       for (const door of doors) door.close();
       await drained(server, grace);
     },
@@ -106,6 +113,11 @@ function refuseUnreadable(
 function originForm(target: string): string {
   const local = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').replace(/#.*$/s, '');
   return local.startsWith('/') ? local : `/${local}`;
+}
+
+/** Whoever keeps the connection open is told not to count on it: RFC 9112 section 9.6. */
+function sayGoodbye(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
 }
 
 async function drained(server: Server, grace: Seconds): Promise<void> {

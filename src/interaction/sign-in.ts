@@ -1,3 +1,4 @@
+import { signInTime } from '#src/accounts/account.ts';
 import type { AccountRegistry } from '#src/accounts/account-registry.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
@@ -35,12 +36,13 @@ export async function signIn(
       return { outcome: 'refused', reason: authentication.reason, subject: authentication.subject };
     }
     await ports.throttle.recordSuccess(attempt);
-    const { subject } = authentication.account;
+    const { account } = authentication;
+    const { subject } = account;
     // RFC 8176 section 2: pwd, password-based authentication.
     return {
       outcome: 'signed-in',
       subject,
-      answer: { answer: 'signed-in', subject, at: ports.clock.now(), amr: ['pwd'] },
+      answer: { answer: 'signed-in', subject, at: signInTime(account, ports.clock.now()), amr: ['pwd'] },
     };
   } catch (problem) {
     if (problem instanceof Refusal && problem.code === 'overloaded') return { outcome: 'overloaded' };

@@ -9,7 +9,12 @@ import type { Signer } from '#src/signing/jws.ts';
 import { signJwt } from '#src/signing/jws.ts';
 import { ACCESS_TOKEN_TYPE, type AccessTokenClaims } from '#src/tokens/access-token.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
-import { revokeAccessToken, type StandingSources, standingOf } from '#src/tokens/standing.ts';
+import {
+  revokeAccessToken,
+  type StandingSources,
+  standingOf,
+  standingOfGround,
+} from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
 import { after, type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
 
@@ -39,9 +44,10 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
   for (const model of [AccessTokens, ClientTokens]) {
     const library = { save: model.prototype.save, destroy: model.prototype.destroy };
     model.prototype.save = function save(this: AnyAccessToken) {
-      return this.resourceServer?.accessTokenFormat === 'opaque'
-        ? library.save.call(this)
-        : issue(this, deps);
+      if (this.resourceServer?.accessTokenFormat !== 'opaque') return issue(this, deps);
+      const { audience, scope } = audienceAndScope(this, currentRequest(), deps.issuer);
+      Object.assign(this, { aud: audience, scope: scope === '' ? undefined : scope });
+      return library.save.call(this);
     };
     model.prototype.destroy = function destroy(this: AnyAccessToken) {
       if (!jwts.has(this)) return library.destroy.call(this);
@@ -52,7 +58,8 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
   const findOpaque = AccessTokens.find.bind(AccessTokens);
   AccessTokens.find = async (value, options) => {
     const jwt = typeof value === 'string' ? jwtIn(value, currentRequest().oidc.route) : null;
-    if (jwt === null) return findOpaque(value, options);
+    if (jwt === null)
+      return asGoodForUserinfo(await ifStanding(await findOpaque(value, options), deps), deps.issuer);
     const found = await findStanding(jwt, 'access-of-person', deps);
     if (found === null || found.authorization === null) return undefined;
     const { claims, authorization } = found;
@@ -70,7 +77,7 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
   const findOpaqueClientToken = ClientTokens.find.bind(ClientTokens);
   ClientTokens.find = async (value, options) => {
     const jwt = typeof value === 'string' ? jwtIn(value, currentRequest().oidc.route) : null;
-    if (jwt === null) return withSubject(await findOpaqueClientToken(value, options));
+    if (jwt === null) return withSubject(await ifStanding(await findOpaqueClientToken(value, options), deps));
     const found = await findStanding(jwt, 'access-of-client', deps);
     if (found === null) return undefined;
     const token = new ClientTokens(commonProperties(found.claims, deps));
@@ -184,6 +191,17 @@ async function findStanding(
   return state.stands ? { claims: read.claims, authorization: state.authorization } : null;
 }
 
+/** An opaque token is in the store as long as it is not revoked; what it rests on is looked at as for a JWT. */
+async function ifStanding<T extends AccessToken | ClientCredentials>(
+  token: T | undefined,
+  { standing }: AccessTokenDependencies,
+): Promise<T | undefined> {
+  if (token === undefined) return undefined;
+  const authorizationId = 'grantId' in token ? token.grantId : undefined;
+  const state = await standingOfGround(standing, { clientId: token.clientId as string, authorizationId });
+  return state.stands ? token : undefined;
+}
+
 function commonProperties(
   claims: AccessTokenClaims,
   { reader }: AccessTokenDependencies,
@@ -200,6 +218,13 @@ function commonProperties(
     jkt: claims.cnf?.jkt,
     'x5t#S256': claims.cnf?.['x5t#S256'],
   };
+}
+
+/** The library takes a token without audience to be good for userinfo, and no other. */
+function asGoodForUserinfo(token: (AccessToken & LibraryModel) | undefined, issuer: string) {
+  if (currentRequest().oidc.route === 'userinfo' && [token?.aud].flat().includes(issuer))
+    Object.assign(token as object, { aud: undefined });
+  return token;
 }
 
 /** A client that acts for itself is its own subject: RFC 9068 section 2.2. */

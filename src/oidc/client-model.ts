@@ -48,10 +48,6 @@ export class RegisteredClients {
     return registered.kind === 'client' ? registered.client : null;
   }
 
-  async exists(clientId: string): Promise<boolean> {
-    return (await this.#find(clientId)) !== null;
-  }
-
   teach(provider: Provider): void {
     const Clients = provider.Client as unknown as {
       new (metadata: AllClientMetadata): LibraryClient;

@@ -1,5 +1,5 @@
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { type Account, claimsOf } from '#src/accounts/account.ts';
+import { type Account, claimsOf, standsSince } from '#src/accounts/account.ts';
 import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
 import { OPENID_SCOPES } from '#src/clients/scope.ts';
 import type { Clock } from '#src/clock.ts';
@@ -25,8 +25,9 @@ import type { Records } from '#src/records.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
+import type { StandingSources } from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
-import type { Seconds } from '#src/units.ts';
+import { epochSeconds, type Seconds } from '#src/units.ts';
 
 /** Where the endpoints are. Clients learn it from the metadata. */
 export const ROUTES = {
@@ -61,6 +62,7 @@ export interface ProviderDependencies extends ClientDependencies {
   readonly authorizations: Authorizations;
   readonly consents: Consents;
   readonly reader: TokenReader;
+  readonly standing: StandingSources;
   readonly pages: ProtocolPages;
   readonly lifetimes: ProviderLifetimes;
   readonly onReuse: RefreshTokenDependencies['onReuse'];
@@ -95,12 +97,6 @@ export function createProvider(deps: ProviderDependencies): Provider {
     ...deps,
     ownAlgorithm: deps.signingAlgorithms[0] as SigningAlgorithm,
     signer: (alg) => deps.keys.signer(alg),
-    standing: {
-      records: deps.records,
-      authorizations: deps.authorizations,
-      clientExists: (clientId) => registered.exists(clientId),
-      accountIsActive: async (subject) => (await deps.findAccount(subject))?.state === 'active',
-    },
   });
   teachRefreshTokens(provider, {
     ...deps,
@@ -143,9 +139,16 @@ function configurationOf(
     pkce: { required: pkceRequired(registered) },
     clientBasedCORS: corsAllowed,
     loadExistingGrant: grantLoader(deps),
-    findAccount: async (_ctx, subject) => {
+    findAccount: async (ctx, subject, token) => {
       const account = await deps.findAccount(subject);
-      if (account?.state !== 'active') return undefined;
+      // A code says when its person signed in; access and refresh tokens have been asked about that already.
+      const { authTime = undefined } = (token ?? {}) as { authTime?: number };
+      const signedInAt = authTime ?? ctx.oidc.session?.authTime();
+      const stands =
+        signedInAt === undefined
+          ? account?.state === 'active'
+          : standsSince(account, epochSeconds(signedInAt));
+      if (account === null || !stands) return undefined;
       return { accountId: account.subject, claims: async () => ({ ...claimsOf(account) }) };
     },
     interactions: {
@@ -222,6 +225,7 @@ function interactionPolicyOf() {
       new interactionPolicy.Check(
         'account_unavailable',
         'the account of this session is not available',
+        'login_required',
         (ctx) => ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined,
       ),
     );

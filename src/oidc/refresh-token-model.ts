@@ -12,6 +12,7 @@ import {
   type RefreshLifetimes,
   refreshTokenClaims,
 } from '#src/tokens/refresh-token.ts';
+import type { StandingSources } from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -21,6 +22,7 @@ export interface RefreshTokenDependencies {
   readonly authorizations: Authorizations;
   readonly reader: TokenReader;
   readonly lifetimes: RefreshLifetimes;
+  readonly standing: Pick<StandingSources, 'accountStands'>;
   /** The key that signed refresh tokens at that time; the same for everyone who asks. */
   refreshKeyAt(time: EpochSeconds): Signer;
   /** Throws the protocol's error if the resource that a refresh asks for cannot be had. */
@@ -72,9 +74,11 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
     const presented = await deps.authorizations.present(authorizationId, generation);
     if (presented.outcome === 'absent') return undefined;
     const { authorization, family, outcome } = presented;
+    const { subject, signedInAt } = authorization;
+    if (!(await deps.standing.accountStands(subject, signedInAt))) return undefined;
     const token = new RefreshTokens({
       ...family.says,
-      accountId: authorization.subject,
+      accountId: subject,
       clientId: authorization.clientId,
       grantId: authorizationId,
       iiat: family.startedAt,

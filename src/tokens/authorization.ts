@@ -17,6 +17,8 @@ import { after, type EpochSeconds, epochSeconds, type Seconds } from '#src/units
 export interface Authorization {
   readonly subject: string;
   readonly clientId: string;
+  /** When the person signed in, which may be long before this client asked. */
+  readonly signedInAt: EpochSeconds;
   /** The library's own account of what was granted. Opaque here. */
   readonly grant: Readonly<Record<string, unknown>>;
   readonly family: RefreshFamily | null;

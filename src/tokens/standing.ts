@@ -21,15 +21,16 @@ export interface StandingSources {
   readonly records: Pick<Records, 'anyRevoked' | 'revoke'>;
   readonly authorizations: Pick<Authorizations, 'find'>;
   clientExists(clientId: string): Promise<boolean>;
-  accountIsActive(subject: string): Promise<boolean>;
+  /** True if the account is active, and has not been signed out everywhere since then. */
+  accountStands(subject: string, signedInAt: EpochSeconds): Promise<boolean>;
 }
 
 /** The entry in the revocation set of one access token. */
 const tokenEntry = (jti: string) => `jti:${jti}`;
 
 /**
- * Whether an access token, its signature and lifetime having been checked, still stands: neither it nor its key is
- * revoked, the authorization that it was issued under has not ended, its client exists and its account is active.
+ * Whether a JWT access token, its signature and lifetime having been checked, still stands: neither it nor its key is
+ * revoked, and what it rests on stands.
  */
 export async function standingOf(
   sources: StandingSources,
@@ -37,18 +38,34 @@ export async function standingOf(
   claims: AccessTokenClaims,
 ): Promise<Standing> {
   const { jti, client_id: clientId, grant_id: authorizationId } = claims;
-  const [revoked, clientExists, authorization] = await Promise.all([
+  const [revoked, ground] = await Promise.all([
     sources.records.anyRevoked([tokenEntry(jti), keyRevocationEntry(kid)]),
+    standingOfGround(sources, { clientId, authorizationId }),
+  ]);
+  if (!revoked) return ground;
+  const keyRevoked = await sources.records.anyRevoked([keyRevocationEntry(kid)]);
+  return fallen(keyRevoked ? 'key_revoked' : 'revoked');
+}
+
+/**
+ * Whether what any token rests on stands: its client exists, and if a person authorized it, that authorization has
+ * not ended, nor has the person's sign-in.
+ */
+export async function standingOfGround(
+  sources: Pick<StandingSources, 'authorizations' | 'clientExists' | 'accountStands'>,
+  { clientId, authorizationId }: { clientId: string; authorizationId: string | undefined },
+): Promise<Standing> {
+  const [clientExists, authorization] = await Promise.all([
     sources.clientExists(clientId),
     authorizationId === undefined ? null : sources.authorizations.find(authorizationId),
   ]);
-  if (revoked)
-    return fallen((await sources.records.anyRevoked([keyRevocationEntry(kid)])) ? 'key_revoked' : 'revoked');
   if (!clientExists) return fallen('client_removed');
   if (authorizationId === undefined) return { stands: true, authorization: null };
   if (authorization === null || authorization.clientId !== clientId) return fallen('authorization_ended');
-  if (!(await sources.accountIsActive(authorization.subject))) return fallen('account_unavailable');
-  return { stands: true, authorization };
+  const { subject, signedInAt } = authorization;
+  return (await sources.accountStands(subject, signedInAt))
+    ? { stands: true, authorization }
+    : fallen('account_unavailable');
 }
 
 /** Ends one access token: RFC 7009. What else was issued under its authorization goes on. */

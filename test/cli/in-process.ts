@@ -13,6 +13,8 @@ export interface Commands extends AsyncDisposable {
   readonly path: string;
   readonly env: Readonly<Record<string, string>>;
   run(args: readonly string[], input?: { stdin?: string }): Promise<CommandResult>;
+  /** Runs a command given as words with spaces between them, with `--json`. */
+  runJson(command: string, stdin?: string): Promise<CommandResult>;
   /** Runs a command at a terminal where somebody types `typed`. */
   runAtTerminal(args: readonly string[], typed: string): Promise<CommandResult>;
 }
@@ -58,6 +60,7 @@ export async function makeCommands(more: Readonly<Record<string, string>> = {}):
     path,
     env,
     run: (args, input) => runWith(args, input?.stdin ?? '', false),
+    runJson: (command, stdin = '') => runWith([...command.split(' '), '--json'], stdin, false),
     runAtTerminal: (args, typed) => runWith(args, typed, true),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
@@ -65,4 +68,18 @@ export async function makeCommands(more: Readonly<Record<string, string>> = {}):
 
 function stream(isTTY: boolean): PassThrough & { isTTY: boolean; setRawMode: () => void } {
   return Object.assign(new PassThrough(), { isTTY, setRawMode: () => {} });
+}
+
+/** A JSON document as a command prints it. */
+export type Document = Record<string, unknown>;
+
+/** The error of a command that was to fail, as it is told with `--json`. */
+export function errorOf({ code, stdout, stderr }: CommandResult, expectedCode = 1): Document {
+  assert.equal(code, expectedCode, stderr + stdout);
+  assert.equal(stdout, '');
+  return JSON.parse(stderr);
+}
+
+export function isEpochSeconds(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 1_700_000_000;
 }

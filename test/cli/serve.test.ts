@@ -43,7 +43,7 @@ describe('keyturn serve', () => {
 
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     test(`${signal}, twice or once, lets a request that is under way finish, and ends with 0`, async () => {
-      await using keyturn = await startKeyturn({ env: { KEYTURN_HTTP_STOP_GRACE: '60s' } });
+      await using keyturn = await startKeyturn({ env: { KEYTURN_HTTP_STOP_GRACE: '20s' } });
       const { hostname, port } = new URL(keyturn.issuer);
       const body = 'grant_type=client_credentials&client_id=nobody&client_secret=nothing';
       const socket = connect(Number(port), hostname);

@@ -78,6 +78,32 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
       assert.equal((await meant().introspect(renewed.access_token)).active, true);
     });
 
+    test(`${format} access token of a locked account is not active`, async () => {
+      const { account, password } = await keyturn.addAccount(`person-${scope}`);
+      const tokens = await web.signIn(
+        new Person(),
+        { login: account.username, password },
+        { scope: `openid ${scope}`, resource },
+      );
+      assert.equal((await meant().introspect(tokens.access_token)).active, true);
+      await keyturn.services.accounts.lock(account.subject);
+      assert.deepEqual(await meant().introspect(tokens.access_token), { active: false });
+    });
+
+    test(`${format} access token of a client that was removed is not active`, async () => {
+      const added = await keyturn.addClient({
+        grantTypes: ['authorization_code', 'client_credentials'],
+        scope: SCOPE.replace(' offline_access', ''),
+      });
+      const leaving = await RelyingParty.discover(keyturn, added);
+      const tokens = await leaving.signIn(new Person(), ada, { scope: `openid ${scope}`, resource });
+      const own = await oauth.clientCredentialsGrant(leaving.configuration, { scope, resource });
+      await keyturn.services.clients.remove(added.client.clientId);
+      for (const token of [tokens.access_token, own.access_token]) {
+        assert.deepEqual(await meant().introspect(token), { active: false });
+      }
+    });
+
     test(`revoking the refresh token ends ${format} access token of its grant`, async () => {
       const tokens = await signIn({ scope: `openid ${scope}`, resource });
       const renewed = await web.refresh(tokens.refresh_token ?? '');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { Secret } from '#src/secret.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -187,11 +188,50 @@ describe('refresh tokens (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
     await refresh(first.refresh_token);
   });
 
+  test('a new password ends what rests on sign-ins with the old one, at once, and the new one signs in', async () => {
+    const { account, password } = await keyturn.addAccount('edsger');
+    const person = new Person();
+    const tokens = await web.signIn(person, { login: 'edsger', password }, { scope: 'openid' });
+    const changed = 'another fox of tests, brown and quick';
+    await keyturn.services.accounts.setPassword(account.subject, new Secret(changed));
+    assert.equal(await isActive(tokens.access_token), false);
+    assert.equal(await isActive(tokens.refresh_token ?? ''), false);
+    await assert.rejects(web.refresh(tokens.refresh_token ?? ''), { error: 'invalid_grant' });
+    const silent = await web.request({ prompt: 'none' });
+    assert.equal((await person.visit(silent.url)).leftTo?.searchParams.get('error'), 'login_required');
+    const renewed = await web.signIn(person, { login: 'edsger', password: changed }, { scope: 'openid' });
+    assert.equal(await isActive(renewed.access_token), true);
+    await refresh(renewed.refresh_token ?? '');
+  });
+
+  test('a person can be signed out everywhere, of tokens for offline access too', async () => {
+    const { account, password } = await keyturn.addAccount('barbara');
+    const grace = { login: 'barbara', password };
+    const offline = await web.signIn(new Person(), grace, {
+      scope: 'openid offline_access',
+      prompt: 'consent',
+    });
+    await keyturn.services.accounts.signOutEverywhere(account.subject);
+    assert.equal(await isActive(offline.access_token), false);
+    await assert.rejects(web.refresh(offline.refresh_token ?? ''), { error: 'invalid_grant' });
+    const again = await web.signIn(new Person(), grace, { scope: 'openid' });
+    assert.equal(await isActive(again.access_token), true);
+  });
+
+  test('a code is not redeemed for someone who was signed out everywhere meanwhile', async () => {
+    const { account, password } = await keyturn.addAccount('alan');
+    const { url, checks } = await web.request();
+    const callback = await new Person().authorize(url, { login: 'alan', password });
+    await keyturn.services.accounts.signOutEverywhere(account.subject);
+    await assert.rejects(web.redeem(callback, checks), { error: 'invalid_grant' });
+  });
+
   test('a locked account gets no more tokens, and those it has are not active', async () => {
     const { account, password } = await keyturn.addAccount('grace');
     const tokens = await web.signIn(new Person(), { login: 'grace', password }, { scope: 'openid' });
     await keyturn.services.accounts.lock(account.subject);
     assert.equal(await isActive(tokens.access_token), false);
+    assert.equal(await isActive(tokens.refresh_token ?? ''), false);
     await assert.rejects(web.refresh(tokens.refresh_token ?? ''), { error: 'invalid_grant' });
     await keyturn.services.accounts.unlock(account.subject);
     await refresh(tokens.refresh_token ?? '');

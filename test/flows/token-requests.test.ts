@@ -24,10 +24,19 @@ describe('token requests that are refused', () => {
     ada.password = (await keyturn.addAccount('ada')).password;
     await keyturn.addResourceServer();
     await keyturn.addResourceServer({ identifier: OTHER_API, scope: ['look'] });
-    added = await keyturn.addClient({ redirectUris: [CALLBACK, 'https://app.example.com/cb'], scope: 'openid offline_access read look' });
+    added = await keyturn.addClient({
+      redirectUris: [CALLBACK, 'https://app.example.com/cb'],
+      scope: 'openid offline_access read look',
+    });
     web = await RelyingParty.discover(keyturn, added);
     stranger = await keyturn.addClient({ name: 'Stranger' });
-    service = await keyturn.addClient({ name: 'Service', grantTypes: ['client_credentials'], redirectUris: [], scope: 'read look', defaultScope: 'read' });
+    service = await keyturn.addClient({
+      name: 'Service',
+      grantTypes: ['client_credentials'],
+      redirectUris: [],
+      scope: 'read look',
+      defaultScope: 'read',
+    });
   });
   afterEach(() => mock.timers.reset());
   after(async () => {
@@ -36,16 +45,22 @@ describe('token requests that are refused', () => {
     assert.deepEqual(faults, []);
   });
 
-  const basic = ({ client, secret }: Added) => `Basic ${Buffer.from(`${client.clientId}:${secret}`).toString('base64')}`;
+  const basic = ({ client, secret }: Added) =>
+    `Basic ${Buffer.from(`${client.clientId}:${secret}`).toString('base64')}`;
   const post = (fields: Record<string, string | undefined>, by: Added | null) => {
     const given = Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const headers = by === null ? undefined : { authorization: basic(by) };
-    return fetch(`${keyturn.issuer}/token`, { method: 'POST', body: new URLSearchParams(given), ...(headers && { headers }) });
+    return fetch(`${keyturn.issuer}/token`, {
+      method: 'POST',
+      body: new URLSearchParams(given),
+      ...(headers && { headers }),
+    });
   };
 
   async function codeFor(party = web, parameters: Record<string, string> = {}, withoutPkce = false) {
     const { url, checks } = await party.request({ scope: 'openid', ...parameters });
-    if (withoutPkce) for (const name of ['code_challenge', 'code_challenge_method']) url.searchParams.delete(name);
+    if (withoutPkce)
+      for (const name of ['code_challenge', 'code_challenge_method']) url.searchParams.delete(name);
     const callback = await new Person().authorize(url, ada);
     return {
       grant_type: 'authorization_code',
@@ -91,7 +106,9 @@ describe('token requests that are refused', () => {
     for (const resource of [API, OTHER_API]) url.searchParams.append('resource', resource);
     const callback = await new Person().authorize(url, ada);
     await assert.rejects(web.redeem(callback, checks), { error: 'invalid_target' });
-    await assert.rejects(web.redeem(callback, checks, { resource: 'https://nobody.example' }), { error: 'invalid_target' });
+    await assert.rejects(web.redeem(callback, checks, { resource: 'https://nobody.example' }), {
+      error: 'invalid_target',
+    });
     const tokens = await web.redeem(callback, checks, { resource: OTHER_API });
     assert.equal(decodeJwt(tokens.access_token).aud, OTHER_API);
     assert.equal(decodeJwt(tokens.access_token)['scope'], 'look');
@@ -106,35 +123,79 @@ describe('token requests that are refused', () => {
   test('a verifier for a code that was asked for without a challenge is refused (RFC 9700 section 4.8.2)', async () => {
     const certified = await keyturn.addClient({ name: 'Certified', requirePkce: false });
     const right = await codeFor(await RelyingParty.discover(keyturn, certified), {}, true);
-    assert.equal((await refusalOf(await post({ ...right, code_verifier: 'v'.repeat(43) }, certified))).error, 'invalid_grant');
+    assert.equal(
+      (await refusalOf(await post({ ...right, code_verifier: 'v'.repeat(43) }, certified))).error,
+      'invalid_grant',
+    );
     assert.equal((await post(right, certified)).status, 200);
   });
 
-  test('grant types that are unknown, not the client\'s, or for confidential clients only (RFC 6749 section 5.2)', async () => {
-    const spa = await keyturn.addClient({ name: 'SPA', authenticationMethod: 'none', grantTypes: ['authorization_code'] });
-    const asSpa = (fields: Record<string, string>) => post({ ...fields, client_id: spa.client.clientId }, null);
-    for (const grant of ['password', 'implicit', 'urn:ietf:params:oauth:grant-type:token-exchange', 'urn:ietf:params:oauth:grant-type:device_code', 'nonsense', 'Authorization_Code', 'client_credentials ']) {
-      assert.deepEqual(await refusalOf(await post({ grant_type: grant }, added)), { status: 400, error: 'unsupported_grant_type' }, grant);
+  test("grant types that are unknown, not the client's, or for confidential clients only (RFC 6749 section 5.2)", async () => {
+    const spa = await keyturn.addClient({
+      name: 'SPA',
+      authenticationMethod: 'none',
+      grantTypes: ['authorization_code'],
+    });
+    const asSpa = (fields: Record<string, string>) =>
+      post({ ...fields, client_id: spa.client.clientId }, null);
+    for (const grant of [
+      'password',
+      'implicit',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+      'urn:ietf:params:oauth:grant-type:device_code',
+      'nonsense',
+      'Authorization_Code',
+      'client_credentials ',
+    ]) {
+      assert.deepEqual(
+        await refusalOf(await post({ grant_type: grant }, added)),
+        { status: 400, error: 'unsupported_grant_type' },
+        grant,
+      );
     }
     assert.deepEqual(await refusalOf(await post({}, added)), { status: 400, error: 'invalid_request' });
-    assert.deepEqual(await refusalOf(await post({ grant_type: '' }, added)), { status: 400, error: 'invalid_request' });
-    assert.deepEqual(await refusalOf(await post({ grant_type: 'client_credentials' }, added)), { status: 400, error: 'unauthorized_client' });
-    assert.deepEqual(await refusalOf(await asSpa({ grant_type: 'client_credentials' })), { status: 400, error: 'unauthorized_client' });
-    assert.deepEqual(await refusalOf(await asSpa({ grant_type: 'refresh_token', refresh_token: 'x' })), { status: 400, error: 'unauthorized_client' });
-    assert.deepEqual(await refusalOf(await post({ grant_type: 'authorization_code', code: 'x', redirect_uri: CALLBACK }, service)), { status: 400, error: 'unauthorized_client' });
+    assert.deepEqual(await refusalOf(await post({ grant_type: '' }, added)), {
+      status: 400,
+      error: 'invalid_request',
+    });
+    assert.deepEqual(await refusalOf(await post({ grant_type: 'client_credentials' }, added)), {
+      status: 400,
+      error: 'unauthorized_client',
+    });
+    assert.deepEqual(await refusalOf(await asSpa({ grant_type: 'client_credentials' })), {
+      status: 400,
+      error: 'unauthorized_client',
+    });
+    assert.deepEqual(await refusalOf(await asSpa({ grant_type: 'refresh_token', refresh_token: 'x' })), {
+      status: 400,
+      error: 'unauthorized_client',
+    });
+    assert.deepEqual(
+      await refusalOf(
+        await post({ grant_type: 'authorization_code', code: 'x', redirect_uri: CALLBACK }, service),
+      ),
+      { status: 400, error: 'unauthorized_client' },
+    );
   });
 
   test('a resource server asks about tokens and gets none', async () => {
-    const { resourceServer, secret } = await keyturn.addResourceServer({ identifier: 'https://third.example.com', scope: ['third'] });
+    const { resourceServer, secret } = await keyturn.addResourceServer({
+      identifier: 'https://third.example.com',
+      scope: ['third'],
+    });
     const asResourceServer = { client: { clientId: resourceServer.clientId }, secret } as Added;
     for (const grant_type of ['client_credentials', 'authorization_code', 'refresh_token']) {
       const fields = { grant_type, code: 'x', redirect_uri: CALLBACK, refresh_token: 'x' };
-      assert.deepEqual(await refusalOf(await post(fields, asResourceServer)), { status: 400, error: 'unauthorized_client' });
+      assert.deepEqual(await refusalOf(await post(fields, asResourceServer)), {
+        status: 400,
+        error: 'unauthorized_client',
+      });
     }
   });
 
   test('a service gets what it is registered for and nothing else (RFC 6749 section 4.4, RFC 8707)', async () => {
-    const ask = (fields: Record<string, string>) => post({ grant_type: 'client_credentials', ...fields }, service);
+    const ask = (fields: Record<string, string>) =>
+      post({ grant_type: 'client_credentials', ...fields }, service);
     const byDefault = (await (await ask({})).json()) as { access_token: string; scope: string };
     assert.equal(byDefault.scope, 'read');
     assert.equal(decodeJwt(byDefault.access_token).aud, API);
@@ -152,15 +213,29 @@ describe('token requests that are refused', () => {
       const text = await answer.clone().text();
       assert.deepEqual(await refusalOf(answer), { status: 400, error }, `${JSON.stringify(fields)} ${text}`);
     }
-    const twice = new URLSearchParams([['grant_type', 'client_credentials'], ['scope', 'read'], ['resource', API], ['resource', OTHER_API]]);
-    const answer = await fetch(`${keyturn.issuer}/token`, { method: 'POST', body: twice, headers: { authorization: basic(service) } });
+    const twice = new URLSearchParams([
+      ['grant_type', 'client_credentials'],
+      ['scope', 'read'],
+      ['resource', API],
+      ['resource', OTHER_API],
+    ]);
+    const answer = await fetch(`${keyturn.issuer}/token`, {
+      method: 'POST',
+      body: twice,
+      headers: { authorization: basic(service) },
+    });
     assert.deepEqual(await refusalOf(answer), { status: 400, error: 'invalid_target' });
-    const withSlash = (await (await ask({ scope: 'read', resource: `${API}/` })).json()) as { access_token: string };
+    const withSlash = (await (await ask({ scope: 'read', resource: `${API}/` })).json()) as {
+      access_token: string;
+    };
     assert.equal(decodeJwt(withSlash.access_token).aud, API);
   });
 
   test('what is answered to a token request is kept by nobody (RFC 6749 section 5.1)', async () => {
-    for (const answer of [await post({ grant_type: 'client_credentials' }, service), await post({ grant_type: 'nonsense' }, service)]) {
+    for (const answer of [
+      await post({ grant_type: 'client_credentials' }, service),
+      await post({ grant_type: 'nonsense' }, service),
+    ]) {
       assert.equal(answer.headers.get('cache-control'), 'no-store');
       assert.match(answer.headers.get('content-type') ?? '', /^application\/json/);
     }

@@ -58,6 +58,11 @@ export async function openProvider(): Promise<OpenProvider> {
   const locales = loadLocales(`${views}/locales`);
   const assets = loadAssets(`${views}/assets`);
   const pages = createPages({ viewsDirectory: views, locales, assets, serverName: 'login.example.com' });
+  const authorizations = new Authorizations({
+    records,
+    clock,
+    lifetimes: { refresh, longestToken: lifetimes.accessTokenMax },
+  });
   const provider = createProvider({
     issuer: ISSUER,
     clock,
@@ -70,11 +75,13 @@ export async function openProvider(): Promise<OpenProvider> {
     clients,
     resources,
     cookieKeys: ['a key of tests'],
-    authorizations: new Authorizations({
+    authorizations,
+    standing: {
       records,
-      clock,
-      lifetimes: { refresh, longestToken: lifetimes.accessTokenMax },
-    }),
+      authorizations,
+      clientExists: async (clientId) => (await clients.find(clientId)) !== null,
+      accountStands: async () => false,
+    },
     consents: new Consents(records),
     reader: new TokenReader({ keys, issuer: ISSUER, clock }),
     pages: new ProtocolPages({ pages, locales, accountName: async () => null }),

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import { protocolAdapter } from '#src/oidc/protocol-adapter.ts';
 import { type Authorization, Authorizations } from '#src/tokens/authorization.ts';
-import { days, minutes, seconds } from '#src/units.ts';
+import { days, epochSeconds, minutes, seconds } from '#src/units.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 async function openAdapters() {
@@ -22,6 +22,7 @@ async function openAdapters() {
 const authorization: Authorization = {
   subject: 'ada',
   clientId: 'web',
+  signedInAt: epochSeconds(1_784_024_130),
   grant: { jti: 'grant', openid: { scope: 'openid' } },
   family: null,
   sessionUid: null,

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Authorization, Authorizations, authorizationGroup } from '#src/tokens/authorization.ts';
 import { familyExpiresAt, type RefreshFamily, type RefreshLifetimes } from '#src/tokens/refresh-token.ts';
-import { after, days, minutes, seconds } from '#src/units.ts';
+import { after, days, epochSeconds, minutes, seconds } from '#src/units.ts';
 import { openTemporaryStore, type TemporaryStore } from '#test/support/temporary-store.ts';
 
 fc.configureGlobal({ seed: 20_260_714 });
@@ -15,6 +15,7 @@ const says = { scope: 'openid offline_access' };
 const offline: Authorization = {
   subject: 'ada',
   clientId: 'web',
+  signedInAt: epochSeconds(1_784_024_130),
   grant: { openid: { scope: 'openid' } },
   family: null,
   sessionUid: null,

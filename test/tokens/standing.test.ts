@@ -4,12 +4,13 @@ import { keyRevocationEntry } from '#src/signing/rotation.ts';
 import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
 import { type Authorization, Authorizations } from '#src/tokens/authorization.ts';
 import { revokeAccessToken, type StandingSources, standingOf } from '#src/tokens/standing.ts';
-import { after, days, minutes, seconds } from '#src/units.ts';
+import { after, days, epochSeconds, minutes, seconds } from '#src/units.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 const authorization: Authorization = {
   subject: 'ada',
   clientId: 'web',
+  signedInAt: epochSeconds(1_784_024_130),
   grant: {},
   family: null,
   sessionUid: null,
@@ -32,7 +33,7 @@ async function openStanding() {
     records,
     authorizations,
     clientExists: async (clientId) => clients.has(clientId),
-    accountIsActive: async (subject) => active.has(subject),
+    accountStands: async (subject) => active.has(subject),
   };
   const exp = after(clock.now(), minutes(5));
   const ofPerson: AccessTokenClaims = {

@@ -49,8 +49,12 @@ export function accountCommands(cli: CommandLine): Command {
     .description('let the person sign in again; tokens that have not expired stand again')
     .action((named) => cli.report(({ accounts }) => unlockAccount(accounts, named)));
   accounts
+    .command(`sign-out ${ACCOUNT}`)
+    .description('end every session and token of it at once, those for offline access too')
+    .action((named) => cli.report(({ accounts }) => signOut(accounts, named)));
+  accounts
     .command(`reset-password ${ACCOUNT}`)
-    .description('give it another password, which is asked for, or read from stdin')
+    .description('give it another password, asked for or read from stdin; sessions and tokens end')
     .option(...PASSWORD_STDIN)
     .action((named, options) => cli.report(({ accounts }) => resetPassword(cli, accounts, named, options)));
   accounts
@@ -117,6 +121,11 @@ async function lockAccount(accounts: Accounts, named: string): Promise<Report> {
 async function unlockAccount(accounts: Accounts, named: string): Promise<Report> {
   const { subject } = await findAccount(accounts, named);
   return changed('Unlocked', await accounts.unlock(subject));
+}
+
+async function signOut(accounts: Accounts, named: string): Promise<Report> {
+  const { subject } = await findAccount(accounts, named);
+  return changed('Signed out everywhere:', await accounts.signOutEverywhere(subject));
 }
 
 async function resetPassword(

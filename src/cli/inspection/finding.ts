@@ -5,7 +5,7 @@ import { parseJwt } from '#src/signing/jws.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
 import type { RefreshTokenReading } from '#src/tokens/refresh-token.ts';
-import { type FallenReason, type StandingSources, standingOf } from '#src/tokens/standing.ts';
+import { type FallenReason, standingOf, standingOfGround } from '#src/tokens/standing.ts';
 import { TokenReader, type UnreadableReason } from '#src/tokens/token-reader.ts';
 
 /** What was found out about a token. */
@@ -77,7 +77,7 @@ async function accessOutcome(
   { kid, claims }: { kid: string; claims: AccessTokenClaims },
   services: Services,
 ): Promise<Outcome> {
-  const standing = await standingOf(sourcesOf(services), kid, claims);
+  const standing = await standingOf(services.standing, kid, claims);
   const authorizationId = claims.grant_id ?? null;
   return {
     reason: standing.stands ? null : standing.reason,
@@ -98,7 +98,7 @@ async function refreshOutcome(
   const { clientId, subject } = authorization;
   const reason = { current: null, retry: 'superseded', reuse: 'reused' } as const;
   return {
-    reason: reason[outcome] ?? (await holderProblem({ clientId, subject }, services)),
+    reason: reason[outcome] ?? (await groundProblem({ clientId, authorizationId }, services)),
     clientId,
     subject,
     authorizationId,
@@ -114,7 +114,7 @@ const opaqueToken = z.looseObject({
 });
 
 async function findOpaque(token: string, services: Services): Promise<Finding> {
-  const { store, authorizations } = services;
+  const { store } = services;
   const record =
     (await store.records.find('opaque-access-token', token)) ??
     (await store.records.find('opaque-client-credentials', token));
@@ -123,26 +123,18 @@ async function findOpaque(token: string, services: Services): Promise<Finding> {
   // The identifier is the token itself, which whoever reads the answer over a shoulder must not get.
   const { jti: _, ...claims } = opaqueToken.parse(record.value);
   const { clientId, accountId: subject = null, grantId: authorizationId = null } = claims;
-  const ended = authorizationId !== null && (await authorizations.find(authorizationId)) === null;
-  const reason = ended ? 'authorization_ended' : await holderProblem({ clientId, subject }, services);
+  const reason = await groundProblem({ clientId, authorizationId }, services);
   return { ...opaque, claims, reason, clientId, subject, authorizationId, family: null };
 }
 
-/** What is wrong with whom a token was issued to and for, if anything. */
-async function holderProblem(
-  { clientId, subject }: { clientId: string; subject: string | null },
-  services: Services,
+/** What is wrong with what a token rests on, if anything. */
+async function groundProblem(
+  { clientId, authorizationId }: { clientId: string; authorizationId: string | null },
+  { standing }: Services,
 ): Promise<InactiveReason | null> {
-  const { clientExists, accountIsActive } = sourcesOf(services);
-  if (!(await clientExists(clientId))) return 'client_removed';
-  return subject === null || (await accountIsActive(subject)) ? null : 'account_unavailable';
-}
-
-function sourcesOf({ store, authorizations, clients, accounts }: Services): StandingSources {
-  return {
-    records: store.records,
-    authorizations,
-    clientExists: async (clientId) => (await clients.find(clientId)) !== null,
-    accountIsActive: async (subject) => (await accounts.findBySubject(subject))?.state === 'active',
-  };
+  const ground = await standingOfGround(standing, {
+    clientId,
+    authorizationId: authorizationId ?? undefined,
+  });
+  return ground.stands ? null : ground.reason;
 }

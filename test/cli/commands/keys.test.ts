@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type Commands, type Document, errorOf, isEpochSeconds, makeCommands } from '#test/cli/in-process.ts';
+
+let keyturn: Commands;
+
+before(async () => {
+  keyturn = await makeCommands();
+});
+
+after(() => keyturn[Symbol.asyncDispose]());
+
+const runJson = (command: string, stdin?: string) => keyturn.runJson(command, stdin);
+
+describe('keyturn keys', () => {
+  test('list shows an active key and its successor for each algorithm', async () => {
+    const keys = (await runJson('keys list')).json<Document[]>();
+    assert.deepEqual(
+      keys.map(({ alg, state, purpose }) => `${alg} ${state} ${purpose}`),
+      ['ES256', 'RS256', 'HS256'].flatMap((alg) => {
+        const purpose = alg === 'HS256' ? 'refresh' : 'jwks';
+        return [`${alg} active ${purpose}`, `${alg} next ${purpose}`];
+      }),
+    );
+    const [active, next] = keys;
+    assert.equal(active?.retired_at, next?.signs_from);
+    assert(isEpochSeconds(active?.published_at));
+  });
+
+  test('rotate lets the successor sign, revoke ends a key with all that it signed', async () => {
+    const [active, next] = (await runJson('keys list')).json<Document[]>();
+    const rotated = (await runJson('keys rotate --alg ES256')).json<Document[]>();
+    assert.equal(rotated.length, 1);
+    const [{ signs_from, ...outcome } = {}] = rotated;
+    assert.deepEqual(outcome, { outcome: 'signs_now', alg: 'ES256', kid: next?.kid });
+    assert(isEpochSeconds(signs_from));
+
+    const states = async () =>
+      new Map(
+        (await runJson('keys list'))
+          .json<Document[]>()
+          .map(({ kid, state, reason }) => [kid, [state, reason]]),
+      );
+    assert.deepEqual((await states()).get(active?.kid), ['retired', null]);
+    const revoked = await keyturn.run([
+      'keys',
+      'revoke',
+      String(next?.kid),
+      '--reason',
+      'found in a paste',
+      '--json',
+    ]);
+    const { successor, ...what } = revoked.json<{ successor: Document }>();
+    assert.deepEqual(what, { outcome: 'revoked', kid: next?.kid });
+    assert.equal(successor.caches_may_lack_it, true);
+    assert.deepEqual((await states()).get(next?.kid), ['revoked', 'found in a paste']);
+    assert.deepEqual((await states()).get(successor.kid), ['active', null]);
+    const again = (await runJson(`keys revoke ${next?.kid} --reason again`)).json();
+    assert.deepEqual(again, { outcome: 'already_revoked', kid: next?.kid, successor: null });
+  });
+
+  test('keys and algorithms that are not there are refused', async () => {
+    assert.equal(errorOf(await runJson('keys rotate --alg ES384')).error, 'unknown_algorithm');
+    assert.equal(errorOf(await runJson('keys revoke nothing --reason none')).error, 'key_not_found');
+  });
+});

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type Commands, errorOf, isEpochSeconds, makeCommands } from '#test/cli/in-process.ts';
+
+let keyturn: Commands;
+
+before(async () => {
+  keyturn = await makeCommands();
+});
+
+after(() => keyturn[Symbol.asyncDispose]());
+
+const runJson = (command: string, stdin?: string) => keyturn.runJson(command, stdin);
+
+describe('keyturn resources', () => {
+  test('add prints the identifier and the credentials for introspection; show prints the same without the secret', async () => {
+    const added = await runJson(
+      'resources add --identifier https://api.example.com --scope read --scope write',
+    );
+    const { client_id, client_secret, created_at, updated_at, live_secrets, ...rest } = added.json();
+    assert.match(String(client_id), /^rs_[\w-]{22}$/);
+    assert.match(String(client_secret), /^keyturn_cs_[\w-]{43}$/);
+    assert(isEpochSeconds(created_at) && isEpochSeconds(updated_at));
+    const { client_secret_expires_at, ...described } = rest;
+    assert.equal(client_secret_expires_at, 0);
+    assert.deepEqual(described, {
+      identifier: 'https://api.example.com',
+      name: 'https://api.example.com',
+      audience: 'https://api.example.com',
+      scope: 'read write',
+      token_format: 'jwt',
+      signing_algorithm: 'ES256',
+      access_token_lifetime: null,
+    });
+    const shown = (await runJson('resources show https://api.example.com/')).json();
+    assert.deepEqual(shown, { ...described, client_id, created_at, updated_at, live_secrets });
+    assert.deepEqual((await runJson(`resources show ${client_id}`)).json(), shown);
+    assert.deepEqual((await runJson('resources list')).json(), [shown]);
+  });
+
+  test('add takes every option; several scopes may stand in one', async () => {
+    const added = await keyturn.run([
+      ...['resources', 'add', '--identifier', 'urn:example:files', '--name', 'Files', '--audience', 'files'],
+      ...['--scope', 'files:read files:write', '--token-format', 'opaque', '--signing-algorithm', 'RS256'],
+      ...['--access-token-lifetime', '10m', '--json'],
+    ]);
+    const { name, audience, scope, token_format, signing_algorithm, access_token_lifetime } = added.json();
+    assert.deepEqual(
+      [name, audience, scope, token_format, signing_algorithm, access_token_lifetime],
+      ['Files', 'files', 'files:read files:write', 'opaque', 'RS256', 600],
+    );
+  });
+
+  test('roll-secret gives a new secret, remove takes the resource server away', async () => {
+    const added = (await runJson('resources add --identifier https://gone.example')).json();
+    const rolled = (await runJson('resources roll-secret https://gone.example')).json();
+    assert.notEqual(rolled.client_secret, added.client_secret);
+    assert.equal((rolled.live_secrets as unknown[]).length, 2);
+    const retired = (await runJson('resources roll-secret https://gone.example --retire-old')).json();
+    assert.equal((retired.live_secrets as unknown[]).length, 1);
+    assert.deepEqual((await runJson('resources remove https://gone.example')).json(), {
+      identifier: 'https://gone.example',
+      removed: true,
+    });
+    assert.equal(
+      errorOf(await runJson('resources remove https://gone.example')).error,
+      'resource_server_not_found',
+    );
+  });
+
+  test('problems speak of the options', async () => {
+    const relative = errorOf(await runJson('resources add --identifier api --access-token-lifetime 5h'));
+    assert.equal(relative.error, 'invalid_resource_server');
+    assert.match(String(relative.message), /^--identifier: must be an absolute URI/);
+    const long = errorOf(
+      await runJson('resources add --identifier https://b.example --access-token-lifetime 5h'),
+    );
+    assert.match(String(long.message), /^--access-token-lifetime: at most/);
+    const odd = errorOf(
+      await runJson('resources add --identifier https://b.example --access-token-lifetime soon'),
+      2,
+    );
+    assert.match(String(odd.message), /^--access-token-lifetime: "soon" is no length of time/);
+    const reserved = errorOf(await runJson('resources add --identifier https://b.example --scope openid'));
+    assert.match(String(reserved.message), /^--scope: openid belongs to OpenID Connect/);
+  });
+});

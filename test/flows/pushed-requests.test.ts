@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, mock, test } from 'node:test';
+import * as oauth from 'openid-client';
+import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { Person } from '#test/support/person.ts';
+import { assertRefused, refusalOf } from '#test/support/refused.ts';
+import { RelyingParty } from '#test/support/relying-party.ts';
+
+type Added = Awaited<ReturnType<Keyturn['addClient']>>;
+
+describe('pushed authorization requests (RFC 9126)', () => {
+  let keyturn: Keyturn;
+  let added: Added;
+  let stranger: Added;
+  let web: RelyingParty;
+  const ada = { login: 'ada', password: '' };
+
+  before(async () => {
+    keyturn = await startKeyturnHere();
+    ada.password = (await keyturn.addAccount('ada')).password;
+    added = await keyturn.addClient({ scope: 'openid' });
+    stranger = await keyturn.addClient({ name: 'Stranger', scope: 'openid' });
+    web = await RelyingParty.discover(keyturn, added);
+  });
+  afterEach(() => mock.timers.reset());
+  after(async () => {
+    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
+    await keyturn[Symbol.asyncDispose]();
+    assert.deepEqual(faults, []);
+  });
+
+  async function pushed() {
+    const { url, checks } = await web.request();
+    const parameters = Object.fromEntries(url.searchParams);
+    const sent = await oauth.buildAuthorizationUrlWithPAR(web.configuration, parameters);
+    return { url: sent, checks, parameters };
+  }
+
+  const push = (fields: Record<string, string>, by: Added | null = added) =>
+    fetch(`${keyturn.issuer}/par`, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+      ...(by && {
+        headers: {
+          authorization: `Basic ${Buffer.from(`${by.client.clientId}:${by.secret}`).toString('base64')}`,
+        },
+      }),
+    });
+
+  test('a client pushes its request, and the person follows a short address', async () => {
+    const { url, checks } = await pushed();
+    assert.deepEqual([...url.searchParams.keys()].sort(), ['client_id', 'request_uri']);
+    const tokens = await web.redeem(await new Person().authorize(url, ada), checks);
+    assert.ok(tokens.access_token);
+  });
+
+  test('the address is good for one sign-in (RFC 9126 section 4)', async () => {
+    const { url } = await pushed();
+    await new Person().authorize(url, ada);
+    const again = await new Person().visit(url);
+    assert.ok(!again.leftTo?.searchParams.has('code'));
+    if (again.leftTo === null) assertRefused(again.response.status, again.html);
+    else assert.equal(again.leftTo.searchParams.get('error'), 'invalid_request_uri');
+  });
+
+  test('of two browsers that follow it at once, one gets a code', async () => {
+    const { url } = await pushed();
+    const people = [new Person(), new Person()];
+    const pages = await Promise.all(people.map((person) => person.visit(url)));
+    const ends = await Promise.all(
+      people.map(async (person, index) => {
+        const page = pages[index];
+        if (page === undefined || page.leftTo !== null) return page;
+        const next = await person.submit(page, '/sign-in', ada);
+        return next.html.includes('/consent"') ? person.submit(next, '/consent') : next;
+      }),
+    );
+    assert.equal(ends.filter((end) => end?.leftTo?.searchParams.has('code')).length, 1);
+  });
+
+  test('it expires, and belongs to the client that pushed it (RFC 9126 section 4)', async () => {
+    const { url } = await pushed();
+    const stolen = new URL(url);
+    stolen.searchParams.set('client_id', stranger.client.clientId);
+    const asStranger = await new Person().visit(stolen);
+    assert.ok(!asStranger.leftTo?.searchParams.has('code') && !asStranger.html.includes('/sign-in"'));
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 3_600_000 });
+    const late = await new Person().visit(url);
+    assert.ok(!late.html.includes('/sign-in"'));
+  });
+
+  test('what would be refused at the authorization endpoint is refused at once (RFC 9126 section 2.3)', async () => {
+    const { parameters } = await pushed();
+    for (const [error, change] of [
+      ['invalid_request', { redirect_uri: 'https://evil.example/' }],
+      ['invalid_request', { redirect_uri: `${CALLBACK}/` }],
+      ['unsupported_response_type', { response_type: 'token' }],
+      ['invalid_request', { code_challenge_method: 'plain' }],
+      ['invalid_request', { code_challenge: '' }],
+      ['invalid_scope', { scope: 'openid admin' }],
+      ['invalid_target', { resource: 'https://nobody.example' }],
+      ['request_not_supported', { request: 'e30.e30.' }],
+      ['request_uri_not_supported', { request_uri: 'urn:ietf:params:oauth:request_uri:x' }],
+      ['invalid_request', { prompt: 'none login' }],
+      ['invalid_request', { max_age: '-1' }],
+      ['invalid_request', { id_token_hint: 'a.b.c' }],
+      ['invalid_request', { client_id: stranger.client.clientId }],
+    ] as const) {
+      const answer = await push({ ...parameters, ...change });
+      const text = await answer.clone().text();
+      assert.deepEqual(await refusalOf(answer), { status: 400, error }, `${JSON.stringify(change)} ${text}`);
+    }
+  });
+
+  test('whoever pushes authenticates as at the token endpoint (RFC 9126 section 2)', async () => {
+    const { parameters } = await pushed();
+    assert.equal(
+      (await refusalOf(await push(parameters, { ...added, secret: 'guessed' }))).error,
+      'invalid_client',
+    );
+    assert.equal((await refusalOf(await push(parameters, null))).error, 'invalid_client');
+    const spa = await keyturn.addClient({ name: 'SPA', authenticationMethod: 'none', scope: 'openid' });
+    const own = await push({ ...parameters, client_id: spa.client.clientId }, null);
+    assert.equal(own.status, 201);
+    assert.equal(own.headers.get('cache-control'), 'no-store');
+  });
+});
