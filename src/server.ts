@@ -113,7 +113,7 @@ async function createApp(
   app.on('error', (error) => log.warn({ err: error }, 'a response could not be sent'));
 
   const onFault = (ctx: Context, error: unknown) =>
-    log.error({ err: error, requestId: ctx.state['requestId'] }, 'request failed');
+    log.error({ err: error, requestId: ctx.state.requestId }, 'request failed');
   app.use(requestLog(log));
   app.use(securityHeaders({ issuer }));
   app.use(failures({ pages, locales, onFault }));
@@ -186,7 +186,7 @@ function problemLog(log: Logger) {
       error_detail,
       statusCode = 500,
     } = problem as Error & Record<string, unknown>;
-    const about = { requestId: ctx.state['requestId'], clientId: ctx.oidc?.client?.clientId };
+    const about = { requestId: ctx.state.requestId, clientId: ctx.oidc?.client?.clientId };
     if ((statusCode as number) >= 500 && !(problem instanceof Refusal))
       log.error({ ...about, err: problem }, 'request failed');
     else log.info({ ...about, error, description: error_description, detail: error_detail }, 'refused');

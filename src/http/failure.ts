@@ -82,7 +82,7 @@ function answer(
   const language = locales.choose({ acceptLanguage: ctx.get('accept-language') });
   const { html, contentSecurityPolicy } = pages.render(
     'error',
-    { status, code: error, message: description, requestId: ctx.state['requestId'] },
+    { status, code: error, message: description, requestId: ctx.state.requestId },
     { language },
   );
   ctx.set('Content-Security-Policy', contentSecurityPolicy);

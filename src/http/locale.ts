@@ -45,7 +45,7 @@ export type TextValues = Readonly<Record<string, string | number>>;
 
 export type TextPiece = { readonly words: string } | { readonly value: string };
 
-export const LANGUAGE_FALLBACK = 'en';
+const LANGUAGE_FALLBACK = 'en';
 
 /** More wishes than any browser sends; what comes after them is not read. */
 const WISHES_MAX = 20;

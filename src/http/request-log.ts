@@ -13,7 +13,7 @@ export function requestLog(log: Logger): Middleware {
   return async (ctx, next) => {
     const startedAt = performance.now();
     const requestId = randomUUID();
-    ctx.state['requestId'] = requestId;
+    ctx.state.requestId = requestId;
     ctx.set('X-Request-Id', requestId);
     const path = ctx.path.replace(INTERACTION_UID, '/$1/:uid');
     ctx.res.once('close', () => {

@@ -78,7 +78,7 @@ const over = () => new Refusal('interaction_ended', 'this step has been complete
 /** The interaction that the address names, if it is this browser's. @throws Refusal `interaction_ended` */
 async function found(ctx: Context, { interactions }: InteractionRoutes): Promise<Interaction> {
   const interaction = await interactions.find(ctx);
-  if (interaction === null || interaction.uid !== ctx['params'].uid) throw over();
+  if (interaction === null || interaction.uid !== ctx.params.uid) throw over();
   return interaction;
 }
 

@@ -68,7 +68,7 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
       accountId: authorization.subject,
       grantId: claims.grant_id,
       sid: claims.sid,
-      claims: authorization.family?.says['claims'],
+      claims: authorization.family?.says.claims,
     });
     jwts.add(token);
     return token;
@@ -157,10 +157,10 @@ function audienceAndScope(
   if (typeof token.aud !== 'string') return { audience: issuer, scope };
   const { grant, entities, params } = ctx.oidc;
   const requested = (entities.RefreshToken ?? entities.AuthorizationCode)?.scopes;
-  const namesResource = params?.['resource'] !== undefined;
+  const namesResource = params?.resource !== undefined;
   if (namesResource || grant === undefined || !requested?.has('openid'))
     return { audience: token.aud, scope };
-  const openid = grant.getOIDCScopeFiltered(narrowed(requested, params?.['scope']));
+  const openid = grant.getOIDCScopeFiltered(narrowed(requested, params?.scope));
   if (!openid.split(' ').includes('openid')) return { audience: token.aud, scope };
   return { audience: [token.aud, issuer], scope: [openid, scope].filter((part) => part !== '').join(' ') };
 }

@@ -20,7 +20,7 @@ export async function discoveryDocument(
   await compose(provider.middleware as Middleware[])(ctx, async () => undefined);
   const document = ctx.body as Record<string, unknown>;
   const methods = CLIENT_AUTHENTICATION_METHODS.filter((method) => method !== 'none');
-  const signedWith = document['token_endpoint_auth_signing_alg_values_supported'];
+  const signedWith = document.token_endpoint_auth_signing_alg_values_supported;
   return {
     ...document,
     introspection_endpoint_auth_methods_supported: methods,

@@ -20,9 +20,9 @@ export function teachIdTokens(
       verifyJwt(parsed, (kid) => keys.verifier(kid)) &&
       parsed.header.alg === client.idTokenSignedResponseAlg &&
       parsed.header.typ !== 'at+jwt' &&
-      parsed.claims['iss'] === issuer &&
-      typeof parsed.claims['sub'] === 'string' &&
-      [parsed.claims['aud']].flat().includes(client.clientId);
+      parsed.claims.iss === issuer &&
+      typeof parsed.claims.sub === 'string' &&
+      [parsed.claims.aud].flat().includes(client.clientId);
     if (!valid) throw new errors.InvalidRequest('could not validate id_token_hint');
     return { header: parsed.header, payload: parsed.claims };
   };

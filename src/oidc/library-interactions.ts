@@ -35,7 +35,7 @@ async function describe(
   provider: Provider,
   resources: ResourceRegistry,
 ): Promise<Interaction | null> {
-  const clientId = text(params['client_id']);
+  const clientId = text(params.client_id);
   const client = clientId === undefined ? undefined : await provider.Client.find(clientId);
   if (client === undefined) return null;
   return {
@@ -44,17 +44,17 @@ async function describe(
     clientId: client.clientId,
     clientName: client.clientName ?? client.clientId,
     clientUri: client.clientUri,
-    redirectUri: text(params['redirect_uri']) ?? '',
+    redirectUri: text(params.redirect_uri) ?? '',
     subject: session?.accountId ?? null,
-    loginHint: text(params['login_hint']),
-    uiLocales: text(params['ui_locales']),
+    loginHint: text(params.login_hint),
+    uiLocales: text(params.ui_locales),
     requested: await requestedOf(params, resources),
   };
 }
 
 async function requestedOf(params: Record<string, unknown>, resources: ResourceRegistry): Promise<Consent> {
-  const scopes = (text(params['scope']) ?? '').split(' ').filter((scope) => scope !== '');
-  const identifiers = [params['resource'] ?? []].flat().filter((value) => typeof value === 'string');
+  const scopes = (text(params.scope) ?? '').split(' ').filter((scope) => scope !== '');
+  const identifiers = [params.resource ?? []].flat().filter((value) => typeof value === 'string');
   const perResource = await Promise.all(
     identifiers.map(async (identifier): Promise<[string, string[]]> => {
       const offered = (await resources.findByIndicator(identifier))?.scope ?? [];

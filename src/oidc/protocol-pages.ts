@@ -24,18 +24,18 @@ export class ProtocolPages {
       status: ctx.status,
       code: error.name === 'SessionNotFound' ? 'session_not_found' : out.error,
       message: out.error_description ?? '',
-      requestId: ctx.state['requestId'],
+      requestId: ctx.state.requestId,
     });
   }
 
   /** Asks whether to sign out: OpenID Connect RP-Initiated Logout section 2. */
   async renderSignOut(ctx: KoaContextWithOIDC): Promise<void> {
     const { session, client } = ctx.oidc;
-    const secret = session?.state?.['secret'];
+    const secret = session?.state?.secret;
     if (session === undefined || typeof secret !== 'string')
       throw new Error('a sign-out begins with a session');
     const accountName = session.accountId === undefined ? null : await this.#accountName(session.accountId);
-    const backTo = session.state?.['postLogoutRedirectUri'];
+    const backTo = session.state?.postLogoutRedirectUri;
     this.#show(
       ctx,
       'sign-out',
@@ -62,7 +62,7 @@ export class ProtocolPages {
     const { origin, pathname, search } = new URL(action);
     const own = origin === new URL(issuer).origin;
     // A sign-out that has nobody to ask is posted on to this server, which then leads back to the client.
-    const backTo = own ? session?.state?.['postLogoutRedirectUri'] : undefined;
+    const backTo = own ? session?.state?.postLogoutRedirectUri : undefined;
     const locals = { action: own ? pathname + search : action, fields, clientName: client?.clientName };
     this.#show(ctx, 'post-on', locals, typeof backTo === 'string' ? [backTo] : []);
   }
@@ -73,7 +73,7 @@ export class ProtocolPages {
     locals: PageLocals[Name],
     formActionOrigins: readonly string[] = [],
   ): void {
-    const uiLocales = ctx.oidc.params?.['ui_locales'];
+    const uiLocales = ctx.oidc.params?.ui_locales;
     const language = this.#locales.choose({
       uiLocales: typeof uiLocales === 'string' ? uiLocales : undefined,
       acceptLanguage: ctx.get('accept-language'),

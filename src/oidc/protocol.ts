@@ -142,7 +142,7 @@ async function readForm(ctx: Context, bodyMax: number): Promise<void> {
 /** The library takes tokens here that do not look like a JWT: ours travel in disguise. */
 function withCarriedToken(body: Buffer): Buffer {
   const form = parse(body.toString('utf8'));
-  if (typeof form['token'] === 'string') form['token'] = carried(form['token']);
+  if (typeof form.token === 'string') form.token = carried(form.token);
   return Buffer.from(stringify(form));
 }
 

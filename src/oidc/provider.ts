@@ -42,7 +42,7 @@ export const ROUTES = {
 } as const;
 
 /** Where a person is sent to sign in or to consent. */
-export const interactionPath = (uid: string) => `/interaction/${uid}`;
+const interactionPath = (uid: string) => `/interaction/${uid}`;
 
 /** Which claims each scope of OpenID Connect Core section 5.4 asks for, of those that accounts have. */
 const CLAIMS = {

@@ -74,7 +74,7 @@ export class ResourcePolicy {
   /** Refuses a `resource` that the library would refuse once the code or refresh token is used up. */
   async assertObtainable(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void> {
     const { client, params } = ctx.oidc;
-    const requested = params?.['resource'];
+    const requested = params?.resource;
     if (requested === undefined || client === undefined) {
       if (granted.size > 1)
         throw new errors.InvalidTarget('only a single resource indicator value must be requested');
@@ -86,7 +86,7 @@ export class ResourcePolicy {
 
   /** What is asked of the resource servers that a request names must be theirs, each scope of one of them at least. */
   async #settleScope(ctx: KoaContextWithOIDC, client: Client): Promise<void> {
-    const identifiers = new Set([ctx.oidc.params?.['resource'] ?? []].flat() as string[]);
+    const identifiers = new Set([ctx.oidc.params?.resource ?? []].flat() as string[]);
     const named = await Promise.all([...identifiers].map((each) => this.#resources.findByIndicator(each)));
     const resourceServers = named.filter((each) => each !== null);
     useDefaultScope(ctx, client, resourceServers);
@@ -111,14 +111,14 @@ function requestedScopes(ctx: KoaContextWithOIDC): readonly string[] {
  */
 function useDefaultScope(ctx: KoaContextWithOIDC, client: Client, named?: readonly ResourceServer[]): void {
   const { params, route } = ctx.oidc;
-  if (params === undefined || params['scope'] !== undefined || isExchange(ctx)) return;
+  if (params === undefined || params.scope !== undefined || isExchange(ctx)) return;
   // Offline access is only ever given to a request that asks for it: OpenID Connect Core section 11.
   const person = route !== 'token';
   const scopes = client.defaultScope.filter((scope) => {
     if (isOpenIdScope(scope)) return person && scope !== 'offline_access';
     return named === undefined || isOffered(scope, named);
   });
-  if (scopes.length > 0) params['scope'] = formatScope(scopes);
+  if (scopes.length > 0) params.scope = formatScope(scopes);
 }
 
 /** @throws errors.InvalidScope for the first scope that the client is not registered for. */
@@ -143,5 +143,5 @@ function isOffered(scope: string, resourceServers: readonly ResourceServer[]): b
 
 /** True where a code or a refresh token, and not the request, says which scopes it is about. */
 function isExchange(ctx: KoaContextWithOIDC): boolean {
-  return ctx.oidc.route === 'token' && ctx.oidc.params?.['grant_type'] !== 'client_credentials';
+  return ctx.oidc.route === 'token' && ctx.oidc.params?.grant_type !== 'client_credentials';
 }

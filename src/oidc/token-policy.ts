@@ -38,7 +38,7 @@ export function pkceRequired(registered: RegisteredClients) {
     const client = registered.application(caller);
     if (client === null || client.requirePkce || !isConfidential(client)) return true;
     const { requestParamScopes, params } = ctx.oidc;
-    return !requestParamScopes.has('openid') || typeof params?.['nonce'] !== 'string';
+    return !requestParamScopes.has('openid') || typeof params?.nonce !== 'string';
   };
 }
 

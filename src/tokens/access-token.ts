@@ -32,7 +32,7 @@ export function readAccessTokenClaims(
   claims: Readonly<Record<string, unknown>>,
   issuer: string,
 ): AccessTokenClaims | null {
-  if (header['typ'] !== ACCESS_TOKEN_TYPE || claims['iss'] !== issuer) return null;
+  if (header.typ !== ACCESS_TOKEN_TYPE || claims.iss !== issuer) return null;
   const { sub, aud, client_id, iat, exp, jti } = claims;
   const texts = [sub, client_id, jti];
   if (!texts.every((text) => typeof text === 'string' && text !== '')) return null;

@@ -39,7 +39,7 @@ export type Presentation =
 export const authorizationGroup = (id: string) => `authorization:${id}`;
 
 /** The group in the store of what ends with a session. */
-export const sessionGroup = (uid: string) => `session:${uid}`;
+const sessionGroup = (uid: string) => `session:${uid}`;
 
 export interface AuthorizationLifetimes {
   readonly refresh: RefreshLifetimes;

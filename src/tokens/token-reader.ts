@@ -44,16 +44,16 @@ export class TokenReader {
   /** What a JWT claims to be, before any work is spent on it; `null` if it is none of ours. */
   claimedKind(jwt: string): 'access-of-person' | 'access-of-client' | 'refresh' | null {
     const parsed = parseJwt(jwt);
-    if (parsed?.header['typ'] === REFRESH_TOKEN_TYPE) return 'refresh';
-    if (parsed?.header['typ'] !== ACCESS_TOKEN_TYPE) return null;
-    return parsed.claims['grant_id'] === undefined ? 'access-of-client' : 'access-of-person';
+    if (parsed?.header.typ === REFRESH_TOKEN_TYPE) return 'refresh';
+    if (parsed?.header.typ !== ACCESS_TOKEN_TYPE) return null;
+    return parsed.claims.grant_id === undefined ? 'access-of-client' : 'access-of-person';
   }
 
   read(jwt: string): TokenReading {
     const parsed = parseJwt(jwt);
     if (parsed === null) return unreadable('malformed');
-    if (parsed.header['typ'] === ACCESS_TOKEN_TYPE) return this.#readAccessToken(parsed);
-    if (parsed.header['typ'] === REFRESH_TOKEN_TYPE) return this.#readRefreshToken(parsed);
+    if (parsed.header.typ === ACCESS_TOKEN_TYPE) return this.#readAccessToken(parsed);
+    if (parsed.header.typ === REFRESH_TOKEN_TYPE) return this.#readRefreshToken(parsed);
     return unreadable('not_ours');
   }
 

@@ -6,7 +6,6 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as oauth from 'openid-client';
-import { Secret } from '#src/secret.ts';
 import { readPage } from '#test/docs/markdown.ts';
 import { startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
@@ -80,19 +79,6 @@ test('the log of a whole sign-in holds no password, code, token, secret or cooki
       assert.ok(!log.includes(part), `${text} is in the log`);
     }
   }
-});
-
-test('a new password ends neither tokens nor sessions, as the page says', async () => {
-  await using keyturn = await startKeyturnHere();
-  const { account, password } = await keyturn.addAccount('ada');
-  const web = await RelyingParty.discover(keyturn, await keyturn.addClient());
-  const person = new Person();
-  const tokens = await web.signIn(person, { login: 'ada', password });
-  await keyturn.services.accounts.setPassword(account.subject, new Secret('a new one, just as good'));
-  assert.equal((await web.introspect(tokens.access_token)).active, true);
-  assert.ok((await web.refresh(tokens.refresh_token ?? '')).access_token);
-  const { leftTo } = await person.visit((await web.request({ prompt: 'none' })).url);
-  assert.ok(leftTo?.searchParams.has('code'));
 });
 
 test('the messages that the page tells administrators to watch for are those of the program', async () => {

@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
+
 import type { AddressInfo } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { launchBrowser } from '#test/support/browser.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 
 describe('signing in, in a real browser', () => {
   let keyturn: Keyturn;
@@ -108,7 +109,7 @@ describe('signing in, in a real browser', () => {
     await page.getByRole('button', { name: /^allow/i }).click();
     await page.waitForURL(`${callback}**`);
     const tokens = await web.redeem(new URL(page.url()), checks);
-    assert.equal(tokens.claims()?.['preferred_username'], 'ada');
+    assert.equal(tokens.claims()?.preferred_username, 'ada');
     assert.deepEqual(problems, []);
   });
 

@@ -113,7 +113,7 @@ describe('bad input gets the error of the RFC, and does no harm', () => {
     const more = names.map((name) => `${name === '%00' ? name : encodeURIComponent(name)}=yes`).join('&');
     const answer = await post('/token', `${more}&grant_type=client_credentials&${more}`);
     assert.equal(answer.status, 200, await answer.text());
-    assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
+    assert.equal(({} as Record<string, unknown>).polluted, undefined);
     for (const path of ENDPOINTS.slice(1)) assertRefused((await post(path, more)).status, '');
   });
 

@@ -35,7 +35,7 @@ describe('authorization code flow with PKCE (RFC 6749 section 4.1, RFC 7636)', (
     assert.equal(decodeProtectedHeader(tokens.access_token).typ, 'at+jwt');
     assert.equal(tokens.expires_in, 300);
     assert.ok(tokens.refresh_token);
-    assert.equal(tokens.claims()?.['preferred_username'], 'ada');
+    assert.equal(tokens.claims()?.preferred_username, 'ada');
   });
 
   test('an API verifies the access token by the JWKS alone (RFC 9068 section 4)', async () => {
@@ -51,8 +51,8 @@ describe('authorization code flow with PKCE (RFC 6749 section 4.1, RFC 7636)', (
       audience: 'https://api.example.com',
       typ: 'at+jwt',
     });
-    assert.equal(payload['scope'], 'read');
-    assert.equal(payload['aud'], 'https://api.example.com');
+    assert.equal(payload.scope, 'read');
+    assert.equal(payload.aud, 'https://api.example.com');
     assert.equal(payload.sub, tokens.claims()?.sub);
   });
 

@@ -79,7 +79,7 @@ describe('tokens that are bound to a key (RFC 9449)', () => {
       const handle = await newHandle(party);
       const tokens = await signIn(party, handle);
       assert.equal(tokens.token_type, 'dpop');
-      assert.deepEqual(decodeJwt(tokens.access_token)['cnf'], { jkt: await thumbprint(handle) });
+      assert.deepEqual(decodeJwt(tokens.access_token).cnf, { jkt: await thumbprint(handle) });
       const sub = tokens.claims()?.sub ?? '';
       assert.equal(
         (await oauth.fetchUserInfo(party.configuration, tokens.access_token, sub, { DPoP: handle })).sub,
@@ -91,7 +91,7 @@ describe('tokens that are bound to a key (RFC 9449)', () => {
         undefined,
         { DPoP: handle },
       );
-      assert.deepEqual(decodeJwt(refreshed.access_token)['cnf'], { jkt: await thumbprint(handle) });
+      assert.deepEqual(decodeJwt(refreshed.access_token).cnf, { jkt: await thumbprint(handle) });
       await oauth.fetchUserInfo(party.configuration, refreshed.access_token, sub, { DPoP: handle });
     }
   });
@@ -101,7 +101,7 @@ describe('tokens that are bound to a key (RFC 9449)', () => {
     const tokens = await signIn(web, handle);
     const answer = await web.introspect(tokens.access_token);
     assert.equal(answer.token_type, 'DPoP');
-    assert.deepEqual(answer['cnf'], { jkt: await thumbprint(handle) });
+    assert.deepEqual(answer.cnf, { jkt: await thumbprint(handle) });
   });
 
   test('without a proof, or with one by another key, the token is worth nothing (RFC 9449 section 7.1)', async () => {

@@ -129,7 +129,7 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
     using database = new DatabaseSync(keyturn.services.config.store.slice('sqlite:'.length), {
       readOnly: true,
     });
-    const version = () => database.prepare('PRAGMA data_version').get()?.['data_version'];
+    const version = () => database.prepare('PRAGMA data_version').get()?.data_version;
     const before = version();
     await oauth.clientCredentialsGrant(service.configuration, { scope: 'read' });
     assert.equal(version(), before);
@@ -218,7 +218,7 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
         { execute: [oauth.allowInsecureRequests] },
       );
       const { access_token: token } = await oauth.clientCredentialsGrant(configuration);
-      assert.equal(decodeJwt(token)['scope'], 'read', 'the default scope');
+      assert.equal(decodeJwt(token).scope, 'read', 'the default scope');
       assert.equal(
         (await oauth.tokenIntrospection(configuration, token)).active,
         true,

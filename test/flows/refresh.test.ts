@@ -164,10 +164,10 @@ describe('refresh tokens (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
   test('a refresh may ask for fewer scopes, never for more', async () => {
     const first = await signIn({ scope: 'openid profile read' });
     const second = await refresh(first.refresh_token, { scope: 'read' });
-    assert.equal(decodeJwt(second.access_token)['scope'], 'read');
+    assert.equal(decodeJwt(second.access_token).scope, 'read');
     await assert.rejects(refresh(second.refresh_token, { scope: 'read write' }), { error: 'invalid_scope' });
     const third = await refresh(second.refresh_token);
-    assert.deepEqual(decodeJwt(third.access_token)['scope'], 'openid profile read');
+    assert.deepEqual(decodeJwt(third.access_token).scope, 'openid profile read');
   });
 
   test('a refresh that asks for a resource it was not granted is refused and uses nothing up', async () => {

@@ -111,7 +111,7 @@ describe('token requests that are refused', () => {
     });
     const tokens = await web.redeem(callback, checks, { resource: OTHER_API });
     assert.equal(decodeJwt(tokens.access_token).aud, OTHER_API);
-    assert.equal(decodeJwt(tokens.access_token)['scope'], 'look');
+    assert.equal(decodeJwt(tokens.access_token).scope, 'look');
   });
 
   test('a code expires (RFC 6749 section 4.1.2)', async () => {

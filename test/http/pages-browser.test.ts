@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+
 import { after, before, suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { launchBrowser } from '#test/support/browser.ts';
 import {
@@ -78,7 +79,7 @@ suite('in a browser', () => {
   }
 
   suite('axe finds no fault', () => {
-    const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
     for (const colorScheme of ['light', 'dark'] as const) {
       test(`by ${colorScheme}, on a phone and on a desktop`, async () => {
         await visiting({ colorScheme, bypassCSP: true }, async (page) => {

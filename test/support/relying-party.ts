@@ -38,7 +38,7 @@ export class RelyingParty {
       expectedState: oauth.randomState(),
       expectedNonce: oauth.randomNonce(),
     };
-    const openid = (parameters['scope'] ?? 'openid').split(' ').includes('openid');
+    const openid = (parameters.scope ?? 'openid').split(' ').includes('openid');
     const url = oauth.buildAuthorizationUrl(this.configuration, {
       redirect_uri: CALLBACK,
       scope: 'openid',
