@@ -99,8 +99,7 @@ export function readRefreshTokenClaims(
   claims: Readonly<Record<string, unknown>>,
   issuer: string,
 ): RefreshTokenReading | null {
-  if (header.typ !== REFRESH_TOKEN_TYPE || claims.iss !== issuer || claims.aud !== issuer)
-    return null;
+  if (header.typ !== REFRESH_TOKEN_TYPE || claims.iss !== issuer || claims.aud !== issuer) return null;
   const { iat, exp, jti } = claims;
   const named = typeof jti === 'string' ? REFRESH_TOKEN_ID.exec(jti) : null;
   if (named === null || !Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return null;
