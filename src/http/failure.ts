@@ -59,7 +59,7 @@ function outsideOf(error: unknown): Outside {
     return { status: 503, error: 'temporarily_unavailable', description, retryAfterS: RETRY_AFTER_S };
   }
   // Koa and its libraries mark what the sender got wrong.
-  const { status, expose } = error as { status?: unknown; expose?: unknown };
+  const { status, expose } = (error ?? {}) as { status?: unknown; expose?: unknown };
   if (typeof status === 'number' && status >= 400 && status < 500 && expose === true) {
     return { status, error: 'invalid_request', description: 'the request could not be understood' };
   }

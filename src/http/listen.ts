@@ -37,6 +37,11 @@ export async function listen(listener: RequestListener, options: ListenOptions):
     noDelay: true,
   });
   if (options.connectionsMax !== null) server.maxConnections = options.connectionsMax;
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   const underWay = new Set<ServerResponse>();
   let stopping = false;
   server.on('request', (request, response) => {
@@ -71,6 +76,8 @@ export async function listen(listener: RequestListener, options: ListenOptions):
       stopping = true;
       for (const response of underWay) sayGoodbye(response);
       for (const door of doors) door.close();
+      // Browsers and load balancers open connections in advance, and Node takes those for busy.
+      for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
       await drained(server, grace);
     },
   };

@@ -39,7 +39,7 @@ export function protocol({ provider, pages, bodyMax, onProblem }: ProtocolOption
     await library(ctx, next);
     const { oidc } = ctx as unknown as { oidc?: KoaContextWithOIDC['oidc'] };
     if (oidc === undefined) return;
-    if (path === ROUTES.revocation) withoutEmptyText(ctx);
+    if (path === ROUTES.revocation) answerInJson(ctx);
     if (path === ROUTES.introspection && oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
     selfPosting(ctx as unknown as KoaContextWithOIDC, pages);
   };
@@ -94,11 +94,7 @@ const REFUSALS = [
 
 function listen(provider: Provider, onProblem: ProtocolOptions['onProblem']): void {
   for (const event of REFUSALS) provider.on(event as 'grant.error', onProblem);
-  provider.on('grant.error', (ctx, error) => {
-    // RFC 6749 section 5.2 has a code of its own for this one.
-    const notAllowed = error.error_description === 'requested grant type is not allowed for this client';
-    if (notAllowed) Object.assign(ctx.body as object, { error: 'unauthorized_client' });
-  });
+  for (const event of REFUSALS) provider.on(event as 'grant.error', sayInTheWordsOfTheRfc);
   provider.on('server_error', (ctx, fault) => {
     onProblem(ctx, fault);
     if (!(fault instanceof StorageFault)) return;
@@ -115,6 +111,21 @@ const TURNED_INTO_GET: ReadonlySet<string> = new Set([ROUTES.authorization, ROUT
 
 /** The longest query that a form is turned into, so that it fits into the head of a request beside the cookies. */
 const QUERY_CHARS_MAX = 16 * 1024;
+
+/** Refusals for which RFC 6749 section 5.2 has a code of its own, by what the library says of them. */
+const CODES_OF_THE_RFC: ReadonlyMap<unknown, { readonly status: number; readonly error: string }> = new Map([
+  ['requested grant type is not allowed for this client', { status: 400, error: 'unauthorized_client' }],
+  ['no client authentication mechanism provided', { status: 401, error: 'invalid_client' }],
+]);
+
+function sayInTheWordsOfTheRfc(ctx: KoaContextWithOIDC, refusal: Error): void {
+  const said = CODES_OF_THE_RFC.get((refusal as Error & { error_description?: unknown }).error_description);
+  if (said === undefined || typeof ctx.body !== 'object') return;
+  ctx.status = said.status;
+  Object.assign(ctx.body as object, { error: said.error });
+  const tried = said.status === 401 && ctx.get('Authorization') !== '';
+  if (tried) ctx.set('WWW-Authenticate', `Basic realm="${ctx.oidc.issuer}", error="${said.error}"`);
+}
 
 /**
  * OpenID Connect asks for POST at the authorization endpoint (Core section 3.1.2.1) and for signing out (RP-Initiated
@@ -146,9 +157,12 @@ function withCarriedToken(body: Buffer): Buffer {
   return Buffer.from(stringify(form));
 }
 
-/** RFC 7009 section 2.2: the status says it all. An empty text/plain body makes clients look for JSON in it. */
-function withoutEmptyText(ctx: Context): void {
-  if (ctx.status === 200 && ctx.body === '') ctx.remove('Content-Type');
+/**
+ * RFC 7009 section 2.2: the status says it all, and the body is ignored. Clients that read every answer as JSON stumble
+ * over the library's empty text, and over no body at all.
+ */
+function answerInJson(ctx: Context): void {
+  if (ctx.status === 200 && ctx.body === '') ctx.body = {};
 }
 
 /** RFC 7662 section 2.1: whoever asks about tokens must be authorized, and a name alone proves nothing. */

@@ -131,6 +131,9 @@ function configurationOf(
     clientDefaults: { id_token_signed_response_alg: deps.signingAlgorithms[0] as 'ES256' },
     enabledJWA: { idTokenSigningAlgValues: [...deps.signingAlgorithms] as 'ES256'[] },
     allowOmittingSingleRegisteredRedirectUri: false,
+    // Many clients look nowhere else for a name. OpenID Connect Core section 5.4 lets ID tokens carry the claims of the
+    // scopes, and in the code flow none travels through the browser.
+    conformIdTokenClaims: false,
     // What a client may do on behalf of a person is decided by its registration, whether or not the person is present.
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,

@@ -68,6 +68,7 @@ describe('authorization code flow with PKCE (RFC 6749 section 4.1, RFC 7636)', (
   test('openid alone gives a JWT for userinfo', async () => {
     const tokens = await web.signIn(new Person(), ada, { scope: 'openid profile' });
     assert.equal(decodeJwt(tokens.access_token).aud, keyturn.issuer);
+    assert.equal(tokens.claims()?.preferred_username, 'ada', 'the ID token tells as much');
     const sub = tokens.claims()?.sub ?? '';
     const userinfo = await oauth.fetchUserInfo(web.configuration, tokens.access_token, sub);
     assert.equal(userinfo.preferred_username, 'ada');

@@ -75,7 +75,7 @@ describe('token requests that are refused', () => {
     const wrong: [string, Record<string, string | undefined>, Added | null][] = [
       ['invalid_grant', {}, stranger],
       ['invalid_client', {}, { ...added, secret: 'guessed' }],
-      ['invalid_request', {}, null],
+      ['invalid_client', {}, null],
       ['invalid_grant', { redirect_uri: `${CALLBACK}/` }, added],
       ['invalid_grant', { redirect_uri: 'https://app.example.com/cb' }, added],
       ['invalid_grant', { redirect_uri: 'http://127.0.0.1:4001/callback' }, added],

@@ -1,5 +1,5 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
-import { buffer } from 'node:stream/consumers';
 
 /** An answer as it came over the wire. */
 export interface RawResponse {
@@ -20,8 +20,11 @@ export async function exchange(
   const { hostname, port } = new URL(origin);
   const socket = connect({ host: hostname, port: Number(port), family: 4 });
   socket.on('error', () => {});
+  const received: Buffer[] = [];
+  socket.on('data', (data) => received.push(data));
   for (const piece of pieces) socket.write(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece);
-  return responsesIn((await buffer(socket)).toString('latin1'));
+  await once(socket, 'close');
+  return responsesIn(Buffer.concat(received).toString('latin1'));
 }
 
 /** A request in the words of HTTP/1.1, which asks to close the connection unless its headers say otherwise. */

@@ -21,6 +21,8 @@ const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'temporarily_unavailable',
   'unauthorized_client',
   'unsupported_grant_type',
+  // Not in the registry, and understood by whoever asks for a response mode.
+  'unsupported_response_mode',
   'unsupported_response_type',
   'unsupported_token_type',
 ]);
