@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import type { ClientRegistration } from '#src/clients/client.ts';
 import { Secret } from '#src/secret.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
@@ -137,6 +138,38 @@ describe('refresh tokens (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
         assert.equal(await isActive(refreshed.value.refresh_token), false);
         assert.equal(await isActive(refreshed.value.access_token), false);
         await assert.rejects(refresh(refreshed.value.refresh_token), { error: 'invalid_grant' });
+      }
+    }
+  });
+
+  test('no setting of a client keeps a revocation from taking effect', async () => {
+    await keyturn.addResourceServer({
+      identifier: 'https://opaque.example.com',
+      scope: ['look'],
+      tokenFormat: 'opaque',
+    });
+    const scope = 'openid offline_access read look';
+    const settings: Partial<ClientRegistration>[] = [
+      { authenticationMethod: 'none' },
+      { authenticationMethod: 'client_secret_jwt' },
+      { requirePkce: false },
+      { applicationType: 'native' },
+      { grantTypes: ['refresh_token', 'authorization_code', 'client_credentials'] },
+      { defaultScope: 'openid' },
+    ];
+    for (const setting of settings) {
+      for (const asked of ['openid', 'openid read', 'openid look', 'openid offline_access']) {
+        const client = await RelyingParty.discover(keyturn, await keyturn.addClient({ ...setting, scope }));
+        const tokens = await client.signIn(new Person(), ada, { scope: asked, prompt: 'consent' });
+        await client.revoke(tokens.refresh_token ?? '');
+        const about = `${JSON.stringify(setting)} ${asked}`;
+        await assert.rejects(client.refresh(tokens.refresh_token ?? ''), { error: 'invalid_grant' }, about);
+        const audience = asked.includes('read') ? api : null;
+        if (audience !== null)
+          assert.deepEqual(await audience.introspect(tokens.access_token), { active: false }, about);
+        if (setting.authenticationMethod === 'none') continue;
+        for (const token of [tokens.access_token, tokens.refresh_token ?? ''])
+          assert.equal((await client.introspect(token)).active, false, about);
       }
     }
   });

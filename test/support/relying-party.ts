@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import * as oauth from 'openid-client';
 import type { Client } from '#src/clients/client.ts';
 import { CALLBACK, type Keyturn } from '#test/support/keyturn.ts';
@@ -18,8 +19,14 @@ export class RelyingParty {
     { client, secret }: { client: Pick<Client, 'clientId' | 'authenticationMethod'>; secret: string },
     metadata: Partial<oauth.ClientMetadata> = {},
   ): Promise<RelyingParty> {
-    const authentication =
-      client.authenticationMethod === 'none' ? oauth.None() : oauth.ClientSecretBasic(secret);
+    const methods = {
+      none: oauth.None,
+      client_secret_basic: oauth.ClientSecretBasic,
+      client_secret_post: oauth.ClientSecretPost,
+      client_secret_jwt: oauth.ClientSecretJwt,
+      private_key_jwt: () => assert.fail('a client with keys of its own configures itself'),
+    };
+    const authentication = methods[client.authenticationMethod](secret);
     const configuration = await oauth.discovery(
       new URL(issuer),
       client.clientId,
