@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
@@ -17,6 +18,9 @@ const PASSED_ON = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 const main = new URL('./main.ts', import.meta.url);
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+  // Stripped and compiled code is kept from one start to the next; beside the packages, where whoever may write could
+  // change the program itself, and not in a folder that all users share.
+  module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/keyturn', import.meta.url)));
   await import(main.href);
 } else {
   handOver(pinnedNode());

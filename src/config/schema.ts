@@ -177,7 +177,7 @@ export const settingsSchema = z.strictObject({
 
   http: group('HTTP', {
     bodyMax: setting(
-      size({ min: '4KiB', max: '256KiB' }),
+      size({ min: '4KiB', max: '56KiB' }),
       bytes(56 * 1024),
       'The largest request body that is read.',
     ),
