@@ -90,7 +90,7 @@ export function duration(bounds: { min: string; max: string; because?: string })
 export function size(bounds: { min: string; max: string }): Format<Bytes> {
   const limits = { min: sizeOf(bounds.min), max: sizeOf(bounds.max) };
   return textFormat(
-    `a size from ${bounds.min} to ${bounds.max}, written like 64KiB`,
+    `a size from ${bounds.min} to ${bounds.max}, written like 16KiB`,
     (text) => {
       const amount = parseSize(text);
       return amount === null ? NOT_UNDERSTOOD : within(amount, limits);

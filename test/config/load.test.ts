@@ -199,7 +199,7 @@ describe('problems', () => {
         'issuer (KEYTURN_ISSUER): "http://id.example.com" is plain http, where anyone on the way could read codes, tokens and passwords; give the https origin that clients see, such as https://id.example.com (http only for localhost and loopback addresses)',
         'port (keyturn.yaml:1): "99999" is out of range; give a whole number from 1 to 65535',
         'lifetimes.idToken (keyturn.yaml:4): "soon" is not understood; give a duration from 1s to 1d, written like 90s or 5m',
-        'http.bodyMax (KEYTURN_HTTP_BODY_MAX): "1GiB" is out of range; give a size from 4KiB to 256KiB, written like 64KiB',
+        'http.bodyMax (KEYTURN_HTTP_BODY_MAX): "1GiB" is out of range; give a size from 4KiB to 56KiB, written like 16KiB',
       ],
     );
   });
