@@ -1,14 +1,14 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 /**
  * Tokens that a form carries to show that this server made it for this interaction. Another site can make a browser
  * post, and cannot know the token. OWASP Cross-Site Request Forgery Prevention, signed double-submit pattern.
  */
 export class AntiForgery {
-  readonly #key: Buffer;
+  readonly #key: KeyObject;
 
   constructor(key: Buffer) {
-    this.#key = key;
+    this.#key = createSecretKey(key);
   }
 
   tokenFor(uid: string): string {

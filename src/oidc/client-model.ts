@@ -4,6 +4,7 @@ import type { ClientRegistry } from '#src/clients/client-registry.ts';
 import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts';
 import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
+import { Recent } from '#src/recent.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
 
@@ -29,7 +30,7 @@ const HELD_CLIENTS_MAX = 10_000;
 export class RegisteredClients {
   readonly #deps: ClientDependencies;
   readonly #registered = new WeakMap<object, Registered>();
-  readonly #held = new Map<string, { version: number; client: LibraryClient }>();
+  readonly #held = new Recent<string, { version: number; client: LibraryClient }>(HELD_CLIENTS_MAX);
 
   constructor(deps: ClientDependencies) {
     this.#deps = deps;
@@ -66,7 +67,7 @@ export class RegisteredClients {
       const client = new Clients(metadataOf(found.registered));
       addOlderSecret(client, found.registered);
       this.#registered.set(client, found.registered);
-      this.#hold(id as string, { version: found.version, client });
+      this.#held.set(id as string, { version: found.version, client });
       return client;
     };
     const { secrets } = this.#deps;
@@ -96,12 +97,6 @@ export class RegisteredClients {
     if (record === null) return null;
     const { value: client, version } = record;
     return { version, registered: { kind: 'client', client, secrets: client.secrets } };
-  }
-
-  #hold(id: string, entry: { version: number; client: LibraryClient }): void {
-    this.#held.delete(id);
-    this.#held.set(id, entry);
-    if (this.#held.size > HELD_CLIENTS_MAX) this.#held.delete(this.#held.keys().next().value as string);
   }
 }
 

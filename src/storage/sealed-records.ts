@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
+import { Recent } from '#src/recent.ts';
 import {
   type ConsumeOutcome,
   type CounterState,
@@ -29,6 +30,7 @@ export class SealedRecords implements Records {
   readonly #sealer: Sealer;
   readonly #clock: Clock;
   readonly #indexKey: KeyObject;
+  readonly #opened = new Recent<string, OpenedBody>(OPENED_BODIES_MAX);
 
   constructor(parts: { backend: Backend; sealer: Sealer; root: RootSecret; clock: Clock }) {
     this.#backend = parts.backend;
@@ -143,10 +145,53 @@ export class SealedRecords implements Records {
   }
 
   #open<T>(kind: RecordKind, { key, body, version, expiresAt, consumedAt }: BackendRecord): StoredRecord<T> {
-    const plaintext = this.#sealer.open(contextOf(kind, key), body);
-    const { id, value } = JSON.parse(plaintext.toString()) as { id: string; value: T };
-    return { id, value, version, expiresAt, consumedAt };
+    const { id, value } = OFTEN_READ.has(kind)
+      ? this.#openOnce(kind, key, body)
+      : this.#unseal(kind, key, body);
+    return { id, value: value as T, version, expiresAt, consumedAt };
   }
+
+  /** What the same bytes were opened to before, they open to again: nothing can be out of date. */
+  #openOnce(kind: RecordKind, key: Digest, body: Buffer): Opened {
+    const name = kind + key.toString('latin1');
+    const before = this.#opened.get(name);
+    if (before?.body.equals(body)) return before;
+    const opened = { body, ...deepFrozen(this.#unseal(kind, key, body)) };
+    this.#opened.set(name, opened);
+    return opened;
+  }
+
+  #unseal(kind: RecordKind, key: Digest, body: Buffer): Opened {
+    return JSON.parse(this.#sealer.open(contextOf(kind, key), body).toString()) as Opened;
+  }
+}
+
+interface Opened {
+  readonly id: string;
+  readonly value: unknown;
+}
+
+interface OpenedBody extends Opened {
+  readonly body: Buffer;
+}
+
+/** Records that many requests read and few write. Whoever gets one shares it, so it cannot be changed. */
+const OFTEN_READ: ReadonlySet<RecordKind> = new Set([
+  'account',
+  'authorization',
+  'client',
+  'resource-server',
+]);
+
+/** Some kilobytes each. */
+const OPENED_BODIES_MAX = 2048;
+
+function deepFrozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const member of Object.values(value)) deepFrozen(member);
+  }
+  return value;
 }
 
 function encode({ id, value, kind }: RecordWrite<unknown>): Buffer {

@@ -1,4 +1,5 @@
 import type { Clock } from '#src/clock.ts';
+import { Recent } from '#src/recent.ts';
 import { type ParsedJwt, parseJwt, type Verifier, verifyJwt } from '#src/signing/jws.ts';
 import {
   ACCESS_TOKEN_TYPE,
@@ -34,6 +35,7 @@ export class TokenReader {
   readonly #keys: VerifyingKeys;
   readonly #issuer: string;
   readonly #clock: Clock;
+  readonly #verified = new Recent<string, VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
 
   constructor(options: { keys: VerifyingKeys; issuer: string; clock: Clock }) {
     this.#keys = options.keys;
@@ -43,16 +45,20 @@ export class TokenReader {
 
   /** What a JWT claims to be, before any work is spent on it; `null` if it is none of ours. */
   claimedKind(jwt: string): 'access-of-person' | 'access-of-client' | 'refresh' | null {
+    const verified = this.#verified.get(jwt);
+    if (verified !== undefined) return kindOf(verified.claims);
     const parsed = parseJwt(jwt);
     if (parsed?.header.typ === REFRESH_TOKEN_TYPE) return 'refresh';
     if (parsed?.header.typ !== ACCESS_TOKEN_TYPE) return null;
-    return parsed.claims.grant_id === undefined ? 'access-of-client' : 'access-of-person';
+    return kindOf(parsed.claims);
   }
 
   read(jwt: string): TokenReading {
+    const verified = this.#verified.get(jwt);
+    if (verified !== undefined) return this.#unlessOver(verified);
     const parsed = parseJwt(jwt);
     if (parsed === null) return unreadable('malformed');
-    if (parsed.header.typ === ACCESS_TOKEN_TYPE) return this.#readAccessToken(parsed);
+    if (parsed.header.typ === ACCESS_TOKEN_TYPE) return this.#readAccessToken(jwt, parsed);
     if (parsed.header.typ === REFRESH_TOKEN_TYPE) return this.#readRefreshToken(parsed);
     return unreadable('not_ours');
   }
@@ -62,13 +68,21 @@ export class TokenReader {
     return audiencesOf(claims).includes(this.#issuer);
   }
 
-  #readAccessToken(parsed: ParsedJwt): TokenReading {
+  #readAccessToken(jwt: string, parsed: ParsedJwt): TokenReading {
     const signed = checkSignature(parsed, (kid) => this.#keys.verifier(kid));
     if (typeof signed !== 'object') return unreadable(signed);
     const claims = readAccessTokenClaims(parsed.header, parsed.claims, this.#issuer);
     if (claims === null) return unreadable('not_ours');
+    const verified = { kid: signed.kid, claims };
+    this.#verified.set(jwt, verified);
+    return this.#unlessOver(verified);
+  }
+
+  /** A signature that held once holds for good. The key that made it may be gone, and the token's time over. */
+  #unlessOver({ kid, claims }: VerifiedAccessToken): TokenReading {
+    if (this.#keys.verifier(kid) === null) return unreadable('unknown_key');
     if (this.#clock.now() >= claims.exp) return unreadable('expired');
-    return { kind: 'access', kid: signed.kid, claims };
+    return { kind: 'access', kid, claims };
   }
 
   #readRefreshToken(parsed: ParsedJwt): TokenReading {
@@ -80,6 +94,17 @@ export class TokenReader {
     return { kind: 'refresh', kid: signed.kid, reading };
   }
 }
+
+interface VerifiedAccessToken {
+  readonly kid: string;
+  readonly claims: AccessTokenClaims;
+}
+
+/** An API asks about the same token many times in its few minutes. About two kilobytes each. */
+const VERIFIED_TOKENS_MAX = 4096;
+
+const kindOf = ({ grant_id }: { grant_id?: unknown }) =>
+  grant_id === undefined ? 'access-of-client' : 'access-of-person';
 
 function checkSignature(
   jwt: ParsedJwt,

@@ -182,6 +182,17 @@ describe('reading a token', () => {
     assert.deepEqual(await Promise.all(tokens.map(reasonOf)), ['expired', 'expired']);
   });
 
+  test('does not read a token whose key was revoked since it was read before', async () => {
+    await using own = await deploy();
+    const { holder: keys, rotation } = await own.startNode({ ...POLICY, algorithms: ['ES256'] });
+    const again = new TokenReader({ keys, issuer: ISSUER, clock: own.clock });
+    const jwt = await signJwt(keys.signer('ES256'), { typ: 'at+jwt' }, accessClaims(own.clock.now()));
+    assert.equal(again.read(jwt).kind, 'access');
+    assert.equal(again.read(jwt).kind, 'access');
+    await rotation.revoke(keys.signer('ES256').kid, 'leaked');
+    assert.deepEqual(again.read(jwt), { kind: 'unreadable', reason: 'unknown_key' });
+  });
+
   test('tells what a token claims to be without believing it', async () => {
     assert.equal(reader.claimedKind(await accessToken({}, { keys: foreign })), 'access-of-person');
     assert.equal(reader.claimedKind(await accessToken({ grant_id: undefined })), 'access-of-client');
