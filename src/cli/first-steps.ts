@@ -14,7 +14,7 @@ export function firstSteps(
       document: { issuer, store },
       text: (style) =>
         `${style('good', 'Keyturn is ready:')} ${style('strong', issuer)}\n` +
-        style('faint', `See it work: npm run tour. Everything else: ${KEYTURN} help\n`),
+        `${style('faint', `See it work: npm run tour. Everything else: ${KEYTURN} help`)}\n`,
     };
   }
   const steps = {

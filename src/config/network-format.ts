@@ -2,7 +2,7 @@ import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { asList, type Format, format, quoted, type Reading, textFormat } from '#src/config/format.ts';
 
 /** Which neighbours may say in `X-Forwarded-For` whom they speak for. */
-export type TrustProxy =
+export type ProxyTrust =
   | { readonly kind: 'nobody' }
   /** That many proxies stand in front, whoever they are; nothing else may be able to reach the server. */
   | { readonly kind: 'hops'; readonly count: number }
@@ -46,9 +46,9 @@ export const storeLocation: Format<StoreLocation> = textFormat<StoreLocation>(
   (value) => value,
 );
 
-export const trustedProxies: Format<TrustProxy> = format(
+export const trustedProxies: Format<ProxyTrust> = format(
   '`off`, the number of proxies in front, or a list of their addresses and CIDR blocks',
-  readTrustProxy,
+  readProxyTrust,
   (value) => {
     if (value.kind === 'nobody') return 'off';
     return value.kind === 'hops' ? value.count : value.blocks;
@@ -84,7 +84,7 @@ function isHostName(text: string): boolean {
   return !/^\d+$/.test(labels.at(-1) ?? '');
 }
 
-function readTrustProxy(raw: string | readonly string[]): Reading<TrustProxy> {
+function readProxyTrust(raw: string | readonly string[]): Reading<ProxyTrust> {
   if (raw === 'off' || raw === 'false') return { value: { kind: 'nobody' } };
   if (raw === 'true') return { wrong: 'would let anyone choose the address that is seen' };
   if (typeof raw === 'string' && /^\d+$/.test(raw)) {

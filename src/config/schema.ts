@@ -138,7 +138,7 @@ export const settingsSchema = z.strictObject({
       'The most characters of a password; NIST SP 800-63B asks to take at least 64.',
     ),
     argon2MemoryKiB: setting(
-      wholeNumber({ min: 7168, max: 4_194_304 }),
+      wholeNumber({ min: 7168, max: 1_048_576 }),
       19_456,
       'The memory that hashing one password takes, in KiB; existing hashes are renewed at the next sign-in.',
     ),
@@ -165,12 +165,12 @@ export const settingsSchema = z.strictObject({
     signInFailuresPerAccount: setting(
       wholeNumber({ min: 1, max: 100_000 }),
       10,
-      'How many failed sign-ins one account may see in `signInWindow` before more are refused.',
+      'How many failed sign-ins one address may have at one account in `signInWindow` before more are refused; all addresses together may have ten times as many.',
     ),
     signInFailuresPerAddress: setting(
       wholeNumber({ min: 1, max: 1_000_000 }),
       100,
-      'How many failed sign-ins may come from one address in `signInWindow` before more are refused.',
+      'How many failed sign-ins one address may have in `signInWindow`, at whichever accounts, before more are refused.',
     ),
     signInWindow: setting(atMost('1d'), minutes(15), 'For how long failed sign-ins are counted together.'),
   }),

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { Middleware } from 'koa';
 import { isHeld } from '#src/http/entity-tag.ts';
+import { assertMethod } from '#src/http/method.ts';
 
 /** What the pages bring with them: served from memory, under names that change with the content. */
 export interface Assets {
@@ -69,11 +70,7 @@ export function loadAssets(directory: string): Assets {
         ctx.status = 404;
         return;
       }
-      if (ctx.method !== 'GET' && ctx.method !== 'HEAD') {
-        ctx.status = 405;
-        ctx.set('Allow', 'GET, HEAD');
-        return;
-      }
+      assertMethod(ctx, ['GET', 'HEAD']);
       ctx.status = 200;
       ctx.set('Cache-Control', found.cacheControl);
       ctx.set('ETag', found.etag);

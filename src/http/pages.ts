@@ -55,7 +55,7 @@ export interface PageLocals {
       readonly switchAction?: string | undefined;
       readonly accountName: string;
       readonly groups: readonly ScopeGroup[];
-      /** True if the client would get a refresh token. */
+      /** True if the client asks to go on after the person has signed out: `offline_access`. */
       readonly offline: boolean;
     };
   /** Posts `values` and the anti-forgery token, the latter as `field`, to `action`. */
@@ -73,11 +73,8 @@ export interface PageLocals {
     readonly status: number;
     /** The `error` of the RFC. */
     readonly code: string;
-    /** In place of the words that the pages have for this code. */
-    readonly title?: string | undefined;
     /** The `error_description`: small print, for the developer of the client. May be empty. */
     readonly message: string;
-    readonly hint?: string | undefined;
     readonly requestId: string;
   };
   /** Posts `fields` to `action`, by itself where there is JavaScript. OAuth 2.0 Form Post Response Mode. */
@@ -100,7 +97,7 @@ interface FormLocals {
 }
 
 /** `refused` says neither which of the two was wrong, nor whether there is such an account. */
-export type SignInProblem = 'refused' | 'throttled' | 'overloaded' | 'expired' | 'missing';
+export type SignInProblem = 'refused' | 'throttled' | 'overloaded' | 'missing';
 
 /** Scopes of the account, which the pages have words for, when it has no title; else those of a resource server. */
 export interface ScopeGroup {

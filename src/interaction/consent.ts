@@ -8,13 +8,11 @@ import type { Records } from '#src/records.ts';
 export interface Consent {
   /** Scopes of OpenID Connect. */
   readonly scope: readonly string[];
-  /** Single claims, asked for by the `claims` parameter. */
-  readonly claims: readonly string[];
   /** Scopes of resource servers, by their identifier. */
   readonly resources: Readonly<Record<string, readonly string[]>>;
 }
 
-const NO_CONSENT: Consent = { scope: [], claims: [], resources: {} };
+const NO_CONSENT: Consent = { scope: [], resources: {} };
 
 /** What was agreed before together with what is agreed now. */
 export function joinConsents(before: Consent, now: Consent): Consent {
@@ -24,7 +22,6 @@ export function joinConsents(before: Consent, now: Consent): Consent {
   }
   return {
     scope: union(before.scope, now.scope),
-    claims: union(before.claims, now.claims),
     resources: Object.fromEntries(resources),
   };
 }

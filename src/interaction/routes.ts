@@ -8,7 +8,7 @@ import type { PageLocals, PageName, Pages } from '#src/http/pages.ts';
 import { field, parseForm, readBody } from '#src/http/request-body.ts';
 import type { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import type { Consents } from '#src/interaction/consent.ts';
-import type { Interaction, Interactions } from '#src/interaction/interaction.ts';
+import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
 import { type SignInOutcome, type SignInPorts, signIn } from '#src/interaction/sign-in.ts';
 import { dueStep } from '#src/interaction/step.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
@@ -94,11 +94,7 @@ async function posted(ctx: Context, deps: InteractionRoutes) {
   return { interaction, form };
 }
 
-async function goOn(
-  ctx: Context,
-  deps: InteractionRoutes,
-  answer: Parameters<Interactions<Context>['answer']>[1],
-) {
+async function goOn(ctx: Context, deps: InteractionRoutes, answer: Answer) {
   const next = await deps.interactions.answer(ctx, answer);
   if (next === null) throw over();
   ctx.status = 303;

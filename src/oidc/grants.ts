@@ -19,9 +19,8 @@ export function grantLoader(deps: { consents: Consents; random: Random }) {
   };
 }
 
-function fill(grant: Grant, { scope, claims, resources }: Consent): void {
+function fill(grant: Grant, { scope, resources }: Consent): void {
   if (scope.length > 0) grant.addOIDCScope(scope.join(' '));
-  if (claims.length > 0) grant.addOIDCClaims([...claims]);
   for (const [identifier, scopes] of Object.entries(resources)) {
     if (scopes.length > 0) grant.addResourceScope(identifier, scopes.join(' '));
   }

@@ -1,6 +1,7 @@
 import { type Client, errors, type Provider } from 'oidc-provider';
 import { parseJwt, verifyJwt } from '#src/signing/jws.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
+import { ACCESS_TOKEN_TYPE } from '#src/tokens/access-token.ts';
 
 /**
  * Teaches the library to accept an ID token as a hint as long as its key is published, and not only while that key
@@ -19,7 +20,7 @@ export function teachIdTokens(
       parsed !== null &&
       verifyJwt(parsed, (kid) => keys.verifier(kid)) &&
       parsed.header.alg === client.idTokenSignedResponseAlg &&
-      parsed.header.typ !== 'at+jwt' &&
+      parsed.header.typ !== ACCESS_TOKEN_TYPE &&
       parsed.claims.iss === issuer &&
       typeof parsed.claims.sub === 'string' &&
       [parsed.claims.aud].flat().includes(client.clientId);

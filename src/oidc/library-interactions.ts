@@ -61,7 +61,7 @@ async function requestedOf(params: Record<string, unknown>, resources: ResourceR
       return [identifier, scopes.filter((scope) => offered.includes(scope))];
     }),
   );
-  return { scope: scopes.filter(isOpenIdScope), claims: [], resources: Object.fromEntries(perResource) };
+  return { scope: scopes.filter(isOpenIdScope), resources: Object.fromEntries(perResource) };
 }
 
 function resultOf(answer: Answer): InteractionResults {

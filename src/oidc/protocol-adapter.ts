@@ -1,7 +1,7 @@
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import type { RecordKind, Records, StoredRecord } from '#src/records.ts';
-import { type Authorizations, authorizationGroup } from '#src/tokens/authorization.ts';
+import { type Authorizations, authorizationGroup, sessionGroup } from '#src/tokens/authorization.ts';
 import { after, seconds } from '#src/units.ts';
 
 /** Which kind of record each of the library's models becomes. What is not named here is of kind `protocol`. */
@@ -39,13 +39,14 @@ class RecordAdapter implements Adapter {
   }
 
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
-    const { grantId, uid, userCode } = payload;
+    const { uid, userCode } = payload;
+    const group = this.#group(payload);
     const record = {
       kind: this.#kind,
       id: this.#id(id),
       value: payload,
       expiresAt: expiresIn === undefined ? null : after(this.#clock.now(), seconds(Math.ceil(expiresIn))),
-      ...(grantId === undefined ? undefined : { group: authorizationGroup(grantId) }),
+      ...(group === undefined ? undefined : { group }),
     };
     const aliases = [];
     if (uid !== undefined) aliases.push(`uid:${uid}`);
@@ -56,6 +57,8 @@ class RecordAdapter implements Adapter {
       // leading to the session as it is now.
       ({ outcome } = await this.#records.put<AdapterPayload>(record));
     }
+    // A request that began before the person signed out saves the session as it ends: it stays signed out.
+    if (outcome === 'group-ended' && this.#kind === 'session') return;
     if (outcome === 'group-ended') throw new errors.InvalidGrant('the authorization has been ended');
     if (outcome !== 'stored') throw new Error(`the store refused a ${this.#model}: ${outcome}`);
   }
@@ -84,6 +87,14 @@ class RecordAdapter implements Adapter {
 
   /** Nothing to do: what belongs to an authorization is a group of the store, and ends with the authorization. */
   async revokeByGrantId(): Promise<void> {}
+
+  /** What a record ends together with. */
+  #group({ grantId, uid }: AdapterPayload): string | undefined {
+    if (this.#kind === 'session') return uid === undefined ? undefined : sessionGroup(uid);
+    // The grant of an interaction has been opened by no code yet, and the next answer may be somebody else's.
+    if (this.#kind === 'interaction') return undefined;
+    return grantId === undefined ? undefined : authorizationGroup(grantId);
+  }
 
   /** Kinds that share `protocol` must not meet under one identifier. */
   #id(id: string): string {

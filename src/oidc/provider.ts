@@ -27,7 +27,7 @@ import type { KeyHolder } from '#src/signing/key-holder.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
 import type { StandingSources } from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
-import { epochSeconds, type Seconds } from '#src/units.ts';
+import { after, between, epochSeconds, type Seconds } from '#src/units.ts';
 
 /** Where the endpoints are. Clients learn it from the metadata. */
 export const ROUTES = {
@@ -116,13 +116,13 @@ function configurationOf(
   registered: RegisteredClients,
   resources: ResourcePolicy,
 ): Configuration {
-  const { lifetimes, pages } = deps;
+  const { pages } = deps;
   return {
     adapter: protocolAdapter(deps),
     jwks: { keys: deps.signingAlgorithms.map((alg) => new SigningSlot(alg, deps.keys)) },
     routes: ROUTES,
     cookies: cookiesOf(deps),
-    ttl: ttlOf(lifetimes),
+    ttl: ttlOf(deps),
     claims: CLAIMS,
     scopes: [...OPENID_SCOPES],
     responseTypes: ['code'],
@@ -155,7 +155,7 @@ function configurationOf(
       return { accountId: account.subject, claims: async () => ({ ...claimsOf(account) }) };
     },
     interactions: {
-      policy: interactionPolicyOf(),
+      policy: interactionPolicyOf(deps),
       url: async (_ctx, interaction) => interactionPath(interaction.uid),
     },
     renderError: (ctx, out, error) => pages.renderError(ctx, out, error),
@@ -186,7 +186,7 @@ function configurationOf(
 }
 
 /** How long the library lets things live, in seconds. */
-function ttlOf(lifetimes: ProviderLifetimes): NonNullable<Configuration['ttl']> {
+function ttlOf({ lifetimes, clock }: ProviderDependencies): NonNullable<Configuration['ttl']> {
   const accessTokenTtl = (
     _ctx: unknown,
     token: { resourceServer?: { accessTokenTTL?: number | undefined } | undefined },
@@ -199,7 +199,11 @@ function ttlOf(lifetimes: ProviderLifetimes): NonNullable<Configuration['ttl']> 
     IdToken: lifetimes.idToken,
     Interaction: lifetimes.interaction,
     RefreshToken: lifetimes.refreshIdle,
-    Session: lifetimes.session,
+    // The library asks at every use, and a use is no sign-in. Without one, a session is but the memory of a question.
+    Session: (_ctx, { loginTs }) =>
+      loginTs === undefined
+        ? Math.min(lifetimes.interaction, lifetimes.session)
+        : Math.max(1, between(clock.now(), sessionEndsAt(loginTs, lifetimes))),
   };
 }
 
@@ -219,18 +223,26 @@ function cookiesOf({ issuer, cookieKeys }: ProviderDependencies): NonNullable<Co
   };
 }
 
-/** The library's policy, and a new sign-in where the account of a session has been locked or removed meanwhile. */
-function interactionPolicyOf() {
+const sessionEndsAt = (signedInAt: number, lifetimes: ProviderLifetimes) =>
+  after(epochSeconds(signedInAt), lifetimes.session);
+
+/** The library's policy, and a new sign-in where one was too long ago, or its account has been locked or removed. */
+function interactionPolicyOf({ lifetimes, clock }: ProviderDependencies) {
   const policy = interactionPolicy.base();
-  policy
-    .get('login')
-    ?.checks.add(
-      new interactionPolicy.Check(
-        'account_unavailable',
-        'the account of this session is not available',
-        'login_required',
-        (ctx) => ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined,
-      ),
-    );
+  const { checks } = policy.get('login') ?? {};
+  checks?.add(
+    new interactionPolicy.Check(
+      'account_unavailable',
+      'the account of this session is not available',
+      'login_required',
+      (ctx) => ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined,
+    ),
+  );
+  checks?.add(
+    new interactionPolicy.Check('session_over', 'the session is over', 'login_required', (ctx) => {
+      const signedInAt = ctx.oidc.session?.authTime();
+      return signedInAt !== undefined && sessionEndsAt(signedInAt, lifetimes) <= clock.now();
+    }),
+  );
   return policy;
 }

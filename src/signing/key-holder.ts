@@ -73,11 +73,6 @@ export class KeyHolder implements AsyncDisposable {
     return this.#now().jwks;
   }
 
-  /** Reads the ring now, where the next poll is too late. Throws `StorageFault`. */
-  async refresh(): Promise<void> {
-    await this.#ports.rotation.refresh();
-  }
-
   /** Follows the ring in the background, and carries out what is due, until disposed. Keeps no process alive. */
   start(): void {
     const { ringPoll } = this.#ports.rotation.policy;

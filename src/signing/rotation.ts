@@ -136,7 +136,11 @@ export class KeyRotation {
   async rotate(alg?: JwsAlgorithm): Promise<readonly RotationOutcome[]> {
     const known = ringAlgorithms(this.policy);
     if (alg !== undefined && !known.includes(alg)) {
-      throw new Refusal('unknown_algorithm', `No key of this server signs with ${alg}.`, { alg, known });
+      throw new Refusal(
+        'unknown_algorithm',
+        `No key of this server signs with ${alg}, only with ${known.join(', ')}.`,
+        { alg, known },
+      );
     }
     const algorithms = alg === undefined ? known : [alg];
     const activeAtFirst = new Map<JwsAlgorithm, string>();

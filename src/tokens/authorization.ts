@@ -39,7 +39,7 @@ export type Presentation =
 export const authorizationGroup = (id: string) => `authorization:${id}`;
 
 /** The group in the store of what ends with a session. */
-const sessionGroup = (uid: string) => `session:${uid}`;
+export const sessionGroup = (uid: string) => `session:${uid}`;
 
 export interface AuthorizationLifetimes {
   readonly refresh: RefreshLifetimes;
@@ -114,7 +114,7 @@ export class Authorizations {
     ]);
   }
 
-  /** Ends every authorization that was to last as long as the session. */
+  /** Ends every authorization that was to last as long as the session, and the session's own record. */
   async endWithSession(uid: string): Promise<void> {
     await this.#records.endGroup(sessionGroup(uid), this.#allGoneBy());
   }

@@ -18,7 +18,7 @@ export type Standing =
 
 /** What standing depends on, each asked anew at every call, so that every node answers the same at once. */
 export interface StandingSources {
-  readonly records: Pick<Records, 'anyRevoked' | 'revoke'>;
+  readonly records: Pick<Records, 'anyRevoked'>;
   readonly authorizations: Pick<Authorizations, 'find'>;
   clientExists(clientId: string): Promise<boolean>;
   /** True if the account is active, and has not been signed out everywhere since then. */

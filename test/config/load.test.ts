@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
+import { isPayable } from '#src/accounts/password-hash.ts';
 import { SETTINGS } from '#src/config/catalogue.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { SettingsFault } from '#src/config/settings-fault.ts';
@@ -118,10 +119,31 @@ describe('sources', () => {
     assert.ok(variables.includes('KEYTURN_PASSWORDS_ARGON2_MEMORY_KIB'));
   });
 
+  test('argon2 can be run at every cost that the settings allow (RFC 9106 section 3.1)', () => {
+    const [memories = [], iterations = [], lanes = []] = ['MemoryKiB', 'Iterations', 'Parallelism'].map(
+      boundsOf,
+    );
+    for (const memoryKiB of memories) {
+      for (const times of iterations) {
+        for (const parallelism of lanes) {
+          assert.ok(isPayable({ memoryKiB, iterations: times, parallelism }), `${memoryKiB} KiB`);
+        }
+      }
+    }
+  });
+
   test('what is not given is taken from the process', () => {
     assert.equal(loadConfig({ env: {} }).keysDir, resolve('keys'));
   });
 });
+
+/** The least and the most that a setting of argon2 may be, as its reference says. */
+function boundsOf(cost: string): readonly number[] {
+  const setting = SETTINGS.find(({ name }) => name === `passwords.argon2${cost}`);
+  const bounds = setting?.about.expects.match(/\d+/g)?.map(Number) ?? [];
+  assert.equal(bounds.length, 2, cost);
+  return bounds;
+}
 
 describe('secrets', () => {
   test('a secret may come from the file, from its variable, or from the file that its _FILE variable names', () => {

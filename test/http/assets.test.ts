@@ -57,6 +57,7 @@ suite('an asset', async () => {
     const answer = await fetch(server.origin + assets.url('keyturn.css'), { method: 'POST' });
     assert.equal(answer.status, 405);
     assert.equal(answer.headers.get('allow'), 'GET, HEAD');
+    assert.deepEqual(Object.keys((await answer.json()) as object), ['error', 'error_description']);
   });
 });
 

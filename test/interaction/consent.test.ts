@@ -19,21 +19,20 @@ const identifier = fc.constantFrom(
 const resources = fc
   .array(fc.tuple(identifier, names))
   .map((entries): Consent['resources'] => Object.fromEntries(entries));
-const consent: fc.Arbitrary<Consent> = fc.record({ scope: names, claims: names, resources });
+const consent: fc.Arbitrary<Consent> = fc.record({ scope: names, resources });
 
 /** A consent without its order, which means nothing. */
-function asSets({ scope, claims, resources }: Consent) {
+function asSets({ scope, resources }: Consent) {
   const perResource = Object.entries(resources).map(
     ([identifier, scopes]) => [identifier, new Set(scopes)] as const,
   );
-  return { scope: new Set(scope), claims: new Set(claims), resources: new Map(perResource) };
+  return { scope: new Set(scope), resources: new Map(perResource) };
 }
 const assertSame = (one: Consent, other: Consent) => assert.deepEqual(asSets(one), asSets(other));
 
 function assertWithin(part: Consent, whole: Consent) {
   const [small, large] = [asSets(part), asSets(whole)];
   assert.ok(small.scope.isSubsetOf(large.scope));
-  assert.ok(small.claims.isSubsetOf(large.claims));
   for (const [identifier, scopes] of small.resources) {
     assert.ok(scopes.isSubsetOf(large.resources.get(identifier) ?? new Set()));
   }
@@ -44,8 +43,8 @@ describe('joining consents', () => {
     fc.assert(
       fc.property(consent, (one) => {
         assertSame(joinConsents(one, one), one);
-        assertSame(joinConsents(one, { scope: [], claims: [], resources: {} }), one);
-        assertSame(joinConsents({ scope: [], claims: [], resources: {} }, one), one);
+        assertSame(joinConsents(one, { scope: [], resources: {} }), one);
+        assertSame(joinConsents({ scope: [], resources: {} }, one), one);
       }),
     );
   });
@@ -67,7 +66,6 @@ describe('joining consents', () => {
         assertWithin(two, joined);
         const [union, left, right] = [asSets(joined), asSets(one), asSets(two)];
         assert.deepEqual(union.scope, left.scope.union(right.scope));
-        assert.deepEqual(union.claims, left.claims.union(right.claims));
         const none: ReadonlySet<string> = new Set();
         for (const [identifier, scopes] of union.resources) {
           const [some, more] = [left, right].map((side) => side.resources.get(identifier) ?? none);
@@ -80,19 +78,17 @@ describe('joining consents', () => {
   test('keeps each scope once, and those of one resource server from another', () => {
     const one = {
       scope: ['openid'],
-      claims: ['name'],
       resources: { 'urn:one': ['read'], 'urn:two': ['read'] },
     };
-    const two = { scope: ['openid', 'email'], claims: [], resources: { 'urn:one': ['write', 'read'] } };
+    const two = { scope: ['openid', 'email'], resources: { 'urn:one': ['write', 'read'] } };
     assert.deepEqual(joinConsents(one, two), {
       scope: ['openid', 'email'],
-      claims: ['name'],
       resources: { 'urn:one': ['read', 'write'], 'urn:two': ['read'] },
     });
   });
 });
 
-const agreedTo = (...scope: string[]): Consent => ({ scope, claims: [], resources: { 'urn:api': scope } });
+const agreedTo = (...scope: string[]): Consent => ({ scope, resources: { 'urn:api': scope } });
 
 describe('a consent', () => {
   test('is remembered for good, for one person and one client', async () => {

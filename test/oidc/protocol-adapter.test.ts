@@ -164,6 +164,15 @@ describe('the end of an authorization', () => {
     });
   }
 
+  test('leaves an interaction alone, whose grant no code has opened', async () => {
+    await using store = await openAdapters();
+    const interactions = store.adapter('Interaction');
+    await interactions.upsert('id', payload({ grantId: 'grant' }), 60);
+    await store.authorizations.end('grant');
+    assert.notEqual(await interactions.find('id'), undefined);
+    await interactions.upsert('id', payload({ grantId: 'grant' }), 60);
+  });
+
   test('refuses what would be stored under it afterwards', async () => {
     await using store = await openAdapters();
     await store.authorizations.open('grant', authorization);
@@ -224,5 +233,25 @@ describe('a session that has changed its identifier', () => {
       /alias-taken/,
     );
     assert.equal(await interactions.find('other'), undefined);
+  });
+});
+
+describe('a session that its person has signed out of', () => {
+  test('stays gone when requests that began before save it, under its identifier or a new one', async () => {
+    await using store = await openAdapters();
+    const sessions = store.adapter('Session');
+    const session = payload({ jti: 'id', uid: 'uid', accountId: 'ada' });
+    await sessions.upsert('id', session, 60);
+    await sessions.upsert('other', payload({ jti: 'other', uid: 'another', accountId: 'ada' }), 60);
+    await store.authorizations.endWithSession('uid');
+    assert.equal(await sessions.find('id'), undefined);
+    await Promise.all([
+      sessions.upsert('id', session, 60),
+      sessions.upsert('new', { ...session, jti: 'new' }, 60),
+    ]);
+    assert.equal(await sessions.find('id'), undefined);
+    assert.equal(await sessions.find('new'), undefined);
+    assert.equal(await sessions.findByUid('uid'), undefined);
+    assert.equal((await sessions.find('other'))?.accountId, 'ada');
   });
 });

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import Koa, { type Middleware } from 'koa';
 import { loadAssets } from '#src/http/assets.ts';
+import { failures } from '#src/http/failure.ts';
 import { loadLocales } from '#src/http/locale.ts';
 import { createPages, type RenderedPage } from '#src/http/pages.ts';
 import { securityHeaders } from '#src/http/security-headers.ts';
@@ -25,11 +26,12 @@ export interface TestServer extends AsyncDisposable {
   readonly origin: string;
 }
 
-/** Serves with the security headers and the assets of the real thing, on a port of its own. */
+/** Serves with the security headers, the failures and the assets of the real thing, on a port of its own. */
 export async function serve(...middleware: readonly Middleware[]): Promise<TestServer> {
   const app = new Koa();
   app.silent = true;
-  app.use(securityHeaders({ issuer: 'http://127.0.0.1' })).use(assets.middleware);
+  app.use(securityHeaders({ issuer: 'http://127.0.0.1' }));
+  app.use(failures({ pages, locales, onFault: () => {} })).use(assets.middleware);
   for (const each of middleware) app.use(each);
   const server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');

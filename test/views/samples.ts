@@ -1,3 +1,4 @@
+import { OPENID_SCOPES } from '#src/clients/scope.ts';
 import type { PageLocals, PageName } from '#src/http/pages.ts';
 
 /** What a page is shown with, by the name of what it shows. Together they use every branch of every template. */
@@ -24,7 +25,6 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
     }),
     'a throttled login': signIn({ login: 'ada', problem: 'throttled' }),
     'an overloaded server': signIn({ login: 'ada', problem: 'overloaded' }),
-    'an expired page': signIn({ problem: 'expired' }),
     'a missing login': signIn({ problem: 'missing' }),
     'a missing password': signIn({ login: 'ada', problem: 'missing' }),
     'a client without a page': signIn({ clientUri: undefined }),
@@ -37,9 +37,7 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
     'every scope there are words for': consent({
       groups: [
         {
-          scopes: ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'].map((name) => ({
-            name,
-          })),
+          scopes: OPENID_SCOPES.map((name) => ({ name })),
         },
       ],
       offline: true,
@@ -120,7 +118,6 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
     }),
     'a fault': error({ status: 500, code: 'server_error', message: 'oops! something went wrong' }),
     'nothing to say but a code': error({ message: '' }),
-    'words of its own': error({ title: 'Closed for today', hint: 'We open at nine.' }),
   },
   'post-on': {
     'to a client': {

@@ -125,7 +125,7 @@ async function unlockAccount(accounts: Accounts, named: string): Promise<Report>
 
 async function signOut(accounts: Accounts, named: string): Promise<Report> {
   const { subject } = await findAccount(accounts, named);
-  return changed('Signed out everywhere:', await accounts.signOutEverywhere(subject));
+  return changed('Ended every session and token of', await accounts.signOutEverywhere(subject));
 }
 
 async function resetPassword(

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { Person } from '#test/support/person.ts';
+import { RelyingParty } from '#test/support/relying-party.ts';
+
+describe('signing in as somebody else in the same browser', () => {
+  let keyturn: Keyturn;
+  let web: RelyingParty;
+  const ada = { login: 'ada', password: '' };
+  const bob = { login: 'bob', password: '' };
+
+  before(async () => {
+    keyturn = await startKeyturnHere();
+    ada.password = (await keyturn.addAccount('ada')).password;
+    bob.password = (await keyturn.addAccount('bob')).password;
+    web = await RelyingParty.discover(keyturn, await keyturn.addClient({ scope: 'openid' }));
+  });
+  after(() => keyturn[Symbol.asyncDispose]());
+
+  async function begin(person: Person, credentials: typeof ada) {
+    const { url, checks } = await web.request({ prompt: 'login' });
+    return { page: await person.submit(await person.visit(url), '/sign-in', credentials), checks };
+  }
+
+  test('goes on to the consent of the one who signed in last, who alone can still give one', async () => {
+    const person = new Person();
+    const first = await begin(person, ada);
+    assert.match(first.page.html, /ada/);
+    const { page, checks } = await begin(person, bob);
+    // The session of the one before ends first: the page that posts itself on does that.
+    const second = await person.submit(page, '/logout/confirm');
+    assert.match(second.html, /bob/);
+    const late = await person.submit(first.page, '/consent');
+    assert.equal(late.response.status, 400);
+    const { leftTo } = await person.submit(second, '/consent');
+    const tokens = await web.redeem(leftTo as URL, checks);
+    const { subject } = (await keyturn.services.accounts.findByLogin('bob')) ?? {};
+    assert.equal(tokens.claims()?.sub, subject);
+  });
+});

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { systemClock } from '#src/clock.ts';
+import type { StoredRecord } from '#src/records.ts';
+import { hours, minutes } from '#src/units.ts';
+import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { Person } from '#test/support/person.ts';
+import { RelyingParty } from '#test/support/relying-party.ts';
+
+interface Session {
+  readonly uid: string;
+  readonly loginTs?: number;
+}
+
+describe('how long a sign-in in the browser lasts (lifetimes.session)', () => {
+  let keyturn: Keyturn;
+  let web: RelyingParty;
+  const ada = { login: 'ada', password: '' };
+
+  before(async () => {
+    keyturn = await startKeyturnHere({
+      KEYTURN_LIFETIMES_SESSION: '12h',
+      KEYTURN_LIFETIMES_INTERACTION: '30m',
+    });
+    ada.password = (await keyturn.addAccount('ada')).password;
+    web = await RelyingParty.discover(keyturn, await keyturn.addClient({ scope: 'openid' }));
+  });
+  after(() => keyturn[Symbol.asyncDispose]());
+
+  const sessions = async () =>
+    (await keyturn.services.store.records.list<Session>('session', { limit: 100 })).records;
+
+  /** Lets the sign-in of a session have been earlier than it was. */
+  async function age({ id, value, expiresAt }: StoredRecord<Session>, by: number): Promise<number> {
+    const loginTs = (value.loginTs ?? Number.NaN) - by;
+    const aged = { kind: 'session', id, value: { ...value, loginTs }, expiresAt } as const;
+    await keyturn.services.store.records.put({ ...aged, aliases: [`uid:${value.uid}`] });
+    return loginTs;
+  }
+
+  async function askSilently(person: Person): Promise<string | null | undefined> {
+    const { url } = await web.request({ prompt: 'none' });
+    return (await person.visit(url)).leftTo?.searchParams.get('error');
+  }
+
+  test('is counted from the sign-in, however often it is used', async () => {
+    const person = new Person();
+    await web.signIn(person, ada);
+    const [session] = await sessions();
+    assert.ok(session);
+    const loginTs = await age(session, hours(11));
+    assert.equal(await askSilently(person), null);
+    const [used] = await sessions();
+    assert.equal(used?.value.uid, session.value.uid);
+    const ends = loginTs + hours(12);
+    assert.ok(Math.abs((used?.expiresAt ?? 0) - ends) <= 1, `${used?.expiresAt} is not ${ends}`);
+    await age(used as StoredRecord<Session>, hours(1));
+    assert.equal(await askSilently(person), 'login_required');
+    await web.signIn(person, ada);
+    assert.equal(await askSilently(person), null);
+  });
+
+  test('no longer than the pages, where nobody has signed in', async () => {
+    const before = new Set((await sessions()).map(({ id }) => id));
+    await (await fetch(`${keyturn.issuer}/logout`)).text();
+    const [anonymous, ...others] = (await sessions()).filter(({ id }) => !before.has(id));
+    assert.equal(others.length, 0);
+    assert.ok((anonymous?.expiresAt ?? Number.NaN) <= systemClock.now() + minutes(30));
+  });
+});
