@@ -141,7 +141,7 @@ async function createApp(
       onSignIn: (ctx, clientId, outcome) => {
         const { requestId } = ctx.state;
         const detail = 'answer' in outcome ? { outcome: outcome.outcome, subject: outcome.subject } : outcome;
-        log.info({ requestId, clientId, ...detail }, 'sign-in');
+        log.info({ requestId, clientId, address: ctx.ip, ...detail }, 'sign-in');
       },
     }).routes(),
   );

@@ -160,11 +160,15 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
 
 function resourceGroups(resources: Interaction['requested']['resources'], deps: InteractionRoutes) {
   return Promise.all(
-    Object.entries(resources).map(async ([identifier, scopes]) => ({
-      title: (await deps.resources.findByIndicator(identifier))?.name ?? identifier,
-      identifier,
-      scopes: scopes.map((name) => ({ name })),
-    })),
+    Object.entries(resources).map(async ([identifier, scopes]) => {
+      const resourceServer = await deps.resources.findByIndicator(identifier);
+      const meanings = new Map(Object.entries(resourceServer?.scopeMeanings ?? {}));
+      return {
+        title: resourceServer?.name ?? identifier,
+        identifier,
+        scopes: scopes.map((name) => ({ name, title: meanings.get(name) })),
+      };
+    }),
   );
 }
 

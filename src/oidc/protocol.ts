@@ -93,8 +93,12 @@ const REFUSALS = [
 ] as const;
 
 function listen(provider: Provider, onProblem: ProtocolOptions['onProblem']): void {
-  for (const event of REFUSALS) provider.on(event as 'grant.error', onProblem);
-  for (const event of REFUSALS) provider.on(event as 'grant.error', sayInTheWordsOfTheRfc);
+  for (const event of REFUSALS) {
+    provider.on(event as 'grant.error', (ctx, refusal) => {
+      sayInTheWordsOfTheRfc(ctx, refusal);
+      onProblem(ctx, refusal);
+    });
+  }
   provider.on('server_error', (ctx, fault) => {
     onProblem(ctx, fault);
     if (!(fault instanceof StorageFault)) return;
@@ -123,6 +127,8 @@ function sayInTheWordsOfTheRfc(ctx: KoaContextWithOIDC, refusal: Error): void {
   if (said === undefined || typeof ctx.body !== 'object') return;
   ctx.status = said.status;
   Object.assign(ctx.body as object, { error: said.error });
+  // The log tells what the client was told.
+  Object.assign(refusal, { error: said.error, statusCode: said.status });
   const tried = said.status === 401 && ctx.get('Authorization') !== '';
   if (tried) ctx.set('WWW-Authenticate', `Basic realm="${ctx.oidc.issuer}", error="${said.error}"`);
 }

@@ -28,7 +28,12 @@ export interface RefreshTokenDependencies {
   /** Throws the protocol's error if the resource that a refresh asks for cannot be had. */
   assertResource(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
   /** Told when a family ends because one of its old tokens came back. */
-  onReuse(detail: { authorizationId: string; clientId: string; generation: number }): void;
+  onReuse(detail: {
+    requestId: unknown;
+    authorizationId: string;
+    clientId: string;
+    generation: number;
+  }): void;
 }
 
 type Token = RefreshToken & LibraryModel;
@@ -125,7 +130,8 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
     const { authorizationId, generation, outcome } = presentationOf(this);
     await deps.authorizations.end(authorizationId);
     if (outcome === 'reuse' && currentRequest().oidc.route === 'token') {
-      deps.onReuse({ authorizationId, clientId: this.clientId as string, generation });
+      const { requestId } = currentRequest().state;
+      deps.onReuse({ requestId, authorizationId, clientId: this.clientId as string, generation });
     }
     this.emit('destroyed');
   };

@@ -36,6 +36,7 @@ export class ResourcePolicy {
     const client = this.#application(libraryClient);
     const resourceServer = await this.#resources.findByIndicator(identifier);
     if (resourceServer === null) throw new errors.InvalidTarget();
+    assertConcerned(client, resourceServer);
     if (!isExchange(ctx)) await this.#settleScope(ctx, client);
     const { accessToken, accessTokenMax } = this.#lifetimes;
     return {
@@ -119,6 +120,16 @@ function useDefaultScope(ctx: KoaContextWithOIDC, client: Client, named?: readon
     return named === undefined || isOffered(scope, named);
   });
   if (scopes.length > 0) params.scope = formatScope(scopes);
+}
+
+/**
+ * A token without any scope is still addressed to its audience, and some APIs ask for no more. So a client gets none for
+ * a resource server of whose scopes it is registered for none. Whoever defines no scope has no such protection.
+ * @throws errors.InvalidTarget
+ */
+function assertConcerned(client: Client, { scope }: ResourceServer): void {
+  if (scope.length > 0 && !scope.some((each) => client.scope.includes(each)))
+    throw new errors.InvalidTarget('the client is registered for no scope of this resource server');
 }
 
 /** @throws errors.InvalidScope for the first scope that the client is not registered for. */

@@ -16,6 +16,8 @@ export interface ResourceServer {
   /** What stands in `aud`; the identifier unless an administrator says otherwise. */
   readonly audience: string;
   readonly scope: readonly string[];
+  /** What a scope lets a client do, in words for the person who is asked to allow it. Not every scope need have them. */
+  readonly scopeMeanings: Readonly<Record<string, string>>;
   readonly tokenFormat: TokenFormat;
   readonly signingAlgorithm: string;
   /** `null`: the server's own setting. */
@@ -29,6 +31,7 @@ export interface ResourceServer {
 
 export const IDENTIFIER_LENGTH_MAX = 512;
 const NAME_LENGTH_MAX = 100;
+const SCOPE_MEANING_LENGTH_MAX = 200;
 /** Shorter, and a token would expire on its way. */
 const ACCESS_TOKEN_LIFETIME_MIN = 10;
 
@@ -39,15 +42,17 @@ const absoluteUri = z
   .refine((text) => URL.canParse(text), 'must be an absolute URI (RFC 8707 section 2)')
   .refine((text) => !text.includes('#'), 'must not have a fragment (RFC 8707 section 2)');
 
-const registration = z.strictObject({
-  identifier: absoluteUri,
-  name: z
+const visibleText = (lengthMax: number) =>
+  z
     .string()
     .trim()
     .min(1)
-    .max(NAME_LENGTH_MAX)
-    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'must not contain control or invisible characters')
-    .optional(),
+    .max(lengthMax)
+    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'must not contain control or invisible characters');
+
+const registration = z.strictObject({
+  identifier: absoluteUri,
+  name: visibleText(NAME_LENGTH_MAX).optional(),
   audience: z
     .string()
     .regex(/^[\x21-\x7e]+$/, 'only printable ASCII without spaces is allowed')
@@ -58,6 +63,7 @@ const registration = z.strictObject({
     .max(SCOPES_MAX)
     .transform((scopes) => [...new Set(scopes)])
     .default([]),
+  scopeMeanings: z.record(z.string(), visibleText(SCOPE_MEANING_LENGTH_MAX)).default({}),
   tokenFormat: z.enum(['jwt', 'opaque']).default('jwt'),
   signingAlgorithm: z.string().optional(),
   accessTokenLifetimeSeconds: z.int().min(ACCESS_TOKEN_LIFETIME_MIN).optional(),
@@ -90,12 +96,13 @@ export function newResourceServer(
   }
   const problems = [...contradictionsIn(parsed.data, made)];
   if (problems.length > 0) throw refuse(problems);
-  const { identifier, scope, tokenFormat, accessTokenLifetimeSeconds: lifetime } = parsed.data;
+  const { identifier, scope, scopeMeanings, tokenFormat, accessTokenLifetimeSeconds: lifetime } = parsed.data;
   return {
     identifier,
     name: parsed.data.name ?? identifier,
     audience: parsed.data.audience ?? identifier,
     scope,
+    scopeMeanings,
     tokenFormat,
     signingAlgorithm: parsed.data.signingAlgorithm ?? (made.signingAlgorithms[0] as string),
     accessTokenLifetime: lifetime === undefined ? null : seconds(lifetime),
@@ -121,6 +128,8 @@ function* contradictionsIn(
   }
   const reserved = described.scope.filter(isOpenIdScope);
   if (reserved.length > 0) yield `scope: ${reserved.join(' ')} belongs to OpenID Connect`;
+  const unknown = Object.keys(described.scopeMeanings).filter((scope) => !described.scope.includes(scope));
+  if (unknown.length > 0) yield `scopeMeanings: ${unknown.join(' ')} is no scope of it`;
   if (accessTokenLifetimeSeconds !== undefined && accessTokenLifetimeSeconds > accessTokenLifetimeMax) {
     yield `accessTokenLifetimeSeconds: at most ${accessTokenLifetimeMax} by the settings`;
   }

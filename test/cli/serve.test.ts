@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { makeKeyturnDirectory, startKeyturn } from '#test/support/running-server.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The line of the log with this message. */
 function logLine(stdout: string, msg: string): Record<string, unknown> {
@@ -69,6 +73,24 @@ describe('keyturn serve', () => {
       assert.deepEqual(await endedToo, { code: 0, signal: null });
     });
   }
+
+  test('npm start ends the server when it is ended itself', async () => {
+    await using directory = await makeKeyturnDirectory();
+    const npm = spawn('npm', ['start'], {
+      cwd: ROOT,
+      env: { ...process.env, ...directory.env },
+      stdio: 'pipe',
+    });
+    const ended = once(npm, 'close');
+    await new Promise<void>((resolve) => {
+      npm.stdout.on('data', (chunk) => String(chunk).includes('"msg":"ready"') && resolve());
+    });
+    assert.equal((await fetch(`${directory.issuer}/healthz`)).status, 200);
+    npm.kill('SIGTERM');
+    // Its output is open for as long as anyone is there to write to it.
+    await ended;
+    await assert.rejects(fetch(`${directory.issuer}/healthz`), 'the server is still there');
+  });
 
   test('says so when the port is taken, and what to do', async () => {
     await using keyturn = await startKeyturn();

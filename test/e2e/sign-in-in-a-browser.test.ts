@@ -26,7 +26,10 @@ describe('signing in, in a real browser', () => {
   before(async () => {
     keyturn = await startKeyturnHere();
     ({ password } = await keyturn.addAccount('ada'));
-    await keyturn.addResourceServer({ name: 'Library' });
+    await keyturn.addResourceServer({
+      name: 'Library',
+      scopeMeanings: { read: 'Read the books that you have borrowed' },
+    });
     // The port is another than the registered one, as it is for an application on the person's own machine.
     web = await RelyingParty.discover(
       keyturn,
@@ -106,6 +109,7 @@ describe('signing in, in a real browser', () => {
     const text = await page.locator('main').innerText();
     assert.match(text, /Reading List/);
     assert.match(text, /Library/);
+    assert.match(text, /Read the books that you have borrowed/);
     await page.getByRole('button', { name: /^allow/i }).click();
     await page.waitForURL(`${callback}**`);
     const tokens = await web.redeem(new URL(page.url()), checks);

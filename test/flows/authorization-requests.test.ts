@@ -154,6 +154,21 @@ describe('authorization requests', () => {
     }
   });
 
+  test('a client that is registered for no scope of an API gets no token that is addressed to it (RFC 8707 section 2)', async () => {
+    await assertToldClient(spa, { scope: 'openid', resource: API }, 'invalid_target');
+    const { client: service, secret } = await keyturn.addClient({
+      redirectUris: [],
+      grantTypes: ['client_credentials'],
+      scope: 'look',
+    });
+    const answer = await fetch(`${keyturn.issuer}/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${service.clientId}:${secret}`)}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', resource: API }),
+    });
+    assert.deepEqual(await refusalOf(answer), { status: 400, error: 'invalid_target' });
+  });
+
   test("a request that names no scope asks for the client's default ones, as those of MCP clients do (RFC 6749 section 3.3)", async () => {
     const { url, checks } = await mcp.request({ resource: API });
     url.searchParams.delete('scope');

@@ -43,6 +43,7 @@ describe('a registered resource server', () => {
       name: API,
       audience: API,
       scope: [],
+      scopeMeanings: {},
       tokenFormat: 'jwt',
       signingAlgorithm: 'ES256',
       accessTokenLifetime: null,

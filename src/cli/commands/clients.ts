@@ -97,7 +97,7 @@ function addCommand(clients: Command, cli: CommandLine): void {
     .option('--jwks <file>', 'its public keys, for private_key_jwt: a file with a JWK Set')
     .option('--jwks-uri <uri>', 'where it publishes its public keys, for private_key_jwt')
     .option('--no-pkce', 'let it go without PKCE where it sends a nonce; confidential clients only')
-    .option('--id-token-alg <alg>', 'how its ID tokens are signed; default: ES256')
+    .option('--id-token-alg <alg>', 'how its ID tokens are signed; default: the first of keys.algorithms')
     .addOption(new Option('--application-type <type>', 'what it is').choices(['web', 'native']))
     .option('--client-uri <uri>', 'its home page')
     .action((options: AddOptions) => cli.report(({ clients }) => addClient(clients, options)));

@@ -54,6 +54,7 @@ interface AddOptions {
   readonly name?: string;
   readonly audience?: string;
   readonly scope?: readonly string[];
+  readonly scopeMeaning?: readonly string[];
   readonly tokenFormat?: string;
   readonly signingAlgorithm?: string;
   readonly accessTokenLifetime?: string;
@@ -65,6 +66,7 @@ const OPTIONS = {
   name: '--name',
   audience: '--audience',
   scope: '--scope',
+  scopeMeanings: '--scope-meaning',
   tokenFormat: '--token-format',
   signingAlgorithm: '--signing-algorithm',
   accessTokenLifetimeSeconds: '--access-token-lifetime',
@@ -79,12 +81,15 @@ function addCommand(resources: Command, cli: CommandLine): void {
     .option('--audience <text>', 'what stands in "aud" of its tokens; default: the identifier')
     .addOption(repeatable('--scope <scopes>', 'what can be allowed there, separated by spaces'))
     .addOption(
+      repeatable('--scope-meaning <scope=words>', 'what a scope lets a client do, for the consent page'),
+    )
+    .addOption(
       new Option(
         '--token-format <format>',
         'tokens that it verifies itself, or that it must ask about; default: jwt',
       ).choices(['jwt', 'opaque']),
     )
-    .option('--signing-algorithm <alg>', 'how its tokens are signed; default: ES256')
+    .option('--signing-algorithm <alg>', 'how its tokens are signed; default: the first of keys.algorithms')
     .option(
       '--access-token-lifetime <duration>',
       'how long its tokens live, such as 5m; default: as in the settings',
@@ -113,7 +118,7 @@ async function addResource(resources: Resources, options: AddOptions): Promise<R
 }
 
 function registrationOf(options: AddOptions): object {
-  const { scope, accessTokenLifetime, ...rest } = options;
+  const { scope, scopeMeaning, accessTokenLifetime, ...rest } = options;
   const lifetime = accessTokenLifetime === undefined ? undefined : parseDuration(accessTokenLifetime);
   if (lifetime === null) {
     throw new UsageFault(
@@ -124,8 +129,23 @@ function registrationOf(options: AddOptions): object {
   return {
     ...rest,
     ...(scope === undefined ? undefined : { scope: parseScope(scope.join(' ')) }),
+    ...(scopeMeaning === undefined ? undefined : { scopeMeanings: meaningsOf(scopeMeaning) }),
     ...(lifetime === undefined ? undefined : { accessTokenLifetimeSeconds: lifetime }),
   };
+}
+
+function meaningsOf(pairs: readonly string[]): Record<string, string> {
+  const meanings = pairs.map((pair): [string, string] => {
+    const [, scope, words] = /^([^=]+)=(.+)$/s.exec(pair) ?? [];
+    if (scope === undefined || words === undefined) {
+      throw new UsageFault(
+        `--scope-meaning: "${pair}" names no scope and its meaning`,
+        "write it like 'read=Read your notes'",
+      );
+    }
+    return [scope, words];
+  });
+  return Object.fromEntries(meanings);
 }
 
 async function listResources(resources: Resources): Promise<Report> {
@@ -225,6 +245,7 @@ function documentOf(resourceServer: ResourceServer): object {
     name: resourceServer.name,
     audience: resourceServer.audience,
     scope: formatScope(resourceServer.scope),
+    scope_meanings: resourceServer.scopeMeanings,
     token_format: resourceServer.tokenFormat,
     signing_algorithm: resourceServer.signingAlgorithm,
     access_token_lifetime: resourceServer.accessTokenLifetime,

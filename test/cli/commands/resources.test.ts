@@ -28,6 +28,7 @@ describe('keyturn resources', () => {
       name: 'https://api.example.com',
       audience: 'https://api.example.com',
       scope: 'read write',
+      scope_meanings: {},
       token_format: 'jwt',
       signing_algorithm: 'ES256',
       access_token_lifetime: null,
@@ -36,6 +37,23 @@ describe('keyturn resources', () => {
     assert.deepEqual(shown, { ...described, client_id, created_at, updated_at, live_secrets });
     assert.deepEqual((await runJson(`resources show ${client_id}`)).json(), shown);
     assert.deepEqual((await runJson('resources list')).json(), [shown]);
+  });
+
+  test('add takes what each scope means to a person, and refuses words for a scope that is not there', async () => {
+    const base = [
+      'resources',
+      'add',
+      '--identifier',
+      'https://notes.example.com',
+      '--scope',
+      'read',
+      '--json',
+    ];
+    for (const wrong of ['read', '=words', 'write=Write your notes']) {
+      assert.notEqual((await keyturn.run([...base, '--scope-meaning', wrong])).code, 0, wrong);
+    }
+    const added = await keyturn.run([...base, '--scope-meaning', 'read=Read your notes']);
+    assert.deepEqual(added.json().scope_meanings, { read: 'Read your notes' });
   });
 
   test('add takes every option; several scopes may stand in one', async () => {
