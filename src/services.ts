@@ -77,7 +77,10 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     standing: {
       records,
       authorizations,
-      clientExists: async (clientId) => (await clients.find(clientId)) !== null,
+      clientStands: async (clientId, since) => {
+        const client = (await clients.find(clientId))?.value;
+        return client !== undefined && client.createdAt <= since;
+      },
       accountStands: async (subject, signedInAt) =>
         standsSince(await accounts.findBySubject(subject), signedInAt),
     },

@@ -32,9 +32,10 @@ export function clientAddressReader(trust: ProxyTrust): (peer: string, forwarded
   };
 }
 
-/** An IPv4 address that came over an IPv6 socket is written as what it is. */
-function plain(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '');
+/** An address without the port that some proxies add; one of IPv4 that came over an IPv6 socket as what it is. */
+function plain(entry: string): string {
+  const [, bracketed, withPort] = /^(?:\[([^\]]+)\](?::\d+)?|(\d+(?:\.\d+){3}):\d+)$/.exec(entry) ?? [];
+  return (bracketed ?? withPort ?? entry).replace(/^::ffff:(?=\d+\.)/i, '');
 }
 
 function membership(blocks: readonly string[]): (address: string) => boolean {

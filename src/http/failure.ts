@@ -18,6 +18,7 @@ const REFUSALS: Readonly<Record<string, { readonly status: number; readonly erro
   interaction_ended: { status: 400, error: 'session_not_found' },
   method_not_allowed: { status: 405, error: 'invalid_request' },
   not_a_form: { status: 415, error: 'invalid_request' },
+  query_too_long: { status: 414, error: 'invalid_request' },
   overloaded: { status: 503, error: 'temporarily_unavailable' },
 };
 

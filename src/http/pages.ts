@@ -197,12 +197,15 @@ function presentClient({ clientName, clientUri }: ClientLocals) {
 
 function presentGroup(group: ScopeGroup, locale: Locale) {
   const ofAccount = group.title === undefined;
+  const scopes = group.scopes
+    .filter(({ name }) => name !== OFFLINE_ACCESS)
+    .map((scope) => presentScope(scope, ofAccount, locale));
+  // A token without a scope is addressed to the resource server all the same, which the person must see.
+  const reach = { name: '', title: locale.text('consent.reach'), description: undefined };
   return {
     title: group.title ?? locale.text('consent.account'),
     identifier: group.identifier === group.title ? undefined : group.identifier,
-    scopes: group.scopes
-      .filter(({ name }) => name !== OFFLINE_ACCESS)
-      .map((scope) => presentScope(scope, ofAccount, locale)),
+    scopes: scopes.length === 0 && !ofAccount ? [reach] : scopes,
   };
 }
 

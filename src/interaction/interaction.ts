@@ -15,6 +15,8 @@ export interface Interaction {
   readonly subject: string | null;
   readonly loginHint: string | undefined;
   readonly uiLocales: string | undefined;
+  /** Where the same request begins anew, with the question of who is there. */
+  readonly asSomeoneElse: string;
   /** All that the request asks for, whether or not it was agreed to before. */
   readonly requested: Consent;
 }

@@ -60,6 +60,12 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
     return goOn(ctx, deps, { answer: 'consented' });
   });
 
+  router.post('/switch', async (ctx) => {
+    const { interaction } = await posted(ctx, deps);
+    ctx.status = 303;
+    ctx.redirect(interaction.asSomeoneElse);
+  });
+
   router.post('/cancel', async (ctx) => {
     await posted(ctx, deps);
     return goOn(ctx, deps, { answer: 'denied', description: 'the person declined' });
@@ -71,7 +77,7 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
 }
 
 /** Where the forms of the pages go. */
-const FORMS = ['/sign-in', '/consent', '/cancel'];
+const FORMS = ['/sign-in', '/consent', '/switch', '/cancel'];
 
 const over = () => new Refusal('interaction_ended', 'this step has been completed already, or has expired');
 
@@ -142,18 +148,18 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
   const { requested, subject, uid } = interaction;
   const account = subject === null ? null : await deps.accounts.findBySubject(subject);
   if (account?.state !== 'active') throw over();
-  const groups = [
-    { scopes: requested.scope.map((name) => ({ name })) },
-    ...(await resourceGroups(requested.resources, deps)),
-  ];
   show(ctx, interaction, deps, 'consent', {
     clientName: interaction.clientName,
     ...(interaction.clientUri === undefined ? undefined : { clientUri: interaction.clientUri }),
     accountName: account.displayName ?? account.username,
     action: `/interaction/${uid}/consent`,
     cancelAction: `/interaction/${uid}/cancel`,
+    switchAction: `/interaction/${uid}/switch`,
     antiForgery: deps.antiForgery.tokenFor(uid),
-    groups: groups.filter(({ scopes }) => scopes.length > 0),
+    groups: [
+      { scopes: requested.scope.map((name) => ({ name })) },
+      ...(await resourceGroups(requested.resources, deps)),
+    ],
     offline: requested.scope.includes('offline_access'),
   });
 }

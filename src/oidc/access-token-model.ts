@@ -198,7 +198,12 @@ async function ifStanding<T extends AccessToken | ClientCredentials>(
 ): Promise<T | undefined> {
   if (token === undefined) return undefined;
   const authorizationId = 'grantId' in token ? token.grantId : undefined;
-  const state = await standingOfGround(standing, { clientId: token.clientId as string, authorizationId });
+  const issuedAt = epochSeconds(token.iat);
+  const state = await standingOfGround(standing, {
+    clientId: token.clientId as string,
+    authorizationId,
+    issuedAt,
+  });
   return state.stands ? token : undefined;
 }
 

@@ -10,7 +10,7 @@ import type { Clock } from '#src/clock.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import type { Records } from '#src/records.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
-import { epochSeconds } from '#src/units.ts';
+import { after, days, epochSeconds } from '#src/units.ts';
 
 interface Dependencies {
   readonly records: Records;
@@ -65,17 +65,22 @@ function teachSessions(provider: Provider, { authorizations }: Dependencies): vo
   };
 }
 
+/** No client's secret or key lives that long, whatever its assertion says of its own lifetime. */
+const REPLAY_MEMORY_MAX = days(3650);
+
 /** Whoever presents an assertion or a proof first has used it: RFC 7523 section 3, RFC 9449 section 11.1. */
 function teachReplayDetection(provider: Provider, { records, clock }: Dependencies): void {
   const Replays = provider.ReplayDetection as unknown as {
     unique(issuer: string, id: string, expiresAt: number): Promise<boolean>;
   } & typeof ReplayDetection;
   Replays.unique = async (issuer, id, expiresAt) => {
+    const now = clock.now();
+    const remembered = Math.min(Math.max(Math.ceil(expiresAt), now + 1), after(now, REPLAY_MEMORY_MAX));
     const { outcome } = await records.put({
       kind: 'replay',
       id: JSON.stringify([issuer, id]),
       value: null,
-      expiresAt: epochSeconds(Math.max(Math.ceil(expiresAt), clock.now() + 1)),
+      expiresAt: epochSeconds(remembered),
       onlyIf: 'absent',
     });
     return outcome === 'stored';

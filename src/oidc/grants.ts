@@ -22,6 +22,7 @@ export function grantLoader(deps: { consents: Consents; random: Random }) {
 function fill(grant: Grant, { scope, resources }: Consent): void {
   if (scope.length > 0) grant.addOIDCScope(scope.join(' '));
   for (const [identifier, scopes] of Object.entries(resources)) {
-    if (scopes.length > 0) grant.addResourceScope(identifier, scopes.join(' '));
+    // Without a scope too: a token for it is something that the person has agreed to.
+    grant.addResourceScope(identifier, scopes.join(' '));
   }
 }

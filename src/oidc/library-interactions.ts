@@ -1,3 +1,4 @@
+import { type ParsedUrlQueryInput, stringify } from 'node:querystring';
 import type { Context } from 'koa';
 import {
   errors,
@@ -8,6 +9,7 @@ import {
 import { isOpenIdScope } from '#src/clients/scope.ts';
 import type { Consent } from '#src/interaction/consent.ts';
 import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
+import { ROUTES } from '#src/oidc/provider.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 
 /** The interactions of the library. The browser is known by its cookies. */
@@ -48,6 +50,7 @@ async function describe(
     subject: session?.accountId ?? null,
     loginHint: text(params.login_hint),
     uiLocales: text(params.ui_locales),
+    asSomeoneElse: `${ROUTES.authorization}?${stringify({ ...params, prompt: 'login' } as ParsedUrlQueryInput)}`,
     requested: await requestedOf(params, resources),
   };
 }

@@ -2,7 +2,7 @@ import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import type { RecordKind, Records, StoredRecord } from '#src/records.ts';
 import { type Authorizations, authorizationGroup, sessionGroup } from '#src/tokens/authorization.ts';
-import { after, seconds } from '#src/units.ts';
+import { after, type Seconds, seconds } from '#src/units.ts';
 
 /** Which kind of record each of the library's models becomes. What is not named here is of kind `protocol`. */
 const KINDS: Readonly<Record<string, RecordKind>> = {
@@ -18,6 +18,7 @@ export function protocolAdapter(deps: {
   records: Records;
   clock: Clock;
   authorizations: Authorizations;
+  lifetimes: { readonly interaction: Seconds };
 }): (model: string) => Adapter {
   return (model) => {
     if (model === 'Grant') return new GrantAdapter(deps.authorizations);
@@ -30,9 +31,21 @@ class RecordAdapter implements Adapter {
   readonly #clock: Clock;
   readonly #model: string;
   readonly #kind: RecordKind;
+  readonly #interactionLifetime: Seconds;
 
-  constructor({ records, clock, model }: { records: Records; clock: Clock; model: string }) {
+  constructor({
+    records,
+    clock,
+    model,
+    lifetimes,
+  }: {
+    records: Records;
+    clock: Clock;
+    model: string;
+    lifetimes: { interaction: Seconds };
+  }) {
     this.#records = records;
+    this.#interactionLifetime = lifetimes.interaction;
     this.#clock = clock;
     this.#model = model;
     this.#kind = KINDS[model] ?? 'protocol';
@@ -45,7 +58,7 @@ class RecordAdapter implements Adapter {
       kind: this.#kind,
       id: this.#id(id),
       value: payload,
-      expiresAt: expiresIn === undefined ? null : after(this.#clock.now(), seconds(Math.ceil(expiresIn))),
+      expiresAt: expiresIn === undefined ? null : after(this.#clock.now(), this.#kept(expiresIn)),
       ...(group === undefined ? undefined : { group }),
     };
     const aliases = [];
@@ -87,6 +100,15 @@ class RecordAdapter implements Adapter {
 
   /** Nothing to do: what belongs to an authorization is a group of the store, and ends with the authorization. */
   async revokeByGrantId(): Promise<void> {}
+
+  /**
+   * A pushed request that has been used must be known as used for as long as the interaction that it began may still
+   * come to use it again: RFC 9126 section 4. The library sees to it itself that it begins nothing after its time.
+   */
+  #kept(expiresIn: number): Seconds {
+    const longer = this.#model === 'PushedAuthorizationRequest' ? this.#interactionLifetime : 0;
+    return seconds(Math.ceil(expiresIn) + longer);
+  }
 
   /** What a record ends together with. */
   #group({ grantId, uid }: AdapterPayload): string | undefined {

@@ -34,6 +34,7 @@ export function protocol({ provider, pages, bodyMax, onProblem }: ProtocolOption
     if (method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') === '')
       return tellMethods(ctx, methods);
     if (method === 'POST' && TURNED_INTO_GET.has(path)) return redirectToGet(ctx, bodyMax);
+    if (ctx.querystring.length > QUERY_CHARS_MAX) throw new Refusal('query_too_long', QUERY_TOO_LONG);
     if (method === 'POST') await readForm(ctx, bodyMax);
     letGoWhenFinished(ctx);
     await library(ctx, next);
@@ -113,8 +114,13 @@ function listen(provider: Provider, onProblem: ProtocolOptions['onProblem']): vo
 
 const TURNED_INTO_GET: ReadonlySet<string> = new Set([ROUTES.authorization, ROUTES.end_session]);
 
-/** The longest query that a form is turned into, so that it fits into the head of a request beside the cookies. */
-const QUERY_CHARS_MAX = 16 * 1024;
+/**
+ * The longest query. Whatever anyone asks here is kept until it is answered, so it is not to be a way to fill the
+ * store; a longer request can be pushed by a client that authenticates (RFC 9126).
+ */
+const QUERY_CHARS_MAX = 8 * 1024;
+
+const QUERY_TOO_LONG = `the query is longer than ${QUERY_CHARS_MAX} characters`;
 
 /** Refusals for which RFC 6749 section 5.2 has a code of its own, by what the library says of them. */
 const CODES_OF_THE_RFC: ReadonlyMap<unknown, { readonly status: number; readonly error: string }> = new Map([

@@ -226,7 +226,10 @@ function cookiesOf({ issuer, cookieKeys }: ProviderDependencies): NonNullable<Co
 const sessionEndsAt = (signedInAt: number, lifetimes: ProviderLifetimes) =>
   after(epochSeconds(signedInAt), lifetimes.session);
 
-/** The library's policy, and a new sign-in where one was too long ago, or its account has been locked or removed. */
+/**
+ * The library's policy; a new sign-in where one was too long ago, or its account has been locked or removed; and a
+ * question for every resource server that the person has not been asked about, scopes or none.
+ */
 function interactionPolicyOf({ lifetimes, clock }: ProviderDependencies) {
   const policy = interactionPolicy.base();
   const { checks } = policy.get('login') ?? {};
@@ -243,6 +246,19 @@ function interactionPolicyOf({ lifetimes, clock }: ProviderDependencies) {
       const signedInAt = ctx.oidc.session?.authTime();
       return signedInAt !== undefined && sessionEndsAt(signedInAt, lifetimes) <= clock.now();
     }),
+  );
+  policy.get('consent')?.checks.add(
+    new interactionPolicy.Check(
+      'resource_not_agreed',
+      'a resource server is asked for that was not agreed to',
+      'consent_required',
+      ({ oidc }) => {
+        const agreed = (oidc.grant as { resources?: object } | undefined)?.resources ?? {};
+        return Object.keys(oidc.resourceServers ?? {}).some(
+          (identifier) => !Object.hasOwn(agreed, identifier),
+        );
+      },
+    ),
   );
   return policy;
 }

@@ -22,7 +22,7 @@ export interface RefreshTokenDependencies {
   readonly authorizations: Authorizations;
   readonly reader: TokenReader;
   readonly lifetimes: RefreshLifetimes;
-  readonly standing: Pick<StandingSources, 'accountStands'>;
+  readonly standing: Pick<StandingSources, 'accountStands' | 'clientStands'>;
   /** The key that signed refresh tokens at that time; the same for everyone who asks. */
   refreshKeyAt(time: EpochSeconds): Signer;
   /** Throws the protocol's error if the resource that a refresh asks for cannot be had. */
@@ -81,6 +81,7 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
     const { authorization, family, outcome } = presented;
     const { subject, signedInAt } = authorization;
     if (!(await deps.standing.accountStands(subject, signedInAt))) return undefined;
+    if (!(await deps.standing.clientStands(authorization.clientId, issuedAt))) return undefined;
     const token = new RefreshTokens({
       ...family.says,
       accountId: subject,

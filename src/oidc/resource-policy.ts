@@ -36,7 +36,7 @@ export class ResourcePolicy {
     const client = this.#application(libraryClient);
     const resourceServer = await this.#resources.findByIndicator(identifier);
     if (resourceServer === null) throw new errors.InvalidTarget();
-    assertConcerned(client, resourceServer);
+    if (ctx.oidc.params?.grant_type === 'client_credentials') assertConcerned(client, resourceServer);
     if (!isExchange(ctx)) await this.#settleScope(ctx, client);
     const { accessToken, accessTokenMax } = this.#lifetimes;
     return {
@@ -123,8 +123,9 @@ function useDefaultScope(ctx: KoaContextWithOIDC, client: Client, named?: readon
 }
 
 /**
- * A token without any scope is still addressed to its audience, and some APIs ask for no more. So a client gets none for
- * a resource server of whose scopes it is registered for none. Whoever defines no scope has no such protection.
+ * A token without any scope is still addressed to its audience, and some APIs ask for no more. A person is asked about
+ * each resource server; a client that acts for itself must be registered for at least one of its scopes. Whoever
+ * defines no scope has no such protection.
  * @throws errors.InvalidTarget
  */
 function assertConcerned(client: Client, { scope }: ResourceServer): void {

@@ -20,7 +20,8 @@ export type Standing =
 export interface StandingSources {
   readonly records: Pick<Records, 'anyRevoked'>;
   readonly authorizations: Pick<Authorizations, 'find'>;
-  clientExists(clientId: string): Promise<boolean>;
+  /** True if the client is there, and was registered before then: another under the same identifier is another client. */
+  clientStands(clientId: string, since: EpochSeconds): Promise<boolean>;
   /** True if the account is active, and has not been signed out everywhere since then. */
   accountStands(subject: string, signedInAt: EpochSeconds): Promise<boolean>;
 }
@@ -40,7 +41,7 @@ export async function standingOf(
   const { jti, client_id: clientId, grant_id: authorizationId } = claims;
   const [revoked, ground] = await Promise.all([
     sources.records.anyRevoked([tokenEntry(jti), keyRevocationEntry(kid)]),
-    standingOfGround(sources, { clientId, authorizationId }),
+    standingOfGround(sources, { clientId, authorizationId, issuedAt: claims.iat }),
   ]);
   if (!revoked) return ground;
   const keyRevoked = await sources.records.anyRevoked([keyRevocationEntry(kid)]);
@@ -52,14 +53,18 @@ export async function standingOf(
  * not ended, nor has the person's sign-in.
  */
 export async function standingOfGround(
-  sources: Pick<StandingSources, 'authorizations' | 'clientExists' | 'accountStands'>,
-  { clientId, authorizationId }: { clientId: string; authorizationId: string | undefined },
+  sources: Pick<StandingSources, 'authorizations' | 'clientStands' | 'accountStands'>,
+  {
+    clientId,
+    authorizationId,
+    issuedAt,
+  }: { clientId: string; authorizationId: string | undefined; issuedAt: EpochSeconds },
 ): Promise<Standing> {
-  const [clientExists, authorization] = await Promise.all([
-    sources.clientExists(clientId),
+  const [clientStands, authorization] = await Promise.all([
+    sources.clientStands(clientId, issuedAt),
     authorizationId === undefined ? null : sources.authorizations.find(authorizationId),
   ]);
-  if (!clientExists) return fallen('client_removed');
+  if (!clientStands) return fallen('client_removed');
   if (authorizationId === undefined) return { stands: true, authorization: null };
   if (authorization === null || authorization.clientId !== clientId) return fallen('authorization_ended');
   const { subject, signedInAt } = authorization;

@@ -38,4 +38,17 @@ describe('signing in as somebody else in the same browser', () => {
     const { subject } = (await keyturn.services.accounts.findByLogin('bob')) ?? {};
     assert.equal(tokens.claims()?.sub, subject);
   });
+
+  test('is offered where consent is asked for, and begins the same request anew', async () => {
+    const person = new Person();
+    const { url, checks } = await web.request({ prompt: 'consent' });
+    const consent = await person.submit(await person.visit(url), '/sign-in', ada);
+    const signIn = await person.submit(consent, '/switch');
+    let page = await person.submit(signIn, '/sign-in', bob);
+    if (page.html.includes('/logout/confirm')) page = await person.submit(page, '/logout/confirm');
+    const { leftTo } = page.leftTo === null ? await person.submit(page, '/consent') : page;
+    const tokens = await web.redeem(leftTo as URL, checks);
+    const { subject } = (await keyturn.services.accounts.findByLogin('bob')) ?? {};
+    assert.equal(tokens.claims()?.sub, subject);
+  });
 });

@@ -154,8 +154,21 @@ describe('authorization requests', () => {
     }
   });
 
-  test('a client that is registered for no scope of an API gets no token that is addressed to it (RFC 8707 section 2)', async () => {
-    await assertToldClient(spa, { scope: 'openid', resource: API }, 'invalid_target');
+  test('a person is asked about an API of which no scope is wanted, and once (RFC 8707 section 2)', async () => {
+    const person = new Person();
+    await spa.signIn(person, ada, { scope: 'openid' });
+    const silent = await spa.request({ scope: 'openid', resource: API, prompt: 'none' });
+    assert.equal((await person.visit(silent.url)).leftTo?.searchParams.get('error'), 'consent_required');
+    const { url } = await spa.request({ scope: 'openid', resource: API });
+    const page = await person.visit(url);
+    assert.match(page.html, /api\.example\.com/);
+    assert.match(page.html, /on your behalf/);
+    assert.ok((await person.submit(page, '/consent')).leftTo?.searchParams.has('code'));
+    const again = await spa.request({ scope: 'openid', resource: API, prompt: 'none' });
+    assert.ok((await person.visit(again.url)).leftTo?.searchParams.has('code'));
+  });
+
+  test('a client that acts for itself and is registered for no scope of an API gets no token for it (RFC 8707 section 2)', async () => {
     const { client: service, secret } = await keyturn.addClient({
       redirectUris: [],
       grantTypes: ['client_credentials'],

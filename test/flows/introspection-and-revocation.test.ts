@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, mock, test } from 'node:test';
 import { decodeJwt, exportJWK, generateKeyPair } from 'jose';
 import * as oauth from 'openid-client';
 import type { ClientRegistration } from '#src/clients/client.ts';
@@ -260,6 +260,35 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
       await keyturn.services.clients.retireOldSecret(clientId);
       await tokenWith(rolled);
       await assert.rejects(tokenWith(added.secret), { status: 401 });
+    }
+  });
+
+  test('a client that is registered anew under the identifier of a removed one is another client, without its tokens', async () => {
+    const registration = {
+      grantTypes: ['authorization_code', 'refresh_token'],
+      scope: 'openid',
+      clientId: 'app',
+    } as const;
+    const before = await RelyingParty.discover(
+      keyturn,
+      await keyturn.addClient({ ...registration, grantTypes: [...registration.grantTypes] }),
+    );
+    const tokens = await before.signIn(new Person(), ada, { scope: 'openid' });
+    await keyturn.services.clients.remove('app');
+    // Time goes by in whole seconds here.
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 1000 });
+    try {
+      const anew = await RelyingParty.discover(
+        keyturn,
+        await keyturn.addClient({ ...registration, grantTypes: [...registration.grantTypes] }),
+      );
+      for (const token of [tokens.access_token, tokens.refresh_token ?? ''])
+        assert.equal((await anew.introspect(token)).active, false);
+      await assert.rejects(anew.refresh(tokens.refresh_token ?? ''), { error: 'invalid_grant' });
+      const own = await anew.signIn(new Person(), ada, { scope: 'openid' });
+      assert.equal((await anew.introspect(own.access_token)).active, true);
+    } finally {
+      mock.timers.reset();
     }
   });
 

@@ -54,6 +54,20 @@ describe('pushed authorization requests (RFC 9126)', () => {
     assert.ok(tokens.access_token);
   });
 
+  test('two interactions that it began yield one code, however late the second ends (RFC 9126 section 4)', async () => {
+    const { url, checks } = await pushed();
+    const [early, late] = [new Person(), new Person()];
+    const [first, second] = [await early.visit(url), await late.visit(url)];
+    const finish = async (person: Person, page: typeof first) => {
+      const consent = await person.submit(page, '/sign-in', ada);
+      return consent.leftTo ?? (await person.submit(consent, '/consent')).leftTo;
+    };
+    await web.redeem((await finish(early, first)) as URL, checks);
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 120_000 });
+    const callback = await finish(late, second).catch(() => null);
+    assert.equal(callback?.searchParams.has('code') ?? false, false);
+  });
+
   test('the address is good for one sign-in (RFC 9126 section 4)', async () => {
     const { url } = await pushed();
     await new Person().authorize(url, ada);

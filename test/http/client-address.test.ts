@@ -43,19 +43,17 @@ suite('the address of the client', () => {
 
   test('ends before anything that is no address', () => {
     const read = clientAddressReader({ kind: 'addresses', blocks: ['10.0.0.0/8'] });
-    for (const nonsense of [
-      'unknown',
-      '_hidden',
-      '203.0.113.7:4711',
-      '[2001:db8::1]',
-      '',
-      ',,,',
-      'x'.repeat(30_000),
-      '10.0.0.300',
-    ]) {
+    for (const nonsense of ['unknown', '_hidden', '', ',,,', 'x'.repeat(30_000), '10.0.0.300']) {
       assert.equal(read(PROXY, nonsense), PROXY);
       assert.equal(read(PROXY, `${nonsense}, ${CLIENT}`), CLIENT);
     }
+  });
+
+  test('is read without the port that some proxies add', () => {
+    const read = clientAddressReader({ kind: 'hops', count: 1 });
+    assert.equal(read('10.0.0.1', '203.0.113.7:51123'), '203.0.113.7');
+    assert.equal(read('10.0.0.1', '[2001:db8::7]:51123'), '2001:db8::7');
+    assert.equal(read('10.0.0.1', '[2001:db8::7]'), '2001:db8::7');
   });
 
   test('is an address or the peer as it is, for every header that there can be', () => {

@@ -79,7 +79,7 @@ export async function openProvider(): Promise<OpenProvider> {
     standing: {
       records,
       authorizations,
-      clientExists: async (clientId) => (await clients.find(clientId)) !== null,
+      clientStands: async (clientId) => (await clients.find(clientId)) !== null,
       accountStands: async () => false,
     },
     consents: new Consents(records),

@@ -15,7 +15,12 @@ async function openAdapters() {
     clock,
     lifetimes: { refresh, longestToken: minutes(60) },
   });
-  const adapter = protocolAdapter({ records, clock, authorizations });
+  const adapter = protocolAdapter({
+    records,
+    clock,
+    authorizations,
+    lifetimes: { interaction: minutes(30) },
+  });
   return { adapter, authorizations, clock, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }
 
@@ -50,7 +55,7 @@ const MODELS = [
 describe('a stored model of the library', () => {
   test('comes back as it was until its last second, and never after', async () => {
     await using store = await openAdapters();
-    for (const model of MODELS) {
+    for (const model of MODELS.filter((each) => each !== 'PushedAuthorizationRequest')) {
       const adapter = store.adapter(model);
       await adapter.upsert('id', payload(), 60);
       store.clock.move(seconds(59));
@@ -58,6 +63,17 @@ describe('a stored model of the library', () => {
       store.clock.move(seconds(1));
       assert.equal(await adapter.find('id'), undefined, model);
     }
+  });
+
+  test('is known as used for as long as an interaction may still use it, if it was pushed (RFC 9126 section 4)', async () => {
+    await using store = await openAdapters();
+    const adapter = store.adapter('PushedAuthorizationRequest');
+    await adapter.upsert('id', payload(), 60);
+    await adapter.consume('id');
+    store.clock.move(seconds(60 + minutes(30) - 1));
+    await assert.rejects(adapter.consume('id'), { error: 'invalid_grant' });
+    store.clock.move(seconds(1));
+    assert.equal(await adapter.find('id'), undefined);
   });
 
   test('without a lifetime stays until it is destroyed', async () => {

@@ -32,7 +32,7 @@ async function openStanding() {
   const sources: StandingSources = {
     records,
     authorizations,
-    clientExists: async (clientId) => clients.has(clientId),
+    clientStands: async (clientId) => clients.has(clientId),
     accountStands: async (subject) => active.has(subject),
   };
   const exp = after(clock.now(), minutes(5));

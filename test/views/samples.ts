@@ -63,6 +63,9 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
       offline: true,
       switchAction: '/interaction/abc/switch',
     }),
+    'a resource server without a scope': consent({
+      groups: [{ title: 'Invoices', identifier: 'https://invoices.example.com/api', scopes: [] }],
+    }),
     'a very long name': consent({
       clientName: 'W'.repeat(200),
       accountName: `${'a'.repeat(120)}@example.com`,

@@ -7,6 +7,7 @@ import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
 import type { RefreshTokenReading } from '#src/tokens/refresh-token.ts';
 import { type FallenReason, standingOf, standingOfGround } from '#src/tokens/standing.ts';
 import { TokenReader, type UnreadableReason } from '#src/tokens/token-reader.ts';
+import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 
 /** What was found out about a token. */
 export interface Finding {
@@ -89,7 +90,7 @@ async function accessOutcome(
 }
 
 async function refreshOutcome(
-  { authorizationId, generation }: RefreshTokenReading,
+  { authorizationId, generation, issuedAt }: RefreshTokenReading,
   services: Services,
 ): Promise<Outcome> {
   const presented = await services.authorizations.present(authorizationId, generation);
@@ -98,7 +99,7 @@ async function refreshOutcome(
   const { clientId, subject } = authorization;
   const reason = { current: null, retry: 'superseded', reuse: 'reused' } as const;
   return {
-    reason: reason[outcome] ?? (await groundProblem({ clientId, authorizationId }, services)),
+    reason: reason[outcome] ?? (await groundProblem({ clientId, authorizationId, issuedAt }, services)),
     clientId,
     subject,
     authorizationId,
@@ -111,6 +112,7 @@ const opaqueToken = z.looseObject({
   clientId: z.string(),
   accountId: z.string().optional(),
   grantId: z.string().optional(),
+  iat: z.int(),
 });
 
 async function findOpaque(token: string, services: Services): Promise<Finding> {
@@ -123,18 +125,17 @@ async function findOpaque(token: string, services: Services): Promise<Finding> {
   // The identifier is the token itself, which whoever reads the answer over a shoulder must not get.
   const { jti: _, ...claims } = opaqueToken.parse(record.value);
   const { clientId, accountId: subject = null, grantId: authorizationId = null } = claims;
-  const reason = await groundProblem({ clientId, authorizationId }, services);
+  const issuedAt = epochSeconds(claims.iat);
+  const reason = await groundProblem({ clientId, authorizationId, issuedAt }, services);
   return { ...opaque, claims, reason, clientId, subject, authorizationId, family: null };
 }
 
 /** What is wrong with what a token rests on, if anything. */
 async function groundProblem(
-  { clientId, authorizationId }: { clientId: string; authorizationId: string | null },
+  token: { clientId: string; authorizationId: string | null; issuedAt: EpochSeconds },
   { standing }: Services,
 ): Promise<InactiveReason | null> {
-  const ground = await standingOfGround(standing, {
-    clientId,
-    authorizationId: authorizationId ?? undefined,
-  });
+  const authorizationId = token.authorizationId ?? undefined;
+  const ground = await standingOfGround(standing, { ...token, authorizationId });
   return ground.stands ? null : ground.reason;
 }
