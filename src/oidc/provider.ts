@@ -207,7 +207,11 @@ function ttlOf({ lifetimes, clock }: ProviderDependencies): NonNullable<Configur
   };
 }
 
-/** Cookies that no page can read and no other site can send along; under https also none that another host can set. */
+/**
+ * Cookies that no page can read and no other site can send along. Under https no other host can set the one of the
+ * session; those of one interaction are bound to its path, which `__Host-` does not allow, and a host of the same
+ * registrable domain could set them.
+ */
 function cookiesOf({ issuer, cookieKeys }: ProviderDependencies): NonNullable<Configuration['cookies']> {
   const secure = issuer.startsWith('https:');
   const options = { httpOnly: true, sameSite: 'lax', signed: true, secure } as const;
