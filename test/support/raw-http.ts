@@ -27,6 +27,27 @@ export async function exchange(
   return responsesIn(Buffer.concat(received).toString('latin1'));
 }
 
+/**
+ * Sends one request many times at once, each on a connection of its own: the last byte of all of them goes out in one
+ * turn, when the server has everything else, so that none has an answer before the others are being served.
+ */
+export async function allAtOnce(origin: string, request: string, times: number): Promise<RawResponse[]> {
+  const { hostname, port } = new URL(origin);
+  const bytes = Buffer.from(request, 'latin1');
+  const sockets = Array.from({ length: times }, () =>
+    connect({ host: hostname, port: Number(port), family: 4 }),
+  );
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  const received = sockets.map(async (socket) =>
+    Buffer.concat(await Array.fromAsync(socket)).toString('latin1'),
+  );
+  await Promise.all(
+    sockets.map((socket) => new Promise((sent) => socket.write(bytes.subarray(0, -1), sent))),
+  );
+  for (const socket of sockets) socket.write(bytes.subarray(-1));
+  return (await Promise.all(received)).flatMap(responsesIn);
+}
+
 /** A request in the words of HTTP/1.1, which asks to close the connection unless its headers say otherwise. */
 export function rawRequest(line: string, headers: Readonly<Record<string, string>> = {}, body = ''): string {
   const all = {
