@@ -7,10 +7,10 @@ import { facts, moment, table } from '#src/cli/layout.ts';
 import { inOptionWords } from '#src/cli/option-words.ts';
 import { repeatable, YES } from '#src/cli/options.ts';
 import type { Report } from '#src/cli/report.ts';
+import { retiredSecret, rolledSecret, secretDocument } from '#src/cli/rolled-secret.ts';
 import { CLIENT_AUTHENTICATION_METHODS, type Client, GRANT_TYPES } from '#src/clients/client.ts';
 import { formatScope } from '#src/clients/scope.ts';
 import { Refusal } from '#src/fault.ts';
-import type { Secret } from '#src/secret.ts';
 import type { Services } from '#src/services.ts';
 
 /** `keyturn clients …`: the applications that may ask for tokens. */
@@ -203,28 +203,13 @@ async function rollSecret(
 ): Promise<Report> {
   if (retireOld === true) {
     const client = await clients.retireOldSecret(clientId);
-    return {
-      document: documentOf(client),
-      text: (style) =>
-        `${style('good', 'Done.')} Only the newest secret of ${style('strong', client.name)} is valid now.`,
-    };
+    return retiredSecret({ name: client.name, document: documentOf(client) });
   }
   const { client, secret } = await clients.rollSecret(clientId);
-  return {
-    document: { ...documentOf(client), ...secretDocument(secret) },
-    text: (style) =>
-      [
-        `${style('good', 'Made')} a new secret for the client ${style('strong', client.name)}.`,
-        '',
-        facts({ client_id: client.clientId, client_secret: secret.reveal() }, style),
-        '',
-        style(
-          'notable',
-          'It is shown this once. The secret before it stays valid: end it with --retire-old when',
-        ),
-        style('notable', 'the new one is in use everywhere.'),
-      ].join('\n'),
-  };
+  return rolledSecret(
+    { what: 'the client', name: client.name, clientId, document: documentOf(client) },
+    secret,
+  );
 }
 
 async function findClient(clients: Services['clients'], clientId: string): Promise<Client> {
@@ -257,11 +242,6 @@ function documentOf(client: Client): object {
     live_secrets: client.secrets.map(({ id, createdAt }) => ({ id, created_at: createdAt })),
     updated_at: client.updatedAt,
   };
-}
-
-/** RFC 7591 section 3.2.1; 0 says that it does not expire. */
-function secretDocument(secret: Secret | null): object {
-  return secret === null ? {} : { client_secret: secret.reveal(), client_secret_expires_at: 0 };
 }
 
 function restOf(client: Client) {

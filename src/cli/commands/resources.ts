@@ -6,11 +6,11 @@ import { facts, moment, table } from '#src/cli/layout.ts';
 import { inOptionWords } from '#src/cli/option-words.ts';
 import { repeatable, YES } from '#src/cli/options.ts';
 import type { Report } from '#src/cli/report.ts';
+import { retiredSecret, rolledSecret, secretDocument } from '#src/cli/rolled-secret.ts';
 import { formatScope, parseScope } from '#src/clients/scope.ts';
 import { formatDuration, parseDuration } from '#src/config/duration.ts';
 import { Refusal } from '#src/fault.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
-import type { Secret } from '#src/secret.ts';
 import type { Services } from '#src/services.ts';
 
 type Resources = Services['resources'];
@@ -205,29 +205,14 @@ async function rollSecret(
 ): Promise<Report> {
   const { identifier, name } = await findResource(resources, named);
   if (retireOld === true) {
-    const resourceServer = await resources.retireOldSecret(identifier);
-    return {
-      document: documentOf(resourceServer),
-      text: (style) =>
-        `${style('good', 'Done.')} Only the newest secret of ${style('strong', name)} is valid now.`,
-    };
+    return retiredSecret({ name, document: documentOf(await resources.retireOldSecret(identifier)) });
   }
   const { resourceServer, secret } = await resources.rollSecret(identifier);
-  return {
-    document: { ...documentOf(resourceServer), ...secretDocument(secret) },
-    text: (style) =>
-      [
-        `${style('good', 'Made')} a new secret for the resource server ${style('strong', name)}.`,
-        '',
-        facts({ client_id: resourceServer.clientId, client_secret: secret.reveal() }, style),
-        '',
-        style(
-          'notable',
-          'It is shown this once. The secret before it stays valid: end it with --retire-old when',
-        ),
-        style('notable', 'the new one is in use everywhere.'),
-      ].join('\n'),
-  };
+  const { clientId } = resourceServer;
+  return rolledSecret(
+    { what: 'the resource server', name, clientId, document: documentOf(resourceServer) },
+    secret,
+  );
 }
 
 /** By its identifier, with or without the empty path, or by the client identifier that it authenticates under. */
@@ -254,10 +239,6 @@ function documentOf(resourceServer: ResourceServer): object {
     created_at: resourceServer.createdAt,
     updated_at: resourceServer.updatedAt,
   };
-}
-
-function secretDocument(secret: Secret): object {
-  return { client_secret: secret.reveal(), client_secret_expires_at: 0 };
 }
 
 function factsOf(resourceServer: ResourceServer) {
