@@ -1,5 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
+import { type ClientMetadata, clientMetadata, webUri } from '#src/clients/client-metadata.ts';
 import type { ClientSecret } from '#src/clients/client-secret.ts';
 import {
   isLoopbackHttpsUri,
@@ -46,6 +47,8 @@ export interface Client {
   readonly clientUri: string | null;
   readonly jwksUri: string | null;
   readonly jwks: { readonly keys: readonly Record<string, unknown>[] } | null;
+  /** What it has registered beyond that. */
+  readonly metadata: ClientMetadata;
   readonly secrets: readonly ClientSecret[];
   readonly createdAt: EpochSeconds;
   readonly updatedAt: EpochSeconds;
@@ -79,11 +82,6 @@ export function newClientId(random: Random): string {
 
 export const CLIENT_NAME_LENGTH_MAX = 100;
 const JWKS_KEYS_MAX = 20;
-
-const webUri = z
-  .url({ protocol: /^https?$/, error: 'must be an absolute http or https URI' })
-  .max(2048)
-  .refine((uri) => !uri.includes('#'), 'must not have a fragment');
 
 const visibleText = z
   .string()
@@ -154,6 +152,7 @@ const registration = z.strictObject({
     .object({ keys: z.array(publicJwk).min(1).max(JWKS_KEYS_MAX) })
     .nullable()
     .default(null),
+  metadata: clientMetadata.default({}),
 });
 
 export type ClientRegistration = z.input<typeof registration>;

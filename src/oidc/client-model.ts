@@ -117,11 +117,12 @@ function metadataOf(registered: Registered): AllClientMetadata {
   const openidScope = formatScope(client.scope.filter(isOpenIdScope));
   const codeFlow = client.grantTypes.includes('authorization_code');
   return {
+    response_types: codeFlow ? ['code'] : [],
+    ...(client.metadata as Partial<AllClientMetadata>),
     client_id: client.clientId,
     client_name: client.name,
     application_type: client.applicationType,
     grant_types: [...client.grantTypes],
-    response_types: codeFlow ? ['code'] : [],
     redirect_uris: client.redirectUris,
     post_logout_redirect_uris: client.postLogoutRedirectUris,
     token_endpoint_auth_method: client.authenticationMethod,

@@ -9,7 +9,7 @@ import {
 import { isOpenIdScope } from '#src/clients/scope.ts';
 import type { Consent } from '#src/interaction/consent.ts';
 import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
-import { ROUTES } from '#src/oidc/provider.ts';
+import { ROUTES } from '#src/oidc/endpoints.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 
 /** The interactions of the library. The browser is known by its cookies. */

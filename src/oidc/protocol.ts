@@ -6,8 +6,8 @@ import { isPrivateUseUri } from '#src/clients/redirect-uri.ts';
 import { Refusal, StorageFault } from '#src/fault.ts';
 import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
+import { methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
-import { ROUTES } from '#src/oidc/provider.ts';
 import { replayed } from '#src/oidc/replayed-request.ts';
 import { carried } from '#src/oidc/token-value.ts';
 
@@ -28,7 +28,7 @@ export function protocol({ provider, pages, bodyMax, onProblem }: ProtocolOption
   const library = compose(provider.middleware as Middleware[]);
   return async (ctx, next) => {
     const { path, method } = ctx;
-    const methods = RESUMED.test(path) ? ['GET', 'HEAD'] : METHODS.get(path);
+    const methods = methodsOf(path);
     if (methods === undefined) return next();
     assertMethod(ctx, methods);
     if (method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') === '')
@@ -56,25 +56,6 @@ function letGoWhenFinished(ctx: Context): void {
   Object.defineProperty(ctx, 'oidc', { value: undefined, configurable: true });
   ctx.res.once('finish', () => Reflect.deleteProperty(ctx, 'oidc'));
 }
-
-/**
- * The endpoints and what they take. The library would know them under other spellings too, with capital letters or a
- * slash at the end; compared exactly, none of them goes past what stands in front of it.
- */
-const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
-  [ROUTES.authorization, ['GET', 'HEAD', 'POST']],
-  [ROUTES.end_session, ['GET', 'HEAD', 'POST']],
-  [`${ROUTES.end_session}/confirm`, ['POST']],
-  [`${ROUTES.end_session}/success`, ['GET', 'HEAD']],
-  [ROUTES.introspection, ['POST', 'OPTIONS']],
-  [ROUTES.pushed_authorization_request, ['POST', 'OPTIONS']],
-  [ROUTES.revocation, ['POST', 'OPTIONS']],
-  [ROUTES.token, ['POST', 'OPTIONS']],
-  [ROUTES.userinfo, ['GET', 'HEAD', 'POST', 'OPTIONS']],
-]);
-
-/** Where an authorization request goes on after an interaction. */
-const RESUMED = new RegExp(`^${ROUTES.authorization}/[^/]+$`);
 
 /** RFC 9110 section 9.3.7; what a browser asks before a call of another origin is the library's to answer. */
 function tellMethods(ctx: Context, methods: readonly string[]): void {

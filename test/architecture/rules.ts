@@ -142,6 +142,7 @@ export const LIBRARY_HOMES: readonly Home[] = [
     files: [
       'src/{config,http,cli}/**',
       'src/clients/client.ts',
+      'src/clients/client-metadata.ts',
       'src/resources/resource-server.ts',
       ...ROUTES,
     ],

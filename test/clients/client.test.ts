@@ -57,10 +57,18 @@ describe('a registered client (RFC 7591 section 2)', () => {
       clientUri: null,
       jwksUri: null,
       jwks: null,
+      metadata: {},
       secrets: [],
       createdAt: made.now,
       updatedAt: made.now,
     } satisfies Client);
+  });
+
+  test('carries further metadata in the names of their registry, and none that nobody knows (RFC 7591 section 4.1)', () => {
+    const metadata = { require_pushed_authorization_requests: true, contacts: ['ops@example.com'] };
+    assert.deepEqual(client({ metadata }).metadata, metadata);
+    assert.deepEqual(fieldsOf({ ...web, metadata: { require_push: true } }), ['metadata']);
+    assert.deepEqual(fieldsOf({ ...web, metadata: { logo_uri: 'javascript:1' } }), ['metadata']);
   });
 
   test('may by default ask for offline access if it may refresh, and for nothing if nobody can sign in to it', () => {

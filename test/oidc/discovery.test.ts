@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { discoveryDocument } from '#src/oidc/discovery.ts';
-import { ROUTES } from '#src/oidc/provider.ts';
+import { ROUTES } from '#src/oidc/endpoints.ts';
 import { ISSUER, type OpenProvider, openProvider } from '#test/oidc/open-provider.ts';
 
 describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discovery section 3)', () => {

@@ -57,6 +57,7 @@ interface AddOptions {
   readonly clientUri?: string;
   readonly jwks?: string;
   readonly jwksUri?: string;
+  readonly metadata?: string;
 }
 
 /** Which option says what a registration calls by another name. */
@@ -75,6 +76,7 @@ const OPTIONS = {
   clientUri: '--client-uri',
   jwks: '--jwks',
   jwksUri: '--jwks-uri',
+  metadata: '--metadata',
 };
 
 function addCommand(clients: Command, cli: CommandLine): void {
@@ -100,6 +102,7 @@ function addCommand(clients: Command, cli: CommandLine): void {
     .option('--id-token-alg <alg>', 'how its ID tokens are signed; default: the first of keys.algorithms')
     .addOption(new Option('--application-type <type>', 'what it is').choices(['web', 'native']))
     .option('--client-uri <uri>', 'its home page')
+    .option('--metadata <file>', 'what else RFC 7591 and its kin define: a file with a JSON object')
     .action((options: AddOptions) => cli.report(({ clients }) => addClient(clients, options)));
 }
 
@@ -120,7 +123,7 @@ async function addClient(clients: Services['clients'], options: AddOptions): Pro
 }
 
 function registrationOf(options: AddOptions): object {
-  const { jwks } = options;
+  const { jwks, metadata } = options;
   const given = {
     clientId: options.clientId,
     name: options.name,
@@ -135,12 +138,13 @@ function registrationOf(options: AddOptions): object {
     idTokenSignedResponseAlg: options.idTokenAlg,
     clientUri: options.clientUri,
     jwksUri: options.jwksUri,
-    jwks: jwks === undefined ? undefined : readJwks(jwks),
+    jwks: jwks === undefined ? undefined : readJson('--jwks', jwks),
+    metadata: metadata === undefined ? undefined : readJson('--metadata', metadata),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-function readJwks(file: string): unknown {
+function readJson(option: string, file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
@@ -148,7 +152,7 @@ function readJwks(file: string): unknown {
       error instanceof SyntaxError
         ? 'is not JSON'
         : `cannot be read (${(error as NodeJS.ErrnoException).code})`;
-    throw new UsageFault(`--jwks: ${file} ${why}`);
+    throw new UsageFault(`${option}: ${file} ${why}`);
   }
 }
 
@@ -223,13 +227,14 @@ const notFound = (clientId: string) => new Refusal('client_not_found', `no clien
 /** The metadata of RFC 7591 section 2, and beside it what only this server knows: `default_scope`, `require_pkce`. */
 function documentOf(client: Client): object {
   return {
+    response_types: client.grantTypes.includes('authorization_code') ? ['code'] : [],
+    ...client.metadata,
     client_id: client.clientId,
     client_id_issued_at: client.createdAt,
     client_name: client.name,
     application_type: client.applicationType,
     token_endpoint_auth_method: client.authenticationMethod,
     grant_types: client.grantTypes,
-    response_types: client.grantTypes.includes('authorization_code') ? ['code'] : [],
     redirect_uris: client.redirectUris,
     post_logout_redirect_uris: client.postLogoutRedirectUris,
     scope: formatScope(client.scope),
@@ -259,6 +264,12 @@ function restOf(client: Client) {
     client_uri: client.clientUri ?? undefined,
     jwks_uri: client.jwksUri ?? undefined,
     jwks: client.jwks === null ? undefined : `${client.jwks.keys.length} keys`,
+    ...Object.fromEntries(
+      Object.entries(client.metadata).map(([name, value]) => [
+        name,
+        Array.isArray(value) ? value.join(' ') : String(value),
+      ]),
+    ),
   };
 }
 

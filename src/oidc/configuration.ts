@@ -1,0 +1,87 @@
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
+import { OPENID_SCOPES } from '#src/clients/scope.ts';
+import { accountFinder, CLAIMS } from '#src/oidc/account-claims.ts';
+import type { RegisteredClients } from '#src/oidc/client-model.ts';
+import { cookiesOf } from '#src/oidc/cookies.ts';
+import { ROUTES } from '#src/oidc/endpoints.ts';
+import { grantLoader } from '#src/oidc/grants.ts';
+import { interactionPolicyOf } from '#src/oidc/interaction-policy.ts';
+import { ttlOf } from '#src/oidc/lifetimes.ts';
+import { protocolAdapter } from '#src/oidc/protocol-adapter.ts';
+import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
+import type { ResourcePolicy } from '#src/oidc/resource-policy.ts';
+import { SigningSlot } from '#src/oidc/signing-slot.ts';
+import {
+  corsAllowed,
+  introspectionAllowed,
+  pkceRequired,
+  revocationAllowed,
+} from '#src/oidc/token-policy.ts';
+
+/** Where a person is sent to sign in or to consent. */
+const interactionPath = (uid: string) => `/interaction/${uid}`;
+
+/** Everything that the library can be told by settings of its own. */
+export function configurationOf(
+  deps: ProviderDependencies,
+  registered: RegisteredClients,
+  resources: ResourcePolicy,
+): Configuration {
+  const { pages } = deps;
+  return {
+    adapter: protocolAdapter(deps),
+    jwks: { keys: deps.signingAlgorithms.map((alg) => new SigningSlot(alg, deps.keys)) },
+    routes: ROUTES,
+    cookies: cookiesOf(deps.issuer, deps.cookieKeys),
+    ttl: ttlOf(deps.lifetimes, deps.clock),
+    claims: CLAIMS,
+    scopes: [...OPENID_SCOPES],
+    responseTypes: ['code'],
+    subjectTypes: ['public'],
+    clientAuthMethods: [...CLIENT_AUTHENTICATION_METHODS],
+    clientDefaults: { id_token_signed_response_alg: deps.signingAlgorithms[0] as 'ES256' },
+    enabledJWA: { idTokenSigningAlgValues: [...deps.signingAlgorithms] as 'ES256'[] },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    // Many clients look nowhere else for a name. OpenID Connect Core section 5.4 lets ID tokens carry the claims of the
+    // scopes, and in the code flow none travels through the browser.
+    conformIdTokenClaims: false,
+    // What a client may do on behalf of a person is decided by its registration, whether or not the person is present.
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
+    // Authorizations end with their session by themselves.
+    expiresWithSession: async () => false,
+    pkce: { required: pkceRequired(registered) },
+    clientBasedCORS: corsAllowed,
+    loadExistingGrant: grantLoader(deps),
+    findAccount: accountFinder(deps.findAccount),
+    interactions: {
+      policy: interactionPolicyOf(deps.lifetimes, deps.clock),
+      url: async (_ctx, interaction) => interactionPath(interaction.uid),
+    },
+    renderError: (ctx, out, error) => pages.renderError(ctx, out, error),
+    fetch: deps.fetch,
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      dPoP: { enabled: true },
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
+      introspection: { enabled: true, allowedPolicy: introspectionAllowed(registered) as () => boolean },
+      pushedAuthorizationRequests: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: ((ctx: KoaContextWithOIDC, client: never, granted?: string[]) =>
+          resources.choose(ctx, client, granted)) as () => Promise<string>,
+        getResourceServerInfo: (ctx, identifier, client) => resources.describe(ctx, identifier, client),
+        useGrantedResource: async () => true,
+      },
+      revocation: { enabled: true, allowedPolicy: revocationAllowed as () => boolean },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (ctx) => pages.renderSignOut(ctx),
+        postLogoutSuccessSource: (ctx) => pages.renderSignedOut(ctx),
+      },
+      userinfo: { enabled: true },
+    },
+  };
+}

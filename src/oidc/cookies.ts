@@ -1,0 +1,24 @@
+import type { Configuration } from 'oidc-provider';
+
+/**
+ * Cookies that no page can read and no other site can send along. Under https no other host can set the one of the
+ * session; those of one interaction are bound to its path, which `__Host-` does not allow, and a host of the same
+ * registrable domain could set them.
+ */
+export function cookiesOf(
+  issuer: string,
+  cookieKeys: readonly string[],
+): NonNullable<Configuration['cookies']> {
+  const secure = issuer.startsWith('https:');
+  const options = { httpOnly: true, sameSite: 'lax', signed: true, secure } as const;
+  return {
+    keys: [...cookieKeys],
+    long: options,
+    short: options,
+    names: {
+      session: secure ? '__Host-keyturn-session' : 'keyturn-session',
+      interaction: secure ? '__Secure-keyturn-interaction' : 'keyturn-interaction',
+      resume: secure ? '__Secure-keyturn-resume' : 'keyturn-resume',
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** Where the endpoints are. Clients learn it from the metadata. */
+export const ROUTES = {
+  authorization: '/authorize',
+  end_session: '/logout',
+  introspection: '/introspect',
+  jwks: '/jwks',
+  pushed_authorization_request: '/par',
+  revocation: '/revoke',
+  token: '/token',
+  userinfo: '/userinfo',
+} as const;
+
+const READ = ['GET', 'HEAD'];
+const CALL = ['POST', 'OPTIONS'];
+
+/**
+ * The library's endpoints and what they take. The library would know them under other spellings too, with capital
+ * letters or a slash at the end; compared exactly, none of them goes past what stands in front of it.
+ */
+const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
+  [ROUTES.authorization, [...READ, 'POST']],
+  [ROUTES.end_session, [...READ, 'POST']],
+  [`${ROUTES.end_session}/confirm`, ['POST']],
+  [`${ROUTES.end_session}/success`, READ],
+  [ROUTES.introspection, CALL],
+  [ROUTES.pushed_authorization_request, CALL],
+  [ROUTES.revocation, CALL],
+  [ROUTES.token, CALL],
+  [ROUTES.userinfo, [...READ, ...CALL]],
+]);
+
+/** The endpoints that are not one path but many. */
+const METHODS_BY_PATTERN: readonly (readonly [RegExp, readonly string[]])[] = [
+  // Where an authorization request goes on after an interaction.
+  [new RegExp(`^${ROUTES.authorization}/[^/]+$`), READ],
+];
+
+/** What the protocol endpoint under this path takes; `undefined` where there is none. */
+export function methodsOf(path: string): readonly string[] | undefined {
+  return METHODS.get(path) ?? METHODS_BY_PATTERN.find(([pattern]) => pattern.test(path))?.[1];
+}

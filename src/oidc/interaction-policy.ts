@@ -1,0 +1,40 @@
+import { interactionPolicy } from 'oidc-provider';
+import type { Clock } from '#src/clock.ts';
+import { type ProviderLifetimes, sessionEndsAt } from '#src/oidc/lifetimes.ts';
+
+/**
+ * The library's policy; a new sign-in where one was too long ago, or its account has been locked or removed; and a
+ * question for every resource server that the person has not been asked about, scopes or none.
+ */
+export function interactionPolicyOf(lifetimes: ProviderLifetimes, clock: Clock) {
+  const policy = interactionPolicy.base();
+  const { checks } = policy.get('login') ?? {};
+  checks?.add(
+    new interactionPolicy.Check(
+      'account_unavailable',
+      'the account of this session is not available',
+      'login_required',
+      (ctx) => ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined,
+    ),
+  );
+  checks?.add(
+    new interactionPolicy.Check('session_over', 'the session is over', 'login_required', (ctx) => {
+      const signedInAt = ctx.oidc.session?.authTime();
+      return signedInAt !== undefined && sessionEndsAt(signedInAt, lifetimes) <= clock.now();
+    }),
+  );
+  policy.get('consent')?.checks.add(
+    new interactionPolicy.Check(
+      'resource_not_agreed',
+      'a resource server is asked for that was not agreed to',
+      'consent_required',
+      ({ oidc }) => {
+        const agreed = (oidc.grant as { resources?: object } | undefined)?.resources ?? {};
+        return Object.keys(oidc.resourceServers ?? {}).some(
+          (identifier) => !Object.hasOwn(agreed, identifier),
+        );
+      },
+    ),
+  );
+  return policy;
+}

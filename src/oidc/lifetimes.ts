@@ -1,0 +1,43 @@
+import type { Configuration } from 'oidc-provider';
+import type { Clock } from '#src/clock.ts';
+import { after, between, type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
+
+/** How long what the protocol makes lives. */
+export interface ProviderLifetimes {
+  readonly accessToken: Seconds;
+  readonly accessTokenMax: Seconds;
+  readonly authorizationCode: Seconds;
+  readonly idToken: Seconds;
+  readonly interaction: Seconds;
+  readonly session: Seconds;
+  readonly refreshIdle: Seconds;
+  readonly refreshAbsolute: Seconds;
+  readonly refreshGrace: Seconds;
+}
+
+/** How long the library lets things live, in seconds. */
+export function ttlOf(lifetimes: ProviderLifetimes, clock: Clock): NonNullable<Configuration['ttl']> {
+  const accessTokenTtl = (
+    _ctx: unknown,
+    token: { resourceServer?: { accessTokenTTL?: number | undefined } | undefined },
+  ) => token.resourceServer?.accessTokenTTL ?? lifetimes.accessToken;
+  return {
+    AccessToken: accessTokenTtl,
+    ClientCredentials: accessTokenTtl,
+    AuthorizationCode: lifetimes.authorizationCode,
+    Grant: lifetimes.refreshAbsolute,
+    IdToken: lifetimes.idToken,
+    Interaction: lifetimes.interaction,
+    RefreshToken: lifetimes.refreshIdle,
+    // The library asks at every use, and a use is no sign-in. Without one, a session is but the memory of a question.
+    Session: (_ctx, { loginTs }) =>
+      loginTs === undefined
+        ? Math.min(lifetimes.interaction, lifetimes.session)
+        : Math.max(1, between(clock.now(), sessionEndsAt(loginTs, lifetimes))),
+  };
+}
+
+/** When a session ends whose person signed in then. */
+export function sessionEndsAt(signedInAt: number, lifetimes: ProviderLifetimes): EpochSeconds {
+  return after(epochSeconds(signedInAt), lifetimes.session);
+}

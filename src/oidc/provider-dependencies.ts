@@ -1,0 +1,36 @@
+import type { Configuration } from 'oidc-provider';
+import type { Account } from '#src/accounts/account.ts';
+import type { Clock } from '#src/clock.ts';
+import type { Consents } from '#src/interaction/consent.ts';
+import type { ClientDependencies } from '#src/oidc/client-model.ts';
+import type { ProviderLifetimes } from '#src/oidc/lifetimes.ts';
+import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
+import type { RefreshTokenDependencies } from '#src/oidc/refresh-token-model.ts';
+import type { Random } from '#src/random.ts';
+import type { Records } from '#src/records.ts';
+import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
+import type { KeyHolder } from '#src/signing/key-holder.ts';
+import type { Authorizations } from '#src/tokens/authorization.ts';
+import type { StandingSources } from '#src/tokens/standing.ts';
+import type { TokenReader } from '#src/tokens/token-reader.ts';
+
+/** What the protocol needs of the rest of the house. */
+export interface ProviderDependencies extends ClientDependencies {
+  readonly issuer: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly records: Records;
+  readonly keys: KeyHolder;
+  readonly signingAlgorithms: readonly SigningAlgorithm[];
+  readonly cookieKeys: readonly string[];
+  readonly authorizations: Authorizations;
+  readonly consents: Consents;
+  readonly reader: TokenReader;
+  readonly standing: StandingSources;
+  readonly pages: ProtocolPages;
+  readonly lifetimes: ProviderLifetimes;
+  readonly onReuse: RefreshTokenDependencies['onReuse'];
+  findAccount(subject: string): Promise<Account | null>;
+  /** Fetches what a client published elsewhere, within the limits that the settings draw. */
+  readonly fetch: NonNullable<Configuration['fetch']>;
+}
