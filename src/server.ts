@@ -94,6 +94,7 @@ async function createApp(
     random,
     records: store.records,
     secrets: services.clientSecrets,
+    profile: config.profile,
     keys,
     signingAlgorithms: config.keys.algorithms,
     cookieKeys,

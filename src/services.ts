@@ -56,7 +56,14 @@ export async function openServices(config: Config, { clock, random }: Surroundin
   const secrets = new ClientSecrets({ digestKey: store.derive('client secrets'), clock, random });
   const rotation = await KeyRotation.open({ records, clock, random, policy: ringPolicyOf(config) });
   const accounts = openAccounts(config, store, { clock, random });
-  const clients = new ClientRegistry({ records, secrets, clock, random, signingAlgorithms });
+  const clients = new ClientRegistry({
+    records,
+    secrets,
+    clock,
+    random,
+    signingAlgorithms,
+    profile: config.profile,
+  });
   const authorizations = new Authorizations({ records, clock, lifetimes: authorizationLifetimesOf(config) });
   const closing = opened.move();
   return {

@@ -1,5 +1,6 @@
 import { type Client, newClient, newClientId, usesSecret } from '#src/clients/client.ts';
 import { type ClientSecrets, newestSecret, rolledSecrets } from '#src/clients/client-secret.ts';
+import type { ProfileName } from '#src/clients/profile.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
@@ -14,6 +15,7 @@ export class ClientRegistry {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #signingAlgorithms: readonly string[];
+  readonly #profile: ProfileName | null;
 
   constructor(options: {
     records: Records;
@@ -21,12 +23,14 @@ export class ClientRegistry {
     clock: Clock;
     random: Random;
     signingAlgorithms: readonly string[];
+    profile: ProfileName | null;
   }) {
     this.#records = options.records;
     this.#secrets = options.secrets;
     this.#clock = options.clock;
     this.#random = options.random;
     this.#signingAlgorithms = options.signingAlgorithms;
+    this.#profile = options.profile;
   }
 
   /**
@@ -37,6 +41,7 @@ export class ClientRegistry {
     const described = newClient(input, {
       clientId: newClientId(this.#random),
       signingAlgorithms: this.#signingAlgorithms,
+      profile: this.#profile,
       now: this.#clock.now(),
     });
     const created = usesSecret(described.authenticationMethod) ? this.#newSecret(described) : null;

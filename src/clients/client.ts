@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { type ClientMetadata, clientMetadata, webUri } from '#src/clients/client-metadata.ts';
 import type { ClientSecret } from '#src/clients/client-secret.ts';
+import { brokenProfileRules, PROFILE_NAMES, type ProfileName, profilesOf } from '#src/clients/profile.ts';
 import {
   isLoopbackHttpsUri,
   isPrivateUseUri,
@@ -47,6 +48,8 @@ export interface Client {
   readonly clientUri: string | null;
   readonly jwksUri: string | null;
   readonly jwks: { readonly keys: readonly Record<string, unknown>[] } | null;
+  /** The rules that it is held to beside those of the server. */
+  readonly profile: ProfileName | null;
   /** What it has registered beyond that. */
   readonly metadata: ClientMetadata;
   readonly secrets: readonly ClientSecret[];
@@ -152,6 +155,7 @@ const registration = z.strictObject({
     .object({ keys: z.array(publicJwk).min(1).max(JWKS_KEYS_MAX) })
     .nullable()
     .default(null),
+  profile: z.enum(PROFILE_NAMES).nullable().default(null),
   metadata: clientMetadata.default({}),
 });
 
@@ -165,7 +169,13 @@ export type ClientRegistration = z.input<typeof registration>;
  */
 export function newClient(
   input: unknown,
-  made: { clientId: string; signingAlgorithms: readonly string[]; now: EpochSeconds },
+  made: {
+    clientId: string;
+    signingAlgorithms: readonly string[];
+    /** The rules that hold for every client of the server. */
+    profile: ProfileName | null;
+    now: EpochSeconds;
+  },
 ): Client {
   const parsed = registration.safeParse(input);
   if (!parsed.success) {
@@ -183,7 +193,10 @@ export function newClient(
     createdAt: made.now,
     updatedAt: made.now,
   };
-  const problems = [...contradictionsIn(client, made.signingAlgorithms)];
+  const problems = [
+    ...contradictionsIn(client, made.signingAlgorithms),
+    ...profileProblemsIn(client, profilesOf(made.profile, client.profile)),
+  ];
   if (problems.length > 0) throw refuse(problems);
   return client;
 }
@@ -210,6 +223,12 @@ function* contradictionsIn(client: Client, signingAlgorithms: readonly string[])
   if (beyond.length > 0) yield `defaultScope: not among the client's scopes: ${beyond.join(' ')}`;
   if (!signingAlgorithms.includes(idTokenSignedResponseAlg)) {
     yield `idTokenSignedResponseAlg: this server signs with ${signingAlgorithms.join(', ')}`;
+  }
+}
+
+function* profileProblemsIn(client: Client, profiles: ReadonlySet<ProfileName>): Generator<string> {
+  for (const { rule, clause } of brokenProfileRules(client, profiles)) {
+    yield `profile: a client of ${[...profiles].at(-1)} ${rule} (${clause})`;
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PROFILE_NAMES } from '#src/clients/profile.ts';
 import {
   choice,
   choices,
@@ -55,6 +56,10 @@ export const settingsSchema = z.strictObject({
     flag,
     false,
     "Whether calls that the server makes itself, such as for a client's keys, may reach private and loopback addresses.",
+  ),
+  profile: unlessSet(
+    choice(PROFILE_NAMES),
+    'The rules that every client has to keep, whatever it was registered for; without it, each keeps those of its own.',
   ),
   logLevel: setting(choice(LOG_LEVELS), 'info', 'The least severe messages that are logged.'),
 

@@ -1,7 +1,9 @@
-import type { AllClientMetadata, Client as LibraryClient, Provider } from 'oidc-provider';
+import { type AllClientMetadata, errors, type Client as LibraryClient, type Provider } from 'oidc-provider';
 import { type Client, namesResourceServer, usesSecret } from '#src/clients/client.ts';
+import type { ClientMetadata } from '#src/clients/client-metadata.ts';
 import type { ClientRegistry } from '#src/clients/client-registry.ts';
 import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts';
+import { brokenProfileRules, impliedMetadata, type ProfileName, profilesOf } from '#src/clients/profile.ts';
 import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import { Recent } from '#src/recent.ts';
@@ -21,6 +23,8 @@ export interface ClientDependencies {
   readonly clients: ClientRegistry;
   readonly resources: ResourceRegistry;
   readonly secrets: ClientSecrets;
+  /** The rules that hold for every client. */
+  readonly profile: ProfileName | null;
 }
 
 /** How many parsed clients are held. Each is checked against the store's version at every use. */
@@ -49,6 +53,11 @@ export class RegisteredClients {
     return registered.kind === 'client' ? registered.client : null;
   }
 
+  /** The profiles that one of the library's clients is held to. */
+  profilesOf(client: object): ReadonlySet<ProfileName> {
+    return profilesOf(this.#deps.profile, this.application(client)?.profile ?? null);
+  }
+
   teach(provider: Provider): void {
     const Clients = provider.Client as unknown as {
       new (metadata: AllClientMetadata): LibraryClient;
@@ -64,7 +73,7 @@ export class RegisteredClients {
       if (found === null) return undefined;
       const held = this.#held.get(id as string);
       if (held?.version === found.version) return held.client;
-      const client = new Clients(metadataOf(found.registered));
+      const client = new Clients(metadataOf(found.registered, this.#profileMetadata(found.registered)));
       addOlderSecret(client, found.registered);
       this.#registered.set(client, found.registered);
       this.#held.set(id as string, { version: found.version, client });
@@ -81,6 +90,23 @@ export class RegisteredClients {
     Clients.prototype.postLogoutRedirectUriAllowed = function allowed(this: LibraryClient, uri) {
       return redirectUriAllowed(this.postLogoutRedirectUris ?? [], uri);
     };
+  }
+
+  /**
+   * The metadata of an application as its profiles complete it. They are looked at again, for the server may have been
+   * given another since the registration.
+   * @throws errors.InvalidClient
+   */
+  #profileMetadata(registered: Registered): ClientMetadata {
+    if (registered.kind === 'resource-server') return {};
+    const { client } = registered;
+    const profiles = profilesOf(this.#deps.profile, client.profile);
+    const [broken] = brokenProfileRules(client, profiles);
+    if (broken !== undefined) {
+      const detail = `a client of ${[...profiles].at(-1)} ${broken.rule} (${broken.clause})`;
+      throw new errors.InvalidClient('the client does not keep the rules of its profile', detail);
+    }
+    return impliedMetadata(client, profiles);
   }
 
   async #find(clientId: string): Promise<{ version: number; registered: Registered } | null> {
@@ -100,7 +126,7 @@ export class RegisteredClients {
   }
 }
 
-function metadataOf(registered: Registered): AllClientMetadata {
+function metadataOf(registered: Registered, further: ClientMetadata): AllClientMetadata {
   if (registered.kind === 'resource-server') {
     const { clientId, name } = registered.resourceServer;
     return {
@@ -118,7 +144,7 @@ function metadataOf(registered: Registered): AllClientMetadata {
   const codeFlow = client.grantTypes.includes('authorization_code');
   return {
     response_types: codeFlow ? ['code'] : [],
-    ...(client.metadata as Partial<AllClientMetadata>),
+    ...(further as Partial<AllClientMetadata>),
     client_id: client.clientId,
     client_name: client.name,
     application_type: client.applicationType,

@@ -48,7 +48,9 @@ export function configurationOf(
     conformIdTokenClaims: false,
     // What a client may do on behalf of a person is decided by its registration, whether or not the person is present.
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
-    rotateRefreshToken: true,
+    // FAPI 2.0 Security Profile section 5.3.2.1: tokens are bound to a key there, and a rotation could only be lost.
+    rotateRefreshToken: ({ oidc }) =>
+      oidc.client === undefined || !registered.profilesOf(oidc.client).has('fapi-2.0-security'),
     // Authorizations end with their session by themselves.
     expiresWithSession: async () => false,
     pkce: { required: pkceRequired(registered) },

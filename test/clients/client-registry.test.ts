@@ -20,7 +20,14 @@ async function openClients() {
     random: systemRandom,
   });
   const registry = () =>
-    new ClientRegistry({ records, secrets, clock, random: systemRandom, signingAlgorithms: ['ES256'] });
+    new ClientRegistry({
+      records,
+      secrets,
+      clock,
+      random: systemRandom,
+      signingAlgorithms: ['ES256'],
+      profile: null,
+    });
   return {
     records,
     clock,

@@ -18,7 +18,12 @@ import { MovingClock } from '#test/support/moving-clock.ts';
 
 fc.configureGlobal({ seed: 20_260_714 });
 
-const made = { clientId: 'generated', signingAlgorithms: ['ES256', 'RS256'], now: new MovingClock().now() };
+const made = {
+  clientId: 'generated',
+  signingAlgorithms: ['ES256', 'RS256'],
+  profile: null,
+  now: new MovingClock().now(),
+};
 /** The public key of RFC 8037 appendix A.2. */
 const KEY = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' };
 const CALLBACK = 'https://app.example.com/cb';
@@ -57,6 +62,7 @@ describe('a registered client (RFC 7591 section 2)', () => {
       clientUri: null,
       jwksUri: null,
       jwks: null,
+      profile: null,
       metadata: {},
       secrets: [],
       createdAt: made.now,

@@ -48,7 +48,7 @@ export async function openProvider(): Promise<OpenProvider> {
   const { holder: keys } = await deployment.startNode({ ...POLICY, algorithms: signingAlgorithms });
   const secrets = new ClientSecrets({ digestKey: random.bytes(32), clock, random });
   const limits = { issuer: ISSUER, accessTokenLifetimeMax: lifetimes.accessTokenMax, signingAlgorithms };
-  const clients = new ClientRegistry({ records, secrets, clock, random, signingAlgorithms });
+  const clients = new ClientRegistry({ records, secrets, clock, random, signingAlgorithms, profile: null });
   const resources = new ResourceRegistry({ records, secrets, clock, random, ...limits });
   const refresh = {
     idle: lifetimes.refreshIdle,
@@ -69,6 +69,7 @@ export async function openProvider(): Promise<OpenProvider> {
     random,
     records,
     secrets,
+    profile: null,
     keys,
     signingAlgorithms,
     lifetimes,

@@ -9,6 +9,7 @@ import { repeatable, YES } from '#src/cli/options.ts';
 import type { Report } from '#src/cli/report.ts';
 import { retiredSecret, rolledSecret, secretDocument } from '#src/cli/rolled-secret.ts';
 import { CLIENT_AUTHENTICATION_METHODS, type Client, GRANT_TYPES } from '#src/clients/client.ts';
+import { PROFILE_NAMES } from '#src/clients/profile.ts';
 import { formatScope } from '#src/clients/scope.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Services } from '#src/services.ts';
@@ -57,6 +58,7 @@ interface AddOptions {
   readonly clientUri?: string;
   readonly jwks?: string;
   readonly jwksUri?: string;
+  readonly profile?: string;
   readonly metadata?: string;
 }
 
@@ -76,6 +78,7 @@ const OPTIONS = {
   clientUri: '--client-uri',
   jwks: '--jwks',
   jwksUri: '--jwks-uri',
+  profile: '--profile',
   metadata: '--metadata',
 };
 
@@ -102,6 +105,7 @@ function addCommand(clients: Command, cli: CommandLine): void {
     .option('--id-token-alg <alg>', 'how its ID tokens are signed; default: the first of keys.algorithms')
     .addOption(new Option('--application-type <type>', 'what it is').choices(['web', 'native']))
     .option('--client-uri <uri>', 'its home page')
+    .addOption(new Option('--profile <name>', 'the rules that it keeps').choices(PROFILE_NAMES))
     .option('--metadata <file>', 'what else RFC 7591 and its kin define: a file with a JSON object')
     .action((options: AddOptions) => cli.report(({ clients }) => addClient(clients, options)));
 }
@@ -139,6 +143,7 @@ function registrationOf(options: AddOptions): object {
     clientUri: options.clientUri,
     jwksUri: options.jwksUri,
     jwks: jwks === undefined ? undefined : readJson('--jwks', jwks),
+    profile: options.profile,
     metadata: metadata === undefined ? undefined : readJson('--metadata', metadata),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -240,6 +245,7 @@ function documentOf(client: Client): object {
     scope: formatScope(client.scope),
     default_scope: formatScope(client.defaultScope),
     require_pkce: client.requirePkce,
+    ...(client.profile === null ? undefined : { profile: client.profile }),
     id_token_signed_response_alg: client.idTokenSignedResponseAlg,
     ...(client.clientUri === null ? undefined : { client_uri: client.clientUri }),
     ...(client.jwksUri === null ? undefined : { jwks_uri: client.jwksUri }),
@@ -261,6 +267,7 @@ function restOf(client: Client) {
     default_scope: formatScope(client.defaultScope),
     require_pkce: client.requirePkce ? 'yes' : 'no',
     id_token_signed_response_alg: client.idTokenSignedResponseAlg,
+    profile: client.profile ?? undefined,
     client_uri: client.clientUri ?? undefined,
     jwks_uri: client.jwksUri ?? undefined,
     jwks: client.jwks === null ? undefined : `${client.jwks.keys.length} keys`,
