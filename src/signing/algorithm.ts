@@ -15,8 +15,20 @@ import {
 import { promisify } from 'node:util';
 import { newIdentifier, type Random } from '#src/random.ts';
 
-/** The algorithms whose public keys stand in the JWK Set. RFC 7518 section 3.1, RFC 8037 section 3.1. */
-export const SIGNING_ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'] as const;
+/**
+ * The algorithms whose public keys stand in the JWK Set. RFC 7518 section 3.1; RFC 8037 section 3.1 and, under the name
+ * that says the curve as well, RFC 9864 section 2.2; ML-DSA by FIPS 204, which no quantum computer is known to break.
+ */
+export const SIGNING_ALGORITHMS = [
+  'ES256',
+  'ES384',
+  'RS256',
+  'PS256',
+  'Ed25519',
+  'EdDSA',
+  'ML-DSA-44',
+  'ML-DSA-65',
+] as const;
 
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
@@ -58,6 +70,13 @@ interface Recipe {
 const generatePair = promisify(generateKeyPair);
 const generateRsa = () => generatePair('rsa', { modulusLength: RSA_MODULUS_BITS });
 
+const ED25519: Recipe = {
+  generate: () => generatePair('ed25519'),
+  digest: null,
+  options: {},
+  pooled: false,
+};
+
 const RECIPES: Readonly<Record<SigningAlgorithm, Recipe>> = {
   ES256: {
     generate: () => generatePair('ec', { namedCurve: 'P-256' }),
@@ -86,11 +105,15 @@ const RECIPES: Readonly<Record<SigningAlgorithm, Recipe>> = {
     },
     pooled: true,
   },
-  EdDSA: { generate: () => generatePair('ed25519'), digest: null, options: {}, pooled: false },
+  Ed25519: ED25519,
+  EdDSA: ED25519,
+  'ML-DSA-44': { generate: () => generatePair('ml-dsa-44'), digest: null, options: {}, pooled: true },
+  'ML-DSA-65': { generate: () => generatePair('ml-dsa-65'), digest: null, options: {}, pooled: true },
 };
 
 /** The members that make a public key and nothing else, in the order of RFC 7638 section 3.3. */
 const PUBLIC_MEMBERS: Readonly<Record<string, readonly string[]>> = {
+  AKP: ['alg', 'kty', 'pub'],
   EC: ['crv', 'kty', 'x', 'y'],
   OKP: ['crv', 'kty', 'x'],
   RSA: ['e', 'kty', 'n'],
@@ -130,6 +153,11 @@ export function publicJwk(key: { kid: string; alg: SigningAlgorithm; jwk: JsonWe
   return { ...members, kty: String(members.kty), kid: key.kid, alg: key.alg, use: 'sig' };
 }
 
+/** True if a JWK holds what nobody else may see. RFC 7518 section 6; for the key type AKP, `priv`. */
+export function hasPrivatePart(jwk: JsonWebKey & { readonly priv?: unknown }): boolean {
+  return jwk.d !== undefined || jwk.k !== undefined || jwk.priv !== undefined;
+}
+
 /** The key that signs, ready for `node:crypto`. */
 export function importPrivateKey(alg: JwsAlgorithm, jwk: JsonWebKey): KeyObject {
   if (alg !== REFRESH_ALGORITHM) return createPrivateKey({ key: jwk, format: 'jwk' });
@@ -143,7 +171,7 @@ export function importPublicKey(jwk: JsonWebKey): KeyObject {
 
 /**
  * The JWS signature over `data` (RFC 7518 section 3). Elliptic curves and HMAC answer at once, as handing them to
- * another thread costs more than it saves; RSA answers from the thread pool.
+ * another thread costs more than it saves; RSA and ML-DSA answer from the thread pool.
  */
 export function signWith(alg: JwsAlgorithm, key: KeyObject, data: Buffer): Buffer | Promise<Buffer> {
   if (alg === REFRESH_ALGORITHM) return hmac(key, data);

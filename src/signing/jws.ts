@@ -1,6 +1,6 @@
 import { type JwsAlgorithm, REFRESH_ALGORITHM, SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
 
-/** What makes signatures: the active key of an algorithm. RSA answers with a promise, the others at once. */
+/** What makes signatures: the active key of an algorithm. RSA and ML-DSA answer with a promise, the others at once. */
 export interface Signer {
   readonly kid: string;
   readonly alg: JwsAlgorithm;

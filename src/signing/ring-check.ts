@@ -1,4 +1,4 @@
-import type { JwsAlgorithm } from '#src/signing/algorithm.ts';
+import { hasPrivatePart, type JwsAlgorithm } from '#src/signing/algorithm.ts';
 import {
   activeKey,
   type KeyRing,
@@ -22,12 +22,12 @@ export function checkRing(ring: KeyRing, policy: RingPolicy, now: EpochSeconds):
 
 function checkKey(ring: KeyRing, key: SigningKeyRecord, policy: RingPolicy, now: EpochSeconds): string[] {
   const { kid, jwk } = key;
-  const hasPrivatePart = jwk.d !== undefined || jwk.k !== undefined;
-  if (key.revoked !== null) return hasPrivatePart ? [`${kid} is revoked and its private part is kept`] : [];
+  if (key.revoked !== null)
+    return hasPrivatePart(jwk) ? [`${kid} is revoked and its private part is kept`] : [];
   const problems: string[] = [];
   const state = stateOf(ring, key, now);
   const willSign = state === 'next' || state === 'active';
-  if (!hasPrivatePart) problems.push(`${kid} has no private part`);
+  if (!hasPrivatePart(jwk)) problems.push(`${kid} has no private part`);
   if (key.purpose !== purposeOf(key.alg))
     problems.push(`${kid} is ${key.alg} and has the purpose ${key.purpose}`);
   if (key.signsFrom < key.readyAt) problems.push(`${kid} signs before everyone has it`);
