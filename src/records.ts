@@ -8,8 +8,8 @@ import type { EpochSeconds, Seconds } from '#src/units.ts';
  *  1. `consume` is atomic: of any number of parallel calls exactly one answers `consumed`.
  *  2. Nothing expired is ever found, at the exact second of its expiry either.
  *  3. When `endGroup` has returned, nothing of that group can be found, and nothing can be put into it any more.
- *  4. An alias leads to its record from the moment a `put` is acknowledged until the record is replaced without it,
- *     removed or expired. Within a kind an alias leads to one record only.
+ *  4. An alias leads to its record, and an owner to all of theirs, from the moment a `put` is acknowledged until the
+ *     record is replaced without it, removed or expired. Within a kind an alias leads to one record only.
  *  5. A `put` that names a stale version changes nothing.
  *  6. Counters are atomic.
  *  7. Unknown fields, Unicode, and values up to `RECORD_BYTES_MAX` come back as they went in.
@@ -41,6 +41,13 @@ export interface Records {
 
   /** The living records of a kind in a stable order, a page at a time. */
   list<T>(kind: RecordKind, page: { after?: string; limit: number }): Promise<RecordPage<T>>;
+
+  /** The living records of a kind that belong to this owner, as `list` does. */
+  listOwned<T>(
+    kind: RecordKind,
+    owner: string,
+    page: { after?: string; limit: number },
+  ): Promise<RecordPage<T>>;
 
   /** Adds entries to the revocation set. An entry leaves it on its own at `until`. */
   revoke(entries: readonly string[], until: EpochSeconds): Promise<void>;
@@ -94,6 +101,8 @@ export interface RecordWrite<T> {
   readonly expiresAt: EpochSeconds | null;
   /** What it ends together with: an authorization, a session. */
   readonly group?: string;
+  /** Whose it is, so that all that someone has can be listed: a subject. */
+  readonly owner?: string;
   /** Other names of the record, unique within its kind. */
   readonly aliases?: readonly string[];
   /** What must hold for the write to happen: nothing lives there, or exactly this version does. Default: write anyway. */

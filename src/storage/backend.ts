@@ -30,6 +30,9 @@ export interface Backend extends AsyncDisposable {
   /** Up to `limit` living records of a kind whose keys come after `after`, in the byte order of their keys. */
   list(kind: string, page: BackendPage, now: EpochSeconds): Promise<readonly BackendRecord[]>;
 
+  /** As `list`, of the records with this owner. The digest of an owner has the kind in it. */
+  listOwned(owner: Digest, page: BackendPage, now: EpochSeconds): Promise<readonly BackendRecord[]>;
+
   /** An entry that was revoked before stays revoked until the later of the two times. */
   revoke(entries: readonly Digest[], until: EpochSeconds): Promise<void>;
 
@@ -68,6 +71,7 @@ export interface BackendWrite {
   readonly body: Buffer;
   readonly expiresAt: EpochSeconds | null;
   readonly group: Digest | null;
+  readonly owner: Digest | null;
   readonly aliases: readonly Digest[];
   readonly onlyIf: 'absent' | { readonly version: number } | null;
 }

@@ -15,15 +15,22 @@ import {
   type SweepOutcome,
 } from '#src/records.ts';
 import type { Sealer } from '#src/sealing/sealer.ts';
-import { type Backend, type BackendRecord, DIGEST_BYTES, type Digest } from '#src/storage/backend.ts';
+import {
+  type Backend,
+  type BackendPage,
+  type BackendRecord,
+  DIGEST_BYTES,
+  type Digest,
+} from '#src/storage/backend.ts';
 import type { RootSecret } from '#src/storage/root-secret.ts';
 import type { EpochSeconds, Seconds } from '#src/units.ts';
 
 /**
  * The storage contract over any backend, so that a stolen copy of the database tells next to nothing: identifiers,
- * aliases, groups, revocation entries and counters reach the backend as keyed digests, identifiers and values as sealed
+ * aliases, groups, owners, revocation entries and counters reach the backend as keyed digests, identifiers and values as sealed
  * bodies bound to their kind and key. What a copy does tell: how many records of which kind there are, how long they
- * are, when they expire and were consumed, and which share a group.
+ * are, when they expire and were consumed, which share a group, and which of a
+ * kind share an owner.
  */
 export class SealedRecords implements Records {
   readonly #backend: Backend;
@@ -51,7 +58,7 @@ export class SealedRecords implements Records {
 
   /** Throws `Refusal('record_too_large')` for a value of more than `RECORD_BYTES_MAX`. */
   async put<T>(record: RecordWrite<T>): Promise<PutOutcome> {
-    const { kind, id, expiresAt, group, onlyIf } = record;
+    const { kind, id, expiresAt, group, owner, onlyIf } = record;
     if (expiresAt !== null) {
       assertWhole('expiresAt', expiresAt);
     }
@@ -65,6 +72,7 @@ export class SealedRecords implements Records {
       body: this.#sealer.seal(contextOf(kind, key), encode(record)),
       expiresAt,
       group: group === undefined ? null : this.#digest('group', group),
+      owner: owner === undefined ? null : this.#digest('owner', kind, owner),
       aliases: [...aliases.values()],
       onlyIf: onlyIf ?? null,
     };
@@ -91,10 +99,27 @@ export class SealedRecords implements Records {
 
   /** In the order of the records' digests: stable, and telling nothing. Throws `Refusal('page_unknown')`. */
   async list<T>(kind: RecordKind, page: { after?: string; limit: number }): Promise<RecordPage<T>> {
+    return this.#page(kind, page, (wanted) => this.#backend.list(kind, wanted, this.#clock.now()));
+  }
+
+  async listOwned<T>(
+    kind: RecordKind,
+    owner: string,
+    page: { after?: string; limit: number },
+  ): Promise<RecordPage<T>> {
+    const digest = this.#digest('owner', kind, owner);
+    return this.#page(kind, page, (wanted) => this.#backend.listOwned(digest, wanted, this.#clock.now()));
+  }
+
+  async #page<T>(
+    kind: RecordKind,
+    page: { after?: string; limit: number },
+    read: (wanted: BackendPage) => Promise<readonly BackendRecord[]>,
+  ): Promise<RecordPage<T>> {
     assertCount('limit', page.limit);
     const after = page.after === undefined ? null : parseCursor(page.after);
     // One more than asked for tells whether there is another page.
-    const found = await this.#backend.list(kind, { after, limit: page.limit + 1 }, this.#clock.now());
+    const found = await read({ after, limit: page.limit + 1 });
     const records = found.slice(0, page.limit);
     return {
       records: records.map((record) => this.#open<T>(kind, record)),

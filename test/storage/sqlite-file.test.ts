@@ -72,6 +72,28 @@ describe('the database file', () => {
     }
   });
 
+  test('of an older schema is brought to this one, and keeps what it holds', async () => {
+    await using directory = await makeTemporaryDirectory();
+    const path = join(directory.path, 'older.db');
+    const now = epochSeconds(1_784_024_130);
+    const write = { kind: 'client', key: Buffer.alloc(32, 1), body: Buffer.from('body'), expiresAt: null };
+    const alone = { group: null, owner: null, aliases: [], onlyIf: null };
+    {
+      await using backend = await openSqliteBackend(path);
+      await backend.put({ ...write, ...alone }, now);
+    }
+    withDatabase(path, (database) => {
+      database.exec('DROP INDEX record_by_owner');
+      database.exec('ALTER TABLE record DROP COLUMN owner_key');
+      database.exec('PRAGMA user_version = 1');
+    });
+    await using backend = await openSqliteBackend(path);
+    assert.deepEqual((await backend.find(write.kind, write.key, now))?.body, write.body);
+    const owner = Buffer.alloc(32, 2);
+    await backend.put({ ...write, ...alone, owner }, now);
+    assert.equal((await backend.listOwned(owner, { after: null, limit: 9 }, now)).length, 1);
+  });
+
   test('of a newer schema, of another program, or that is no database, is refused and left as it is', async () => {
     await using directory = await makeTemporaryDirectory();
     const newer = join(directory.path, 'newer.db');

@@ -84,6 +84,13 @@ const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'owners of records',
+    sql: `
+      ALTER TABLE record ADD COLUMN owner_key BLOB;
+      CREATE INDEX record_by_owner ON record (owner_key, key) WHERE owner_key IS NOT NULL;
+    `,
+  },
 ];
 
 function take(database: DatabaseSync, { name, sql }: Migration): void {

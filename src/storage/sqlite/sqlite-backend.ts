@@ -55,6 +55,14 @@ class SqliteBackend implements Backend {
     );
   }
 
+  async listOwned(owner: Digest, { after, limit }: BackendPage, now: EpochSeconds): Promise<BackendRecord[]> {
+    return this.#read(() =>
+      this.#statements.listOwnedRecords
+        .all({ owner, after: after ?? BEFORE_FIRST_KEY, limit, now })
+        .map((row) => fromRow(row as unknown as RecordRow)),
+    );
+  }
+
   async anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean> {
     return this.#read(() =>
       entries.some((entry) => this.#statements.isRevoked.get({ entry, now }) !== undefined),
@@ -161,9 +169,9 @@ class SqliteBackend implements Backend {
     return null;
   }
 
-  #store({ kind, key, expiresAt, group, body, aliases }: BackendWrite): BackendPutOutcome {
+  #store({ kind, key, expiresAt, group, owner, body, aliases }: BackendWrite): BackendPutOutcome {
     const version = Number(this.#statements.nextVersion.get()?.last);
-    const written = this.#statements.writeRecord.get({ kind, key, version, expiresAt, group, body });
+    const written = this.#statements.writeRecord.get({ kind, key, version, expiresAt, group, owner, body });
     const record = Number(written?.id);
     this.#statements.dropAliases.run({ record });
     for (const alias of aliases) {

@@ -18,6 +18,11 @@ export function prepareStatements(database: DatabaseSync) {
       WHERE kind = :kind AND key > :after AND (expires_at_s IS NULL OR expires_at_s > :now)
       ORDER BY key LIMIT :limit`),
 
+    listOwnedRecords: database.prepare(`
+      SELECT key, body, version, expires_at_s, consumed_at_s FROM record
+      WHERE owner_key = :owner AND key > :after AND (expires_at_s IS NULL OR expires_at_s > :now)
+      ORDER BY key LIMIT :limit`),
+
     livingVersion: database.prepare(`
       SELECT version FROM record
       WHERE kind = :kind AND key = :key AND (expires_at_s IS NULL OR expires_at_s > :now)`),
@@ -26,11 +31,11 @@ export function prepareStatements(database: DatabaseSync) {
 
     // Also over an expired record that has not been swept yet.
     writeRecord: database.prepare(`
-      INSERT INTO record (kind, key, version, expires_at_s, consumed_at_s, group_key, body)
-      VALUES (:kind, :key, :version, :expiresAt, NULL, :group, :body)
+      INSERT INTO record (kind, key, version, expires_at_s, consumed_at_s, group_key, owner_key, body)
+      VALUES (:kind, :key, :version, :expiresAt, NULL, :group, :owner, :body)
       ON CONFLICT (kind, key) DO UPDATE SET
         version = excluded.version, expires_at_s = excluded.expires_at_s, consumed_at_s = NULL,
-        group_key = excluded.group_key, body = excluded.body
+        group_key = excluded.group_key, owner_key = excluded.owner_key, body = excluded.body
       RETURNING id`),
 
     consumeRecord: database.prepare(`

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RECORD_KINDS, type RecordKind, type Records } from '#src/records.ts';
+import { RECORD_KINDS, type RecordPage, type Records } from '#src/records.ts';
 import { after, seconds } from '#src/units.ts';
 import { RecordsModel } from '#test/storage/contract/records-model.ts';
 import type { MakeStore } from '#test/storage/records-contract.ts';
@@ -79,19 +79,21 @@ const put = fc
     value: fc.jsonValue({ maxDepth: 1 }),
     lifetime: fc.option(length),
     group: fc.option(name),
+    owner: fc.option(name),
     aliases: fc.array(name, { maxLength: 2 }),
     onlyIf: fc.constantFrom('always', 'always', 'absent', 'current', 'older'),
   })
   .map((args): [string, Run] => [
     `put ${JSON.stringify(args)}`,
     async (records, side) => {
-      const { lifetime, group, onlyIf, ...record } = args;
+      const { lifetime, group, owner, onlyIf, ...record } = args;
       const named = `${record.kind} ${record.id}`;
       const version = side.version(named, onlyIf === 'older' ? 1 : 0);
       const answer = await records.put({
         ...record,
         expiresAt: lifetime === null ? null : side.in(lifetime),
         ...(group === null ? {} : { group }),
+        ...(owner === null ? {} : { owner }),
         ...(onlyIf === 'always' ? {} : { onlyIf: onlyIf === 'absent' ? onlyIf : { version } }),
       });
       if (answer.outcome === 'stored') {
@@ -103,13 +105,14 @@ const put = fc
   ]);
 
 const find = fc
-  .record({ kind, id, alias: name })
+  .record({ kind, id, alias: name, owner: name })
   .map((args): [string, Run] => [
     `find ${JSON.stringify(args)}`,
     async (records) => [
       unversioned(await records.find(args.kind, args.id)),
       unversioned(await records.findByAlias(args.kind, args.alias)),
-      (await allOf(records, args.kind)).toSorted(),
+      (await allOf((page) => records.list(args.kind, page))).toSorted(),
+      (await allOf((page) => records.listOwned(args.kind, args.owner, page))).toSorted(),
     ],
   ]);
 
@@ -178,10 +181,11 @@ const step: fc.Arbitrary<Step> = fc
   })
   .map(({ connection, wait, what: [text, run] }) => ({ connection, wait, text, run }));
 
-async function allOf(records: Records, wanted: RecordKind): Promise<string[]> {
-  const page = await records.list(wanted, { limit: 2 });
-  const rest =
-    page.next === null ? [] : (await records.list(wanted, { limit: 10, after: page.next })).records;
+async function allOf(
+  read: (page: { limit: number; after?: string }) => Promise<RecordPage<unknown>>,
+): Promise<string[]> {
+  const page = await read({ limit: 2 });
+  const rest = page.next === null ? [] : (await read({ limit: 10, after: page.next })).records;
   return [...page.records, ...rest].map((record) => record.id);
 }
 

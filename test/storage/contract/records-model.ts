@@ -79,8 +79,26 @@ export class RecordsModel implements Records {
   }
 
   async list<T>(kind: RecordKind, page: { after?: string; limit: number }): Promise<RecordPage<T>> {
-    const ids = this.#living().filter((record) => record.kind === kind && record.id > (page.after ?? ''));
-    const sorted = ids.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    return this.#page(
+      this.#living().filter((record) => record.kind === kind),
+      page,
+    );
+  }
+
+  async listOwned<T>(
+    kind: RecordKind,
+    owner: string,
+    page: { after?: string; limit: number },
+  ): Promise<RecordPage<T>> {
+    return this.#page(
+      this.#living().filter((record) => record.kind === kind && record.owner === owner),
+      page,
+    );
+  }
+
+  #page<T>(of: ModelRecord[], page: { after?: string; limit: number }): RecordPage<T> {
+    const rest = of.filter((record) => record.id > (page.after ?? ''));
+    const sorted = rest.toSorted((a, b) => (a.id < b.id ? -1 : 1));
     const records = sorted.slice(0, page.limit);
     return {
       records: records.map((record) => this.#stored<T>(record)),

@@ -229,6 +229,47 @@ export function recordContract(makeStore: MakeStore): void {
     });
   });
 
+  describe('listOwned', () => {
+    test('answers what an owner has of a kind, a page at a time, and nothing of anybody else', async () => {
+      const clock = new MovingClock();
+      await using store = await makeStore(clock);
+      const { records } = await store.connect();
+      const mine = ['a', 'b', 'c', 'd', 'e'];
+      for (const id of mine) await records.put(session(id, { owner: 'ada' }));
+      await records.put(session('hers', { owner: 'grace' }));
+      await records.put(session('nobody’s'));
+      await records.put({ ...session('a', { owner: 'ada' }), kind: 'interaction' });
+      await records.put(session('e', { owner: 'ada', expiresAt: after(clock.now(), seconds(1)) }));
+      clock.move(seconds(1));
+      const seen: string[] = [];
+      let next: string | null | undefined;
+      do {
+        const page = await records.listOwned('session', 'ada', {
+          limit: 3,
+          ...(next ? { after: next } : {}),
+        });
+        seen.push(...page.records.map(({ id }) => id));
+        next = page.next;
+      } while (next !== null);
+      assert.deepEqual(seen.toSorted(), ['a', 'b', 'c', 'd']);
+    });
+
+    test('follows every put and every removal', async () => {
+      await using store = await makeStore(new MovingClock());
+      const { records } = await store.connect();
+      const owned = async (owner: string) =>
+        (await records.listOwned('session', owner, { limit: 9 })).records.map(({ id }) => id);
+      await records.put(session('s', { owner: 'ada' }));
+      await records.put(session('s', { owner: 'grace' }));
+      assert.deepEqual([await owned('ada'), await owned('grace')], [[], ['s']]);
+      await records.put(session('s'));
+      assert.deepEqual(await owned('grace'), []);
+      await records.put(session('s', { owner: 'ada' }));
+      await records.remove('session', 's');
+      assert.deepEqual(await owned('ada'), []);
+    });
+  });
+
   describe('list', () => {
     test('gives the living records of a kind once each, a page at a time, in a stable order', async () => {
       const clock = new MovingClock();
