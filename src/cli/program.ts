@@ -4,6 +4,7 @@ import { CommandLine, type CommandLineParts, type SharedOptions } from '#src/cli
 import { accountCommands } from '#src/cli/commands/accounts.ts';
 import { clientCommands } from '#src/cli/commands/clients.ts';
 import { configCommands } from '#src/cli/commands/config.ts';
+import { doctorCommand } from '#src/cli/commands/doctor.ts';
 import { keyCommands } from '#src/cli/commands/keys.ts';
 import { resourceCommands } from '#src/cli/commands/resources.ts';
 import { serveCommand } from '#src/cli/commands/serve.ts';
@@ -59,6 +60,7 @@ function assemble(program: Command, cli: CommandLine): void {
     accountCommands(cli),
     keyCommands(cli),
     tokenCommands(cli),
+    doctorCommand(cli),
   ];
   for (const command of commands) program.addCommand(command);
   configure(program, terminal);

@@ -206,13 +206,14 @@ export function impliedMetadata(client: ProfiledClient, profiles: ReadonlySet<Pr
   return Object.assign({}, ...implied, client.metadata) as ClientMetadata;
 }
 
-/** The rules of these profiles that a client does not keep. */
+/** The rules, of those that a client is held to unless others are named, which it does not keep as things are. */
 export function brokenProfileRules(
   client: ProfiledClient,
-  profiles: ReadonlySet<ProfileName>,
+  heldTo: ReadonlySet<ProfileName>,
+  asked: ReadonlySet<ProfileName> = heldTo,
 ): readonly ProfileRule[] {
-  const complete = { ...client, metadata: impliedMetadata(client, profiles) };
-  return [...profiles].flatMap((name) => PROFILES[name].rules).filter((rule) => !rule.keptBy(complete));
+  const complete = { ...client, metadata: impliedMetadata(client, heldTo) };
+  return [...asked].flatMap((name) => PROFILES[name].rules).filter((rule) => !rule.keptBy(complete));
 }
 
 /** The length of a number in base64url, in bits, leading zeros left out: RFC 7518 section 6.3.1.1. */

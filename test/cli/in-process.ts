@@ -15,6 +15,8 @@ export interface Commands extends AsyncDisposable {
   run(args: readonly string[], input?: { stdin?: string }): Promise<CommandResult>;
   /** Runs a command given as words with spaces between them, with `--json`. */
   runJson(command: string, stdin?: string): Promise<CommandResult>;
+  /** Runs a command on the same store with other settings beside those that it was made with. */
+  runWithEnv(args: readonly string[], more: Readonly<Record<string, string>>): Promise<CommandResult>;
   /** Runs a command at a terminal where somebody types `typed`. */
   runAtTerminal(args: readonly string[], typed: string): Promise<CommandResult>;
 }
@@ -28,13 +30,18 @@ const CHEAP_HASHING = {
 export async function makeCommands(more: Readonly<Record<string, string>> = {}): Promise<Commands> {
   const directory = await makeTemporaryDirectory();
   const { path } = directory;
-  const env: Readonly<Record<string, string>> = {
+  const made: Readonly<Record<string, string>> = {
     ...CHEAP_HASHING,
     KEYTURN_STORE: `sqlite:${join(path, 'data', 'keyturn.db')}`,
     KEYTURN_KEYS_DIR: join(path, 'keys'),
     ...more,
   };
-  const runWith = async (args: readonly string[], stdin: string, isTTY: boolean): Promise<CommandResult> => {
+  const runWith = async (
+    args: readonly string[],
+    stdin: string,
+    isTTY: boolean,
+    env = made,
+  ): Promise<CommandResult> => {
     const streams = { stdin: stream(isTTY), stdout: stream(false), stderr: stream(isTTY) };
     const output = Promise.all([text(streams.stdout), text(streams.stderr)]);
     // Somebody at a terminal does not hang up, and what was piped ends.
@@ -58,9 +65,10 @@ export async function makeCommands(more: Readonly<Record<string, string>> = {}):
   };
   return {
     path,
-    env,
+    env: made,
     run: (args, input) => runWith(args, input?.stdin ?? '', false),
     runJson: (command, stdin = '') => runWith([...command.split(' '), '--json'], stdin, false),
+    runWithEnv: (args, more) => runWith(args, '', false, { ...made, ...more }),
     runAtTerminal: (args, typed) => runWith(args, typed, true),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };

@@ -56,6 +56,19 @@ describe('a profile is a set of rules with the clauses that they come from', () 
   });
 });
 
+describe('a profile that a client is not held to', () => {
+  test('is kept only by what the client does without it', () => {
+    const heldToNone = brokenProfileRules(STRICT, profilesOf(null), profilesOf('fapi-2.0-security'));
+    assert.deepEqual(
+      heldToNone.map(({ rule }) => rule),
+      [
+        'pushes its authorization requests',
+        'has its access tokens bound to a key, by DPoP or by its certificate',
+      ],
+    );
+  });
+});
+
 describe('OAuth 2.1', () => {
   test('allows no access token out of the authorization endpoint (OAuth 2.1 section 10.1)', () => {
     assert.ok(breaks(metadata({ response_types: ['code', 'id_token token'] }), 'oauth-2.1'));
