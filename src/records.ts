@@ -3,7 +3,7 @@ import type { EpochSeconds, Seconds } from '#src/units.ts';
 /**
  * The storage contract. Everything that Keyturn remembers is a record: a JSON value of some kind under an identifier.
  * Domains see only this page; `storage/` implements it, once per backend, and one contract test holds every backend
- * to the ten promises below.
+ * to the eleven promises below.
  *
  *  1. `consume` is atomic: of any number of parallel calls exactly one answers `consumed`.
  *  2. Nothing expired is ever found, at the exact second of its expiry either.
@@ -16,6 +16,8 @@ import type { EpochSeconds, Seconds } from '#src/units.ts';
  *  8. `sweep` does a bounded amount of work per call.
  *  9. What was acknowledged survives `kill -9`.
  * 10. A fault throws `StorageFault`; absence is `null`.
+ * 11. The entries of a log are read by everyone in the order in which they were added, and nothing is ever added before
+ *     a position that has been read. What is added along with a write is there if and only if the write took effect.
  */
 export interface Records {
   /** The record under this identifier, or `null` if there is none that still lives. */
@@ -30,14 +32,18 @@ export interface Records {
   /** Marks a record as used. Its value stays, so that a second use can be told from a guess. */
   consume(kind: RecordKind, id: string): Promise<ConsumeOutcome>;
 
-  /** Removes a record and its aliases. True if there was one that still lived. */
-  remove(kind: RecordKind, id: string): Promise<boolean>;
+  /** Removes a record and its aliases, and adds it to a log as it was. True if there was one that still lived. */
+  remove(kind: RecordKind, id: string, notedIn?: LogName): Promise<boolean>;
 
   /**
    * Removes every record of a group, and refuses new ones until `rememberUntil`, by when everything that could
-   * still be about to join the group must have expired on its own.
+   * still be about to join the group must have expired on its own. Those of one kind are added to a log as they were.
    */
-  endGroup(group: string, rememberUntil: EpochSeconds): Promise<void>;
+  endGroup(
+    group: string,
+    rememberUntil: EpochSeconds,
+    notedIn?: LogName & { readonly kind: RecordKind },
+  ): Promise<void>;
 
   /** The living records of a kind in a stable order, a page at a time. */
   list<T>(kind: RecordKind, page: { after?: string; limit: number }): Promise<RecordPage<T>>;
@@ -49,11 +55,20 @@ export interface Records {
     page: { after?: string; limit: number },
   ): Promise<RecordPage<T>>;
 
-  /** Adds entries to the revocation set. An entry leaves it on its own at `until`. */
-  revoke(entries: readonly string[], until: EpochSeconds): Promise<void>;
+  /** Adds entries to the revocation set, and `note` to a log. An entry leaves the set on its own at `until`. */
+  revoke(entries: readonly string[], until: EpochSeconds, note?: LogNote): Promise<void>;
 
   /** True if at least one of the entries is in the revocation set. */
   anyRevoked(entries: readonly string[]): Promise<boolean>;
+
+  /** Adds an entry to a log. */
+  append(note: LogNote): Promise<void>;
+
+  /** The entries of a log behind a position, oldest first. 0 is before the first. */
+  readLog<T>(log: string, page: { readonly after: number; readonly limit: number }): Promise<LogPage<T>>;
+
+  /** Calls `added` soon after this process has added something to the log. Of what others add it need not tell. */
+  onAdded(log: string, added: () => void): Disposable;
 
   /** Counts one event in a fixed window that begins with its first event. */
   hit(counter: string, window: Seconds): Promise<CounterState>;
@@ -64,7 +79,7 @@ export interface Records {
   /** Forgets a counter. */
   resetCounter(counter: string): Promise<void>;
 
-  /** Drops expired records, entries and counters, looking at no more than `limit` of each. */
+  /** Drops expired records, entries, counters and what logs hold, looking at no more than `limit` of each. */
   sweep(limit: number): Promise<SweepOutcome>;
 
   /** Throws `StorageFault` unless the store can be read and written. */
@@ -107,6 +122,43 @@ export interface RecordWrite<T> {
   readonly aliases?: readonly string[];
   /** What must hold for the write to happen: nothing lives there, or exactly this version does. Default: write anyway. */
   readonly onlyIf?: 'absent' | { readonly version: number };
+  /** What is added to a log if it is stored. */
+  readonly note?: LogNote;
+}
+
+/** A log, and until when what is added to it matters. It is dropped then. */
+export interface LogName {
+  readonly log: string;
+  readonly until: EpochSeconds;
+}
+
+/** An entry to be added to a log. */
+export interface LogNote<T = unknown> extends LogName {
+  /** A JSON value; limited like that of a record. */
+  readonly entry: T;
+}
+
+/** An entry of a log: what was noted, or a record that was removed, as it was. */
+export type LogEntry<T> = { readonly position: number; readonly until: EpochSeconds } & (
+  | { readonly entry: T; readonly removed: null }
+  | { readonly entry: null; readonly removed: RemovedRecord }
+);
+
+export interface RemovedRecord {
+  readonly kind: RecordKind;
+  readonly id: string;
+  readonly value: unknown;
+}
+
+export interface LogPage<T> {
+  readonly entries: readonly LogEntry<T>[];
+  /**
+   * Pass as `after` to read on, whether or not there were entries. Smaller than the `after` that was passed if the store
+   * never gave that out, as after going back to a backup.
+   */
+  readonly next: number;
+  /** True when nothing further had been added. */
+  readonly atEnd: boolean;
 }
 
 export interface StoredRecord<T> {

@@ -22,10 +22,18 @@ export interface Backend extends AsyncDisposable {
   consume(kind: string, key: Digest, now: EpochSeconds): Promise<'consumed' | 'already-consumed' | 'absent'>;
 
   /** True if a record that still lived was removed. */
-  remove(kind: string, key: Digest, now: EpochSeconds): Promise<boolean>;
+  remove(kind: string, key: Digest, notedIn: BackendLog | null, now: EpochSeconds): Promise<boolean>;
 
-  /** A group that was ended before stays ended until the later of the two times. */
-  endGroup(group: Digest, rememberUntil: EpochSeconds): Promise<void>;
+  /**
+   * A group that was ended before stays ended until the later of the two times. What is removed and lived, of the kind
+   * that `notedIn` names, is added to its log.
+   */
+  endGroup(
+    group: Digest,
+    rememberUntil: EpochSeconds,
+    notedIn: (BackendLog & { readonly kind: string }) | null,
+    now: EpochSeconds,
+  ): Promise<void>;
 
   /** Up to `limit` living records of a kind whose keys come after `after`, in the byte order of their keys. */
   list(kind: string, page: BackendPage, now: EpochSeconds): Promise<readonly BackendRecord[]>;
@@ -34,9 +42,14 @@ export interface Backend extends AsyncDisposable {
   listOwned(owner: Digest, page: BackendPage, now: EpochSeconds): Promise<readonly BackendRecord[]>;
 
   /** An entry that was revoked before stays revoked until the later of the two times. */
-  revoke(entries: readonly Digest[], until: EpochSeconds): Promise<void>;
+  revoke(entries: readonly Digest[], until: EpochSeconds, note: BackendNote | null): Promise<void>;
 
   anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean>;
+
+  append(note: BackendNote): Promise<void>;
+
+  /** Up to `limit` living entries behind `after`, and where to read on. Both are one look at the log. */
+  readLog(log: Digest, page: { after: number; limit: number }, now: EpochSeconds): Promise<BackendLogPage>;
 
   /** Counts in the window that is open, or opens a new one from `now` to `now + window`. */
   hit(counter: Digest, window: Seconds, now: EpochSeconds): Promise<BackendCounter>;
@@ -74,6 +87,33 @@ export interface BackendWrite {
   readonly owner: Digest | null;
   readonly aliases: readonly Digest[];
   readonly onlyIf: 'absent' | { readonly version: number } | null;
+  readonly note: BackendNote | null;
+}
+
+/** Which log something is added to, and when it is dropped again. */
+export interface BackendLog {
+  readonly log: Digest;
+  readonly until: EpochSeconds;
+}
+
+export interface BackendNote extends BackendLog {
+  readonly body: Buffer;
+}
+
+export interface BackendLogEntry {
+  /** A whole number above those of all entries before it, of this log at least. */
+  readonly position: number;
+  readonly until: EpochSeconds;
+  /** Whose body it is, if it is a record that was removed. */
+  readonly removed: { readonly kind: string; readonly key: Digest } | null;
+  readonly body: Buffer;
+}
+
+/** `next` is where no entry will ever be added before: the last one of a page, or the end if there is no further one. */
+export interface BackendLogPage {
+  readonly entries: readonly BackendLogEntry[];
+  readonly next: number;
+  readonly atEnd: boolean;
 }
 
 /**

@@ -37,7 +37,15 @@ export async function makeRootSecret(
   { sealer, random, now }: { sealer: Sealer; random: Random; now: EpochSeconds },
 ): Promise<boolean> {
   const body = sealer.seal(ROOT_CONTEXT, random.bytes(KEY_BYTES));
-  const place = { kind: ROOT_KIND, key: ROOT_KEY, expiresAt: null, group: null, owner: null, aliases: [] };
+  const place = {
+    kind: ROOT_KIND,
+    key: ROOT_KEY,
+    expiresAt: null,
+    group: null,
+    owner: null,
+    aliases: [],
+    note: null,
+  };
   const { outcome } = await backend.put({ ...place, body, onlyIf: 'absent' }, now);
   return outcome === 'stored';
 }

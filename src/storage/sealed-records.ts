@@ -5,6 +5,10 @@ import { Recent } from '#src/recent.ts';
 import {
   type ConsumeOutcome,
   type CounterState,
+  type LogEntry,
+  type LogName,
+  type LogNote,
+  type LogPage,
   type PutOutcome,
   RECORD_BYTES_MAX,
   type RecordKind,
@@ -17,6 +21,8 @@ import {
 import type { Sealer } from '#src/sealing/sealer.ts';
 import {
   type Backend,
+  type BackendLogEntry,
+  type BackendNote,
   type BackendPage,
   type BackendRecord,
   DIGEST_BYTES,
@@ -37,6 +43,7 @@ export class SealedRecords implements Records {
   readonly #sealer: Sealer;
   readonly #clock: Clock;
   readonly #indexKey: KeyObject;
+  readonly #listeners = new Map<string, Set<() => void>>();
   readonly #opened = new Recent<string, OpenedBody>(OPENED_BODIES_MAX);
 
   constructor(parts: { backend: Backend; sealer: Sealer; root: RootSecret; clock: Clock }) {
@@ -58,7 +65,7 @@ export class SealedRecords implements Records {
 
   /** Throws `Refusal('record_too_large')` for a value of more than `RECORD_BYTES_MAX`. */
   async put<T>(record: RecordWrite<T>): Promise<PutOutcome> {
-    const { kind, id, expiresAt, group, owner, onlyIf } = record;
+    const { kind, id, expiresAt, group, owner, onlyIf, note } = record;
     if (expiresAt !== null) {
       assertWhole('expiresAt', expiresAt);
     }
@@ -75,8 +82,10 @@ export class SealedRecords implements Records {
       owner: owner === undefined ? null : this.#digest('owner', kind, owner),
       aliases: [...aliases.values()],
       onlyIf: onlyIf ?? null,
+      note: this.#sealedNote(note),
     };
     const result = await this.#backend.put(write, this.#clock.now());
+    if (result.outcome === 'stored') this.#tell(note);
     if (result.outcome !== 'alias-taken') {
       return result;
     }
@@ -88,13 +97,23 @@ export class SealedRecords implements Records {
     return this.#backend.consume(kind, this.#digest('record', kind, id), this.#clock.now());
   }
 
-  async remove(kind: RecordKind, id: string): Promise<boolean> {
-    return this.#backend.remove(kind, this.#digest('record', kind, id), this.#clock.now());
+  async remove(kind: RecordKind, id: string, notedIn?: LogName): Promise<boolean> {
+    const key = this.#digest('record', kind, id);
+    const removed = await this.#backend.remove(kind, key, this.#log(notedIn), this.#clock.now());
+    this.#tell(notedIn);
+    return removed;
   }
 
-  async endGroup(group: string, rememberUntil: EpochSeconds): Promise<void> {
+  async endGroup(
+    group: string,
+    rememberUntil: EpochSeconds,
+    notedIn?: LogName & { readonly kind: RecordKind },
+  ): Promise<void> {
     assertWhole('rememberUntil', rememberUntil);
-    return this.#backend.endGroup(this.#digest('group', group), rememberUntil);
+    const log = this.#log(notedIn);
+    const noted = log === null || notedIn === undefined ? null : { ...log, kind: notedIn.kind };
+    await this.#backend.endGroup(this.#digest('group', group), rememberUntil, noted, this.#clock.now());
+    this.#tell(notedIn);
   }
 
   /** In the order of the records' digests: stable, and telling nothing. Throws `Refusal('page_unknown')`. */
@@ -127,13 +146,33 @@ export class SealedRecords implements Records {
     };
   }
 
-  async revoke(entries: readonly string[], until: EpochSeconds): Promise<void> {
+  async revoke(entries: readonly string[], until: EpochSeconds, note?: LogNote): Promise<void> {
     assertWhole('until', until);
-    return this.#backend.revoke(this.#revocations(entries), until);
+    await this.#backend.revoke(this.#revocations(entries), until, this.#sealedNote(note));
+    this.#tell(note);
   }
 
   async anyRevoked(entries: readonly string[]): Promise<boolean> {
     return this.#backend.anyRevoked(this.#revocations(entries), this.#clock.now());
+  }
+
+  /** Throws `Refusal('record_too_large')` for an entry of more than `RECORD_BYTES_MAX`. */
+  async append(note: LogNote): Promise<void> {
+    await this.#backend.append(this.#sealedNote(note) as BackendNote);
+    this.#tell(note);
+  }
+
+  async readLog<T>(name: string, { after, limit }: { after: number; limit: number }): Promise<LogPage<T>> {
+    assertCount('limit', limit);
+    const log = this.#digest('log', name);
+    const page = await this.#backend.readLog(log, { after, limit }, this.#clock.now());
+    return { ...page, entries: page.entries.map((entry) => this.#openEntry<T>(log, entry)) };
+  }
+
+  onAdded(log: string, added: () => void): Disposable {
+    const listeners = this.#listeners.get(log) ?? new Set();
+    this.#listeners.set(log, listeners.add(added));
+    return { [Symbol.dispose]: () => void listeners.delete(added) };
   }
 
   async hit(counter: string, window: Seconds): Promise<CounterState> {
@@ -156,6 +195,32 @@ export class SealedRecords implements Records {
 
   async ping(): Promise<void> {
     return this.#backend.ping();
+  }
+
+  #tell(note: LogName | undefined): void {
+    if (note !== undefined) for (const added of this.#listeners.get(note.log) ?? []) added();
+  }
+
+  #log(name: LogName | undefined) {
+    if (name === undefined) return null;
+    assertWhole('until', name.until);
+    return { log: this.#digest('log', name.log), until: name.until };
+  }
+
+  #sealedNote(note: LogNote | undefined): BackendNote | null {
+    const log = this.#log(note);
+    if (log === null || note === undefined) return null;
+    const body = this.#sealer.seal(contextOf('log', log.log), Buffer.from(jsonOf(note.entry, 'log')));
+    return { ...log, body };
+  }
+
+  #openEntry<T>(log: Digest, { position, until, removed, body }: BackendLogEntry): LogEntry<T> {
+    if (removed === null) {
+      const entry = JSON.parse(this.#sealer.open(contextOf('log', log), body).toString()) as T;
+      return { position, until, entry, removed: null };
+    }
+    const kind = removed.kind as RecordKind;
+    return { position, until, entry: null, removed: { kind, ...this.#unseal(kind, removed.key, body) } };
   }
 
   #revocations(entries: readonly string[]): Digest[] {
@@ -220,6 +285,10 @@ function deepFrozen<T>(value: T): T {
 }
 
 function encode({ id, value, kind }: RecordWrite<unknown>): Buffer {
+  return Buffer.from(`{"id":${JSON.stringify(id)},"value":${jsonOf(value, kind)}}`);
+}
+
+function jsonOf(value: unknown, kind: RecordKind | 'log'): string {
   const json = JSON.stringify(value) as string | undefined;
   if (json === undefined) {
     throw new TypeError('the value of a record must be JSON');
@@ -231,7 +300,7 @@ function encode({ id, value, kind }: RecordWrite<unknown>): Buffer {
       bytes,
     });
   }
-  return Buffer.from(`{"id":${JSON.stringify(id)},"value":${json}}`);
+  return json;
 }
 
 /** What a body is bound to. The key has a fixed length, so nothing else reads the same. */

@@ -76,6 +76,12 @@ async function check(records: Records, { did, id }: Acknowledged): Promise<void>
       return;
     case 'endGroup': {
       assert.equal(found, null, `the group of ${id} was ended`);
+      const { entries } = await records.readLog(`log ${id}`, { after: 0, limit: 2 });
+      assert.deepEqual(
+        entries.map(({ removed }) => removed?.id),
+        [id],
+        `the end of ${id} was noted`,
+      );
       const put = { kind: 'session', id, value: 0, expiresAt: null, group: `group ${id}` } as const;
       assert.equal((await records.put(put)).outcome, 'group-ended');
       return;

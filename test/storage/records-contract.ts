@@ -3,16 +3,18 @@ import type { Clock } from '#src/clock.ts';
 import type { Store } from '#src/storage/open-store.ts';
 import { groupContract } from '#test/storage/contract/groups.ts';
 import { historyContract } from '#test/storage/contract/histories.ts';
+import { logContract } from '#test/storage/contract/logs.ts';
 import { recordContract } from '#test/storage/contract/records.ts';
 import { revocationAndCounterContract } from '#test/storage/contract/revocations-and-counters.ts';
 import { sweepContract } from '#test/storage/contract/sweep.ts';
 
-/** The ten promises of `src/records.ts`, to be kept by every backend. */
+/** The eleven promises of `src/records.ts`, to be kept by every backend. */
 export function recordsContract(name: string, makeStore: MakeStore): void {
   describe(`the storage contract on ${name}`, () => {
     recordContract(makeStore);
     groupContract(makeStore);
     revocationAndCounterContract(makeStore);
+    logContract(makeStore);
     sweepContract(makeStore);
     historyContract(makeStore);
   });

@@ -77,12 +77,13 @@ describe('the database file', () => {
     const path = join(directory.path, 'older.db');
     const now = epochSeconds(1_784_024_130);
     const write = { kind: 'client', key: Buffer.alloc(32, 1), body: Buffer.from('body'), expiresAt: null };
-    const alone = { group: null, owner: null, aliases: [], onlyIf: null };
+    const alone = { group: null, owner: null, aliases: [], onlyIf: null, note: null };
     {
       await using backend = await openSqliteBackend(path);
       await backend.put({ ...write, ...alone }, now);
     }
     withDatabase(path, (database) => {
+      database.exec('DROP TABLE log_entry');
       database.exec('DROP INDEX record_by_owner');
       database.exec('ALTER TABLE record DROP COLUMN owner_key');
       database.exec('PRAGMA user_version = 1');

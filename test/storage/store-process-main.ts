@@ -49,7 +49,11 @@ async function write(records: Records, writer: string): Promise<never> {
       await records.remove('session', id);
       say({ did: 'remove', id });
     } else if (i % 4 === 2) {
-      await records.endGroup(`group ${id}`, expiresAt);
+      await records.endGroup(`group ${id}`, expiresAt, {
+        log: `log ${id}`,
+        until: expiresAt,
+        kind: 'session',
+      });
       say({ did: 'endGroup', id });
     } else {
       await records.revoke([`jti ${id}`], after(systemClock.now(), hours(1)));

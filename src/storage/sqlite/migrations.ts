@@ -91,6 +91,23 @@ const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX record_by_owner ON record (owner_key, key) WHERE owner_key IS NOT NULL;
     `,
   },
+  {
+    name: 'logs',
+    sql: `
+      -- A position is never given out twice, not even after the last entry has been swept (AUTOINCREMENT), and since
+      -- there is one writer at a time, positions are in the order of the commits. Kind and key are those of a record
+      -- that was removed, whose body it is.
+      CREATE TABLE log_entry (
+        position     INTEGER PRIMARY KEY AUTOINCREMENT,
+        log          BLOB    NOT NULL,
+        expires_at_s INTEGER NOT NULL,
+        kind         TEXT,
+        key          BLOB,
+        body         BLOB    NOT NULL
+      ) STRICT;
+      CREATE INDEX log_entry_by_log ON log_entry (log, position);
+    `,
+  },
 ];
 
 function take(database: DatabaseSync, { name, sql }: Migration): void {

@@ -3,6 +3,10 @@ import { StorageFault } from '#src/fault.ts';
 import type {
   Backend,
   BackendCounter,
+  BackendLog,
+  BackendLogEntry,
+  BackendLogPage,
+  BackendNote,
   BackendPage,
   BackendPutOutcome,
   BackendRecord,
@@ -82,26 +86,53 @@ class SqliteBackend implements Backend {
     });
   }
 
-  async remove(kind: string, key: Digest, now: EpochSeconds): Promise<boolean> {
+  async remove(kind: string, key: Digest, notedIn: BackendLog | null, now: EpochSeconds): Promise<boolean> {
     return this.#write(() => {
+      if (notedIn !== null) this.#statements.noteRemoved.run({ ...notedIn, kind, key, now });
       const removed = this.#statements.removeRecord.get({ kind, key });
       const expiresAt = removed?.expires_at_s as number | null | undefined;
       return expiresAt !== undefined && (expiresAt === null || expiresAt > now);
     });
   }
 
-  async endGroup(group: Digest, rememberUntil: EpochSeconds): Promise<void> {
+  async endGroup(
+    group: Digest,
+    rememberUntil: EpochSeconds,
+    notedIn: (BackendLog & { kind: string }) | null,
+    now: EpochSeconds,
+  ): Promise<void> {
     return this.#write(() => {
       this.#statements.rememberEndedGroup.run({ group, rememberUntil });
+      if (notedIn !== null) this.#statements.noteRemovedGroup.run({ ...notedIn, group, now });
       this.#statements.removeGroup.run({ group });
     });
   }
 
-  async revoke(entries: readonly Digest[], until: EpochSeconds): Promise<void> {
+  async revoke(entries: readonly Digest[], until: EpochSeconds, note: BackendNote | null): Promise<void> {
     return this.#write(() => {
       for (const entry of entries) {
         this.#statements.revoke.run({ entry, until });
       }
+      this.#note(note);
+    });
+  }
+
+  async append(note: BackendNote): Promise<void> {
+    return this.#write(() => this.#note(note));
+  }
+
+  async readLog(
+    log: Digest,
+    { after, limit }: { after: number; limit: number },
+    now: EpochSeconds,
+  ): Promise<BackendLogPage> {
+    return this.#read(() => {
+      // The end first: another process may add between the two, and what lies behind the end is read the next time.
+      const end = Number(this.#statements.endOfLogs.get()?.seq ?? 0);
+      const rows = this.#statements.readLog.all({ log, after, end, limit, now });
+      const entries = rows.map((row) => logEntryFrom(row as unknown as LogRow));
+      const atEnd = entries.length < limit;
+      return { entries, next: atEnd ? end : (entries.at(-1)?.position ?? end), atEnd };
     });
   }
 
@@ -169,7 +200,14 @@ class SqliteBackend implements Backend {
     return null;
   }
 
-  #store({ kind, key, expiresAt, group, owner, body, aliases }: BackendWrite): BackendPutOutcome {
+  #note(note: BackendNote | null): void {
+    if (note === null) return;
+    const { log, until, body } = note;
+    this.#statements.note.run({ log, until, body });
+  }
+
+  #store({ kind, key, expiresAt, group, owner, body, aliases, note }: BackendWrite): BackendPutOutcome {
+    this.#note(note);
     const version = Number(this.#statements.nextVersion.get()?.last);
     const written = this.#statements.writeRecord.get({ kind, key, version, expiresAt, group, owner, body });
     const record = Number(written?.id);
@@ -212,6 +250,19 @@ interface CounterRow {
 }
 
 const counterFrom = (row: CounterRow): BackendCounter => ({ count: row.count, resetsAt: row.expires_at_s });
+
+interface LogRow {
+  readonly position: number;
+  readonly expires_at_s: EpochSeconds;
+  readonly kind: string | null;
+  readonly key: Uint8Array | null;
+  readonly body: Uint8Array;
+}
+
+function logEntryFrom({ position, expires_at_s: until, kind, key, body }: LogRow): BackendLogEntry {
+  const removed = kind === null || key === null ? null : { kind, key: asBuffer(key) };
+  return { position, until, removed, body: asBuffer(body) };
+}
 
 const BEFORE_FIRST_KEY = Buffer.alloc(0);
 

@@ -64,6 +64,27 @@ export function prepareStatements(database: DatabaseSync) {
       INSERT INTO ended_group (group_key, expires_at_s) VALUES (:group, :rememberUntil)
       ON CONFLICT (group_key) DO UPDATE SET expires_at_s = max(expires_at_s, excluded.expires_at_s)`),
 
+    // Before it is removed.
+    noteRemoved: database.prepare(`
+      INSERT INTO log_entry (log, expires_at_s, kind, key, body)
+      SELECT :log, :until, kind, key, body FROM record
+      WHERE kind = :kind AND key = :key AND (expires_at_s IS NULL OR expires_at_s > :now)`),
+
+    noteRemovedGroup: database.prepare(`
+      INSERT INTO log_entry (log, expires_at_s, kind, key, body)
+      SELECT :log, :until, kind, key, body FROM record
+      WHERE group_key = :group AND kind = :kind AND (expires_at_s IS NULL OR expires_at_s > :now)
+      ORDER BY id`),
+
+    note: database.prepare('INSERT INTO log_entry (log, expires_at_s, body) VALUES (:log, :until, :body)'),
+
+    endOfLogs: database.prepare(`SELECT seq FROM sqlite_sequence WHERE name = 'log_entry'`),
+
+    readLog: database.prepare(`
+      SELECT position, expires_at_s, kind, key, body FROM log_entry
+      WHERE log = :log AND position > :after AND position <= :end AND expires_at_s > :now
+      ORDER BY position LIMIT :limit`),
+
     removeGroup: database.prepare('DELETE FROM record WHERE group_key = :group'),
 
     revoke: database.prepare(`

@@ -13,6 +13,7 @@ export class Sweep {
       new Walk(database, { table: 'record', primaryKey: 'id', beforeFirst: 0 }),
       new Walk(database, { table: 'ended_group', primaryKey: 'group_key', beforeFirst: NO_BYTES }),
       new Walk(database, { table: 'revocation', primaryKey: 'entry', beforeFirst: NO_BYTES }),
+      new Walk(database, { table: 'log_entry', primaryKey: 'position', beforeFirst: 0 }),
       new Walk(database, { table: 'counter', primaryKey: 'counter', beforeFirst: NO_BYTES }),
     ];
   }

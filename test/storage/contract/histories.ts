@@ -156,6 +156,29 @@ const count = fc
     },
   ]);
 
+const log = fc
+  .record({
+    log: name,
+    entry: fc.nat(9),
+    length,
+    kind,
+    id,
+    group: name,
+    how: fc.constantFrom('append', 'remove', 'end'),
+  })
+  .map((args): [string, Run] => [
+    `log ${JSON.stringify(args)}`,
+    async (records, side) => {
+      const notedIn = { log: args.log, until: side.in(args.length) };
+      if (args.how === 'append') await records.append({ ...notedIn, entry: args.entry });
+      else if (args.how === 'remove') await records.remove(args.kind, args.id, notedIn);
+      else await records.endGroup(args.group, side.in(args.length), { ...notedIn, kind: args.kind });
+      const { entries } = await records.readLog(args.log, { after: 0, limit: 1000 });
+      // Which of a group is noted first is a backend's own affair.
+      return entries.map(({ position: _, ...entry }) => JSON.stringify(entry)).toSorted();
+    },
+  ]);
+
 /** What a sweep removes is a backend's own affair; that nobody notices is not. */
 const sweep = fc.integer({ min: 1, max: 3 }).map((limit): [string, Run] => [
   `sweep ${limit}`,
@@ -176,6 +199,7 @@ const step: fc.Arbitrary<Step> = fc
       { weight: 1, arbitrary: endGroup },
       { weight: 1, arbitrary: revoke },
       { weight: 1, arbitrary: count },
+      { weight: 2, arbitrary: log },
       { weight: 1, arbitrary: sweep },
     ),
   })

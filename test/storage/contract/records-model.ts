@@ -2,11 +2,16 @@ import type { Clock } from '#src/clock.ts';
 import type {
   ConsumeOutcome,
   CounterState,
+  LogEntry,
+  LogName,
+  LogNote,
+  LogPage,
   PutOutcome,
   RecordKind,
   RecordPage,
   Records,
   RecordWrite,
+  RemovedRecord,
   StoredRecord,
   SweepOutcome,
 } from '#src/records.ts';
@@ -18,6 +23,7 @@ export class RecordsModel implements Records {
   readonly #records = new Map<string, ModelRecord>();
   readonly #endedGroups = new Map<string, EpochSeconds>();
   readonly #revoked = new Map<string, EpochSeconds>();
+  readonly #logs: (LogEntry<unknown> & { readonly log: string })[] = [];
   readonly #counters = new Map<string, CounterState>();
   #version = 0;
 
@@ -48,6 +54,7 @@ export class RecordsModel implements Records {
     }
     this.#version += 1;
     this.#records.set(`${kind} ${id}`, { ...write, version: this.#version, consumedAt: null });
+    if (write.note !== undefined) await this.append(write.note);
     return { outcome: 'stored', version: this.#version };
   }
 
@@ -63,14 +70,21 @@ export class RecordsModel implements Records {
     return 'consumed';
   }
 
-  async remove(kind: RecordKind, id: string): Promise<boolean> {
+  async remove(kind: RecordKind, id: string, notedIn?: LogName): Promise<boolean> {
     const found = await this.find(kind, id);
+    if (found !== null && notedIn !== undefined) this.#noteRemoved(notedIn, { kind, ...found });
     this.#records.delete(`${kind} ${id}`);
     return found !== null;
   }
 
-  async endGroup(group: string, rememberUntil: EpochSeconds): Promise<void> {
+  async endGroup(
+    group: string,
+    rememberUntil: EpochSeconds,
+    notedIn?: LogName & { readonly kind: RecordKind },
+  ): Promise<void> {
     later(this.#endedGroups, group, rememberUntil);
+    const noted = this.#living().filter((record) => record.group === group && record.kind === notedIn?.kind);
+    for (const record of noted) if (notedIn !== undefined) this.#noteRemoved(notedIn, record);
     for (const [key, record] of this.#records) {
       if (record.group === group) {
         this.#records.delete(key);
@@ -106,7 +120,8 @@ export class RecordsModel implements Records {
     };
   }
 
-  async revoke(entries: readonly string[], until: EpochSeconds): Promise<void> {
+  async revoke(entries: readonly string[], until: EpochSeconds, note?: LogNote): Promise<void> {
+    if (note !== undefined) await this.append(note);
     for (const entry of entries) {
       later(this.#revoked, entry, until);
     }
@@ -114,6 +129,23 @@ export class RecordsModel implements Records {
 
   async anyRevoked(entries: readonly string[]): Promise<boolean> {
     return entries.some((entry) => this.#lives(this.#revoked.get(entry)));
+  }
+
+  async append({ log, until, entry }: LogNote): Promise<void> {
+    this.#logs.push({ log, position: this.#logs.length + 1, until, entry, removed: null });
+  }
+
+  async readLog<T>(log: string, { after, limit }: { after: number; limit: number }): Promise<LogPage<T>> {
+    const behind = this.#logs.filter(
+      (entry) => entry.log === log && entry.position > after && this.#lives(entry.until),
+    );
+    const entries = behind.slice(0, limit).map(({ log: _, ...entry }) => entry as LogEntry<T>);
+    const atEnd = entries.length < limit;
+    return { entries, next: atEnd ? this.#logs.length : (entries.at(-1)?.position ?? 0), atEnd };
+  }
+
+  onAdded(): Disposable {
+    return { [Symbol.dispose]: () => {} };
   }
 
   async counted(counter: string): Promise<CounterState | null> {
@@ -140,6 +172,11 @@ export class RecordsModel implements Records {
   }
 
   async ping(): Promise<void> {}
+
+  #noteRemoved({ log, until }: LogName, { kind, id, value }: RemovedRecord): void {
+    const removed = { kind, id, value };
+    this.#logs.push({ log, position: this.#logs.length + 1, until, entry: null, removed });
+  }
 
   #living(): ModelRecord[] {
     return [...this.#records.values()].filter(
