@@ -104,6 +104,7 @@ async function createApp(
     lifetimes: config.lifetimes,
     findAccount: (subject) => services.accounts.findBySubject(subject),
     onReuse: (detail) => log.warn(detail, 'a used refresh token came back, its family has ended'),
+    onExchange: (detail) => log.info(detail, 'token exchanged'),
     fetch: outgoingFetch({
       allowPrivateNetwork: config.allowPrivateNetwork,
       timeout: config.http.outgoingTimeout,

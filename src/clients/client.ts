@@ -10,6 +10,11 @@ import {
   REDIRECT_URIS_MAX,
 } from '#src/clients/redirect-uri.ts';
 import { parseScope } from '#src/clients/scope.ts';
+import {
+  TOKEN_EXCHANGE_GRANT,
+  type TokenExchangePolicy,
+  tokenExchangePolicy,
+} from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { EpochSeconds } from '#src/units.ts';
@@ -25,7 +30,12 @@ export const CLIENT_AUTHENTICATION_METHODS = [
 
 export type ClientAuthenticationMethod = (typeof CLIENT_AUTHENTICATION_METHODS)[number];
 
-export const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const;
+export const GRANT_TYPES = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  TOKEN_EXCHANGE_GRANT,
+] as const;
 
 export type GrantType = (typeof GRANT_TYPES)[number];
 
@@ -50,6 +60,8 @@ export interface Client {
   readonly jwks: { readonly keys: readonly Record<string, unknown>[] } | null;
   /** The rules that it is held to beside those of the server. */
   readonly profile: ProfileName | null;
+  /** Which tokens it may exchange; `null` for none. */
+  readonly tokenExchange: TokenExchangePolicy | null;
   /** What it has registered beyond that. */
   readonly metadata: ClientMetadata;
   readonly secrets: readonly ClientSecret[];
@@ -156,6 +168,7 @@ const registration = z.strictObject({
     .nullable()
     .default(null),
   profile: z.enum(PROFILE_NAMES).nullable().default(null),
+  tokenExchange: tokenExchangePolicy.nullable().default(null),
   metadata: clientMetadata.default({}),
 });
 
@@ -211,6 +224,12 @@ function* contradictionsIn(client: Client, signingAlgorithms: readonly string[])
   }
   if (!isConfidential(client) && grantTypes.includes('client_credentials')) {
     yield 'grantTypes: client_credentials is for confidential clients (RFC 6749 section 4.4)';
+  }
+  if (!isConfidential(client) && grantTypes.includes(TOKEN_EXCHANGE_GRANT)) {
+    yield 'grantTypes: token exchange is for confidential clients (RFC 8693 section 5)';
+  }
+  if (grantTypes.includes(TOKEN_EXCHANGE_GRANT) !== (client.tokenExchange !== null)) {
+    yield `tokenExchange: it goes together with the grant type ${TOKEN_EXCHANGE_GRANT}`;
   }
   if (!isConfidential(client) && !client.requirePkce) {
     yield 'requirePkce: a public client cannot go without PKCE (RFC 9700 section 2.1.1)';

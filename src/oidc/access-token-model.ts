@@ -10,6 +10,7 @@ import { signJwt } from '#src/signing/jws.ts';
 import { ACCESS_TOKEN_TYPE, type AccessTokenClaims } from '#src/tokens/access-token.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
 import {
+  opaqueTokenName,
   revokeAccessToken,
   type StandingSources,
   standingOf,
@@ -31,7 +32,10 @@ export interface AccessTokenDependencies {
   signer(alg: SigningAlgorithm): Signer;
 }
 
-type AnyAccessToken = (AccessToken | ClientCredentials) & LibraryModel & { extra?: Record<string, unknown> };
+type AnyAccessToken = (AccessToken | ClientCredentials) & LibraryModel & { extra?: ExtraClaims };
+
+/** What a token says beside what every one of its kind says; kept with an opaque one, and told at introspection. */
+type ExtraClaims = Partial<AccessTokenClaims>;
 
 /**
  * Teaches the library's access tokens, of people and of clients alike, to be RFC 9068 JWTs that are issued without a
@@ -49,9 +53,12 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
       Object.assign(this, { aud: audience, scope: scope === '' ? undefined : scope });
       return library.save.call(this);
     };
-    model.prototype.destroy = function destroy(this: AnyAccessToken) {
-      if (!jwts.has(this)) return library.destroy.call(this);
-      return revokeAccessToken(deps.records, { jti: this.jti, exp: epochSeconds(this.exp as number) });
+    model.prototype.destroy = async function destroy(this: AnyAccessToken) {
+      const exp = epochSeconds(this.exp as number);
+      if (jwts.has(this)) return revokeAccessToken(deps.records, { jti: this.jti, exp });
+      // What it was exchanged for falls with it.
+      await revokeAccessToken(deps.records, { jti: opaqueTokenName(this.jti), exp });
+      await library.destroy.call(this);
     };
   }
 
@@ -59,14 +66,14 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
   AccessTokens.find = async (value, options) => {
     const jwt = typeof value === 'string' ? jwtIn(value, currentRequest().oidc.route) : null;
     if (jwt === null)
-      return asGoodForUserinfo(await ifStanding(await findOpaque(value, options), deps), deps.issuer);
+      return asLibraryExpects(await ifStanding(await findOpaque(value, options), deps), deps.issuer);
     const found = await findStanding(jwt, 'access-of-person', deps);
     if (found === null || found.authorization === null) return undefined;
     const { claims, authorization } = found;
     const token = new AccessTokens({
       ...commonProperties(claims, deps),
       accountId: authorization.subject,
-      grantId: claims.grant_id,
+      grantId: ownGrant(claims.grant_id, claims),
       sid: claims.sid,
       claims: authorization.family?.says.claims,
     });
@@ -80,9 +87,11 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
     if (jwt === null) return withSubject(await ifStanding(await findOpaqueClientToken(value, options), deps));
     const found = await findStanding(jwt, 'access-of-client', deps);
     if (found === null) return undefined;
-    const token = new ClientTokens(commonProperties(found.claims, deps));
+    const { claims } = found;
+    const extra = { sub: claims.sub, ...actOf(claims) };
+    const token = new ClientTokens({ ...commonProperties(claims, deps), extra });
     jwts.add(token);
-    return withSubject(token);
+    return token;
   };
 
   // Revoking an access token ends that token alone; only a refresh token takes its authorization along.
@@ -124,8 +133,9 @@ function claimsOf(
   const { audience, scope } = audienceAndScope(token, ctx, deps.issuer);
   const source = ctx.oidc.entities.RefreshToken ?? ctx.oidc.entities.AuthorizationCode;
   return {
+    ...token.extra,
     iss: deps.issuer,
-    sub: person?.accountId ?? (token.clientId as string),
+    sub: person?.accountId ?? token.extra?.sub ?? (token.clientId as string),
     aud: audience,
     client_id: token.clientId as string,
     iat: token.iat as EpochSeconds,
@@ -203,6 +213,7 @@ async function ifStanding<T extends AccessToken | ClientCredentials>(
     clientId: token.clientId as string,
     authorizationId,
     issuedAt,
+    restsOn: (token as AnyAccessToken).extra?.rests_on,
   });
   return state.stands ? token : undefined;
 }
@@ -222,19 +233,34 @@ function commonProperties(
     exp: claims.exp,
     jkt: claims.cnf?.jkt,
     'x5t#S256': claims.cnf?.['x5t#S256'],
+    extra: actOf(claims),
   };
 }
 
-/** The library takes a token without audience to be good for userinfo, and no other. */
-function asGoodForUserinfo(token: (AccessToken & LibraryModel) | undefined, issuer: string) {
-  if (currentRequest().oidc.route === 'userinfo' && [token?.aud].flat().includes(issuer))
-    Object.assign(token as object, { aud: undefined });
-  return token;
+const actOf = ({ act }: AccessTokenClaims) => (act === undefined ? undefined : { act });
+
+/** An opaque token, but for what the library would read otherwise than it is meant. */
+function asLibraryExpects(token: (AccessToken & LibraryModel) | undefined, issuer: string) {
+  if (token === undefined) return undefined;
+  const { extra } = token as AnyAccessToken;
+  if (currentRequest().oidc.route === 'userinfo' && [token.aud].flat().includes(issuer))
+    // The library takes a token without audience to be good for userinfo, and no other.
+    Object.assign(token, { aud: undefined });
+  return Object.assign(token, { grantId: ownGrant(token.grantId, extra) });
 }
 
-/** A client that acts for itself is its own subject: RFC 9068 section 2.2. */
+/**
+ * At introspection the library takes an authorization for that of the client which holds the token. One that was
+ * exchanged may rest on another client's, which has been looked at by then.
+ */
+function ownGrant(authorizationId: string | undefined, says: ExtraClaims = {}): string | undefined {
+  const exchanged = says.rests_on?.client_id !== undefined;
+  return exchanged && currentRequest().oidc.route === 'introspection' ? undefined : authorizationId;
+}
+
+/** A client that acts for itself is its own subject: RFC 9068 section 2.2. One that acts for another says for whom. */
 function withSubject(token: (ClientCredentials & LibraryModel) | undefined) {
   if (token !== undefined)
-    Object.assign(token, { extra: { ...(token as AnyAccessToken).extra, sub: token.clientId } });
+    Object.assign(token, { extra: { sub: token.clientId, ...(token as AnyAccessToken).extra } });
   return token;
 }

@@ -51,6 +51,8 @@ export function configurationOf(
     // FAPI 2.0 Security Profile section 5.3.2.1: tokens are bound to a key there, and a rotation could only be lost.
     rotateRefreshToken: ({ oidc }) =>
       oidc.client === undefined || !registered.profilesOf(oidc.client).has('fapi-2.0-security'),
+    // What a grant of ours made the token say is kept with it.
+    extraTokenClaims: async (_ctx, token) => (token as { extra?: Record<string, unknown> }).extra,
     // Authorizations end with their session by themselves.
     expiresWithSession: async () => false,
     pkce: { required: pkceRequired(registered) },

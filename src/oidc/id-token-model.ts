@@ -1,11 +1,13 @@
 import { type Client, errors, type Provider } from 'oidc-provider';
+import { currentRequest } from '#src/oidc/library.ts';
 import { parseJwt, verifyJwt } from '#src/signing/jws.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import { ACCESS_TOKEN_TYPE } from '#src/tokens/access-token.ts';
 
 /**
  * Teaches the library to accept an ID token as a hint as long as its key is published, and not only while that key
- * signs: OpenID Connect RP-Initiated Logout section 2. An expired one is still a good hint.
+ * signs: OpenID Connect RP-Initiated Logout section 2. An expired one is still a good hint. And to name in it the
+ * authorization that it was issued under, so that it can be exchanged for as long as that stands (RFC 8693).
  */
 export function teachIdTokens(
   provider: Provider,
@@ -13,6 +15,12 @@ export function teachIdTokens(
 ): void {
   const IdTokens = provider.IdToken as unknown as {
     validate(jwt: string, client: Client): Promise<{ header: object; payload: object }>;
+    prototype: { issue(options: { use: string }): Promise<string>; set(claim: string, value: unknown): void };
+  };
+  const { issue } = IdTokens.prototype;
+  IdTokens.prototype.issue = function issueIdToken(options) {
+    if (options.use === 'idtoken') this.set('grant_id', currentRequest().oidc.grant?.jti);
+    return issue.call(this, options);
   };
   IdTokens.validate = async (jwt, client) => {
     const parsed = parseJwt(jwt);

@@ -7,6 +7,7 @@ import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { type RefreshTokenDependencies, teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
 import { ResourcePolicy } from '#src/oidc/resource-policy.ts';
+import { registerTokenExchange } from '#src/oidc/token-exchange-grant.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 
 /** The library, configured by Keyturn's policies and taught Keyturn's tokens. */
@@ -34,5 +35,6 @@ export function createProvider(deps: ProviderDependencies): Provider {
     refreshKeyAt: (time) => deps.keys.refreshKeyAt(time),
     assertResource,
   });
+  registerTokenExchange(provider, registered, resources, deps);
   return provider;
 }

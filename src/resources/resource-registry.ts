@@ -70,6 +70,15 @@ export class ResourceRegistry {
     return record?.value ?? null;
   }
 
+  /** The resource server that this is the audience of. */
+  async findByAudience(audience: string): Promise<ResourceServer | null> {
+    const record = await this.#records.findByAlias<ResourceServer>(
+      'resource-server',
+      audienceAlias(audience),
+    );
+    return record?.value ?? null;
+  }
+
   /** The resource server that authenticates under this client identifier. */
   findByClientId(clientId: string): Promise<StoredRecord<ResourceServer> | null> {
     return this.#records.findByAlias<ResourceServer>('resource-server', clientAlias(clientId));

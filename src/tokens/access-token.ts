@@ -19,8 +19,34 @@ export interface AccessTokenClaims {
   /** The authorization that it was issued under; absent where a client acts for itself (RFC 6749 section 4.4). */
   readonly grant_id?: string;
   readonly sid?: string;
-  /** The key that it is bound to: RFC 7800 section 3.1; RFC 9449 section 6.1; RFC 8705 section 3.1. */
-  readonly cnf?: { readonly jkt?: string; readonly 'x5t#S256'?: string };
+  readonly cnf?: Confirmation;
+  /** Who acts for the subject: RFC 8693 section 4.1. */
+  readonly act?: Actor;
+  /** Who alone may act for the subject: RFC 8693 section 4.4. */
+  readonly may_act?: Readonly<Record<string, unknown>>;
+  readonly rests_on?: RestsOn;
+}
+
+/** The key that a token is bound to: RFC 7800 section 3.1; RFC 9449 section 6.1; RFC 8705 section 3.1. */
+export interface Confirmation {
+  readonly jkt?: string;
+  readonly 'x5t#S256'?: string;
+}
+
+/** Who acts, and within it who acted before: RFC 8693 section 4.1. */
+export interface Actor {
+  readonly sub: string;
+  readonly act?: Actor;
+}
+
+/**
+ * What a token that was exchanged for others falls with, beside what every token falls with: those tokens, and the
+ * authorizations and clients that they were issued under.
+ */
+export interface RestsOn {
+  readonly jti?: readonly string[];
+  readonly grant_id?: readonly string[];
+  readonly client_id?: readonly string[];
 }
 
 /**

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { Records } from '#src/records.ts';
 import { keyRevocationEntry } from '#src/signing/rotation.ts';
-import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
+import type { AccessTokenClaims, RestsOn } from '#src/tokens/access-token.ts';
 import type { Authorization, Authorizations } from '#src/tokens/authorization.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -29,6 +30,11 @@ export interface StandingSources {
 /** The entry in the revocation set of one access token. */
 const tokenEntry = (jti: string) => `jti:${jti}`;
 
+/** The name in the revocation set of an opaque token, which itself nobody else may learn. */
+export function opaqueTokenName(token: string): string {
+  return createHash('sha256').update(token).digest('base64url');
+}
+
 /**
  * Whether a JWT access token, its signature and lifetime having been checked, still stands: neither it nor its key is
  * revoked, and what it rests on stands.
@@ -38,35 +44,53 @@ export async function standingOf(
   kid: string,
   claims: AccessTokenClaims,
 ): Promise<Standing> {
-  const { jti, client_id: clientId, grant_id: authorizationId } = claims;
+  const { jti, client_id: clientId, grant_id: authorizationId, rests_on: restsOn } = claims;
   const [revoked, ground] = await Promise.all([
     sources.records.anyRevoked([tokenEntry(jti), keyRevocationEntry(kid)]),
-    standingOfGround(sources, { clientId, authorizationId, issuedAt: claims.iat }),
+    standingOfGround(sources, { clientId, authorizationId, issuedAt: claims.iat, restsOn }),
   ]);
   if (!revoked) return ground;
   const keyRevoked = await sources.records.anyRevoked([keyRevocationEntry(kid)]);
   return fallen(keyRevoked ? 'key_revoked' : 'revoked');
 }
 
+/** What a token rests on, besides its own name and key. */
+export interface Ground {
+  readonly clientId: string;
+  /** `undefined` where a client acts for itself. */
+  readonly authorizationId: string | undefined;
+  readonly issuedAt: EpochSeconds;
+  /** What a token that was exchanged for others falls with too: RFC 8693. */
+  readonly restsOn?: RestsOn | undefined;
+}
+
 /**
  * Whether what any token rests on stands: its client exists, and if a person authorized it, that authorization has
- * not ended, nor has the person's sign-in.
+ * not ended, nor has the person's sign-in. The same holds of all that it was exchanged from.
  */
-export async function standingOfGround(
-  sources: Pick<StandingSources, 'authorizations' | 'clientStands' | 'accountStands'>,
-  {
-    clientId,
-    authorizationId,
-    issuedAt,
-  }: { clientId: string; authorizationId: string | undefined; issuedAt: EpochSeconds },
-): Promise<Standing> {
-  const [clientStands, authorization] = await Promise.all([
-    sources.clientStands(clientId, issuedAt),
-    authorizationId === undefined ? null : sources.authorizations.find(authorizationId),
+export async function standingOfGround(sources: StandingSources, ground: Ground): Promise<Standing> {
+  const { clientId, authorizationId, issuedAt, restsOn = {} } = ground;
+  const clients = [clientId, ...(restsOn.client_id ?? [])];
+  const entries = (restsOn.jti ?? []).map(tokenEntry);
+  const [revoked, clientsStand, own, ...others] = await Promise.all([
+    entries.length > 0 && sources.records.anyRevoked(entries),
+    Promise.all(clients.map((each) => sources.clientStands(each, issuedAt))),
+    authorizationId === undefined ? null : standingOfAuthorization(sources, authorizationId, clients),
+    ...(restsOn.grant_id ?? []).map((each) => standingOfAuthorization(sources, each, clients)),
   ]);
-  if (!clientStands) return fallen('client_removed');
-  if (authorizationId === undefined) return { stands: true, authorization: null };
-  if (authorization === null || authorization.clientId !== clientId) return fallen('authorization_ended');
+  if (revoked) return fallen('revoked');
+  if (!clientsStand.every((stands) => stands)) return fallen('client_removed');
+  return others.find(({ stands }) => !stands) ?? own ?? { stands: true, authorization: null };
+}
+
+async function standingOfAuthorization(
+  sources: Pick<StandingSources, 'authorizations' | 'accountStands'>,
+  id: string,
+  clients: readonly string[],
+): Promise<Standing> {
+  const authorization = await sources.authorizations.find(id);
+  if (authorization === null || !clients.includes(authorization.clientId))
+    return fallen('authorization_ended');
   const { subject, signedInAt } = authorization;
   return (await sources.accountStands(subject, signedInAt))
     ? { stands: true, authorization }

@@ -63,6 +63,7 @@ describe('a registered client (RFC 7591 section 2)', () => {
       jwksUri: null,
       jwks: null,
       profile: null,
+      tokenExchange: null,
       metadata: {},
       secrets: [],
       createdAt: made.now,

@@ -88,6 +88,7 @@ export async function openProvider(): Promise<OpenProvider> {
     pages: new ProtocolPages({ pages, locales, accountName: async () => null }),
     findAccount: async () => null,
     onReuse: () => {},
+    onExchange: () => {},
     fetch: outgoingFetch({ allowPrivateNetwork: false, timeout: seconds(5) }),
   });
   pinOrigin(provider, { issuer: ISSUER, trustProxy: { kind: 'nobody' } });

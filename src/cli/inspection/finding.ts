@@ -3,7 +3,7 @@ import type { Clock } from '#src/clock.ts';
 import type { Services } from '#src/services.ts';
 import { parseJwt } from '#src/signing/jws.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
-import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
+import type { AccessTokenClaims, RestsOn } from '#src/tokens/access-token.ts';
 import type { RefreshTokenReading } from '#src/tokens/refresh-token.ts';
 import { type FallenReason, standingOf, standingOfGround } from '#src/tokens/standing.ts';
 import { TokenReader, type UnreadableReason } from '#src/tokens/token-reader.ts';
@@ -113,6 +113,7 @@ const opaqueToken = z.looseObject({
   accountId: z.string().optional(),
   grantId: z.string().optional(),
   iat: z.int(),
+  extra: z.looseObject({ rests_on: z.custom<RestsOn>().optional() }).optional(),
 });
 
 async function findOpaque(token: string, services: Services): Promise<Finding> {
@@ -126,13 +127,19 @@ async function findOpaque(token: string, services: Services): Promise<Finding> {
   const { jti: _, ...claims } = opaqueToken.parse(record.value);
   const { clientId, accountId: subject = null, grantId: authorizationId = null } = claims;
   const issuedAt = epochSeconds(claims.iat);
-  const reason = await groundProblem({ clientId, authorizationId, issuedAt }, services);
+  const restsOn = claims.extra?.rests_on;
+  const reason = await groundProblem({ clientId, authorizationId, issuedAt, restsOn }, services);
   return { ...opaque, claims, reason, clientId, subject, authorizationId, family: null };
 }
 
 /** What is wrong with what a token rests on, if anything. */
 async function groundProblem(
-  token: { clientId: string; authorizationId: string | null; issuedAt: EpochSeconds },
+  token: {
+    clientId: string;
+    authorizationId: string | null;
+    issuedAt: EpochSeconds;
+    restsOn?: RestsOn | undefined;
+  },
   { standing }: Services,
 ): Promise<InactiveReason | null> {
   const authorizationId = token.authorizationId ?? undefined;
