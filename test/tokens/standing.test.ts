@@ -127,6 +127,40 @@ describe('an access token stands', () => {
     assert.equal(await store.reasonFor(store.ofPerson), 'stands');
   });
 
+  test('if it was exchanged, until any token, sign-in or client ends that it was exchanged from (RFC 8693)', async () => {
+    const ends: Record<string, [string, (store: Awaited<ReturnType<typeof openStanding>>) => unknown]> = {
+      'the subject token': [
+        'revoked',
+        ({ records, ofPerson }) => revokeAccessToken(records, { jti: 'before', exp: ofPerson.exp }),
+      ],
+      'the sign-in': ['authorization_ended', ({ authorizations }) => authorizations.end('authorization')],
+      'the sign-in of who acts': [
+        'authorization_ended',
+        ({ authorizations }) => authorizations.end('acting'),
+      ],
+      'the account of who acts': ['account_unavailable', ({ active }) => active.delete('grace')],
+      'the client of the sign-in': ['client_removed', ({ clients }) => clients.delete('web')],
+      'the client itself': ['client_removed', ({ clients }) => clients.delete('service')],
+    };
+    for (const [what, [reason, end]] of Object.entries(ends)) {
+      await using store = await openStanding();
+      store.active.add('grace');
+      await store.authorizations.open('acting', {
+        ...authorization,
+        subject: 'grace',
+        clientId: 'service',
+      });
+      const exchanged = {
+        ...store.ofPerson,
+        client_id: 'service',
+        rests_on: { jti: ['first', 'before'], grant_id: ['acting'], client_id: ['web'] },
+      };
+      assert.equal(await store.reasonFor(exchanged), 'stands');
+      await end(store);
+      assert.equal(await store.reasonFor(exchanged), reason, what);
+    }
+  });
+
   test('not for what the revocation set holds under another name', async () => {
     await using store = await openStanding();
     await revokeAccessToken(store.records, { jti: 'key', exp: store.ofPerson.exp });
