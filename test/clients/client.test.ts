@@ -13,6 +13,7 @@ import {
   usesSecret,
 } from '#src/clients/client.ts';
 import { REDIRECT_URIS_MAX } from '#src/clients/redirect-uri.ts';
+import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 
@@ -189,6 +190,11 @@ describe('a registration that contradicts itself is refused, every contradiction
       /^grantTypes: client_credentials is for/,
       (c) => c.authenticationMethod === 'none' && c.grantTypes.includes('client_credentials'),
     ],
+    [
+      /^grantTypes: token exchange is for/,
+      (c) => c.authenticationMethod === 'none' && c.grantTypes.includes(TOKEN_EXCHANGE_GRANT),
+    ],
+    [/^tokenExchange:/, (c) => c.grantTypes.includes(TOKEN_EXCHANGE_GRANT) !== (c.tokenExchange !== null)],
     [/^requirePkce:/, (c) => c.authenticationMethod === 'none' && !c.requirePkce],
     [/^jwks: give jwks or jwksUri/, (c) => c.jwks !== null && c.jwksUri !== null],
     [
@@ -221,6 +227,7 @@ describe('a registration that contradicts itself is refused, every contradiction
     idTokenSignedResponseAlg: fc.constantFrom(undefined, 'RS256', 'PS256'),
     jwks: fc.constantFrom(null, jwks),
     jwksUri: fc.constantFrom(null, 'https://app.example.com/jwks'),
+    tokenExchange: fc.constantFrom(null, { to: ['https://api.example.com'] }),
   });
   type Wellformed = typeof wellformed extends fc.Arbitrary<infer T> ? T : never;
   const codeFlow = ({ grantTypes }: Wellformed) => grantTypes.includes('authorization_code');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
+import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { type OpenProvider, openProvider } from '#test/oidc/open-provider.ts';
 import { refusal } from '#test/support/refusal.ts';
 
@@ -37,23 +38,31 @@ describe('a client of the registry', () => {
     ),
     { maxLength: 3 },
   );
-  const registration = fc.record(
-    {
-      name: fc.constantFrom('Web', 'Wäb & <b>', '李'),
-      applicationType: fc.constantFrom('web', 'native'),
-      authenticationMethod: fc.constantFrom(...CLIENT_AUTHENTICATION_METHODS),
-      grantTypes: fc.uniqueArray(fc.constantFrom(...GRANT_TYPES), { minLength: 1 }),
-      redirectUris: uris,
-      postLogoutRedirectUris: uris,
-      scope: fc.constantFrom('', 'openid', 'read', 'openid profile email offline_access read'),
-      requirePkce: fc.boolean(),
-      idTokenSignedResponseAlg: fc.constantFrom('ES256', 'EdDSA'),
-      clientUri: fc.constantFrom('https://app.example.com', 'http://app.example.com/?a=b'),
-      jwksUri: fc.constantFrom('https://app.example.com/jwks', 'http://app.example.com/jwks'),
-      jwks: fc.array(fc.constantFrom(...keys), { maxLength: 2 }).map((keys) => ({ keys })),
-    },
-    { requiredKeys: ['name', 'redirectUris'] },
-  );
+  const registration = fc
+    .record(
+      {
+        name: fc.constantFrom('Web', 'Wäb & <b>', '李'),
+        applicationType: fc.constantFrom('web', 'native'),
+        authenticationMethod: fc.constantFrom(...CLIENT_AUTHENTICATION_METHODS),
+        grantTypes: fc.uniqueArray(fc.constantFrom(...GRANT_TYPES), { minLength: 1 }),
+        redirectUris: uris,
+        postLogoutRedirectUris: uris,
+        scope: fc.constantFrom('', 'openid', 'read', 'openid profile email offline_access read'),
+        requirePkce: fc.boolean(),
+        idTokenSignedResponseAlg: fc.constantFrom('ES256', 'EdDSA'),
+        clientUri: fc.constantFrom('https://app.example.com', 'http://app.example.com/?a=b'),
+        jwksUri: fc.constantFrom('https://app.example.com/jwks', 'http://app.example.com/jwks'),
+        jwks: fc.array(fc.constantFrom(...keys), { maxLength: 2 }).map((keys) => ({ keys })),
+      },
+      { requiredKeys: ['name', 'redirectUris'] },
+    )
+    // What goes together with one grant alone would else be refused nearly always.
+    .map((input) => ({
+      ...input,
+      ...(input.grantTypes?.includes(TOKEN_EXCHANGE_GRANT) && {
+        tokenExchange: { to: ['https://api.example.com'] },
+      }),
+    }));
 
   test('is one that the library takes as well, whatever was accepted', async () => {
     let accepted = 0;

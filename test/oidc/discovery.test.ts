@@ -33,11 +33,16 @@ describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discove
     });
   });
 
-  test('offers what OAuth 2.1 leaves of the flows: codes with PKCE S256, refreshing, client credentials', () => {
+  test('offers what OAuth 2.1 leaves of the flows, and grants that no client has without being registered for them', () => {
     assert.deepEqual(document.response_types_supported, ['code']);
     assert.deepEqual(document.code_challenge_methods_supported, ['S256']);
     const grants = document.grant_types_supported as string[];
-    assert.deepEqual(grants.toSorted(), ['authorization_code', 'client_credentials', 'refresh_token']);
+    assert.deepEqual(grants.toSorted(), [
+      'authorization_code',
+      'client_credentials',
+      'refresh_token',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+    ]);
     assert.equal(document.authorization_response_iss_parameter_supported, true, 'RFC 9207 section 3');
   });
 
