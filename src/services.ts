@@ -63,6 +63,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     random,
     signingAlgorithms,
     profile: config.profile,
+    longestToken: authorizationLifetimesOf(config).longestToken,
   });
   const authorizations = new Authorizations({ records, clock, lifetimes: authorizationLifetimesOf(config) });
   const closing = opened.move();
@@ -96,13 +97,11 @@ export async function openServices(config: Config, { clock, random }: Surroundin
   };
 }
 
-function openAccounts(
-  { issuer, passwords }: Config,
-  { records }: Store,
-  { clock, random }: Surroundings,
-): AccountRegistry {
+function openAccounts(config: Config, { records }: Store, { clock, random }: Surroundings): AccountRegistry {
+  const { issuer, passwords } = config;
   return new AccountRegistry({
     records,
+    longestToken: authorizationLifetimesOf(config).longestToken,
     hasher: new PasswordHasher({
       memoryKiB: passwords.argon2MemoryKiB,
       iterations: passwords.argon2Iterations,

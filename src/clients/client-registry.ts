@@ -12,7 +12,9 @@ import { Refusal } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
 import { changeRecord, everyValue } from '#src/record-loops.ts';
 import type { Records, RecordWrite, StoredRecord } from '#src/records.ts';
+import { clientRegistered, removalNoted } from '#src/revocations/note.ts';
 import type { Secret } from '#src/secret.ts';
+import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
 
 /** A client, and its secret if it has just got one: there is no other time to show it. */
 export interface RegisteredClient {
@@ -28,6 +30,7 @@ export class ClientRegistry {
   readonly #random: Random;
   readonly #signingAlgorithms: readonly string[];
   readonly #profile: ProfileName | null;
+  readonly #longestToken: Seconds;
 
   constructor(options: {
     records: Records;
@@ -36,6 +39,8 @@ export class ClientRegistry {
     random: Random;
     signingAlgorithms: readonly string[];
     profile: ProfileName | null;
+    /** The longest that a token can live, and so be concerned by what happens to its client. */
+    longestToken: Seconds;
   }) {
     this.#records = options.records;
     this.#secrets = options.secrets;
@@ -43,6 +48,7 @@ export class ClientRegistry {
     this.#random = options.random;
     this.#signingAlgorithms = options.signingAlgorithms;
     this.#profile = options.profile;
+    this.#longestToken = options.longestToken;
   }
 
   /**
@@ -67,7 +73,14 @@ export class ClientRegistry {
 
   /** Writes a client that is new; `taken` if its identifier, or its place, is somebody else's. */
   async put(client: Client): Promise<'stored' | 'taken'> {
-    const { outcome } = await this.#records.put({ ...clientRecord(client), onlyIf: 'absent' });
+    const { clientId, createdAt, registeredBy } = client;
+    // An administrator may choose an identifier that another client had, whose tokens are not to pass for this one's.
+    const note = clientRegistered(clientId, createdAt, this.#allGoneBy());
+    const { outcome } = await this.#records.put({
+      ...clientRecord(client),
+      onlyIf: 'absent',
+      ...(registeredBy.by === 'administrator' ? { note } : undefined),
+    });
     return outcome === 'stored' ? 'stored' : 'taken';
   }
 
@@ -117,7 +130,7 @@ export class ClientRegistry {
 
   /** True if there was such a client. Its tokens stop standing with it, at once. */
   remove(clientId: string): Promise<boolean> {
-    return this.#records.remove('client', clientId);
+    return this.#records.remove('client', clientId, removalNoted('client', this.#allGoneBy()));
   }
 
   /**
@@ -166,6 +179,11 @@ export class ClientRegistry {
     if (usable.length > 0) return { client: { ...client, secrets: usable }, secret: null };
     const { kept, shown } = this.#newSecret(client);
     return { client: { ...client, secrets: [kept] }, secret: shown };
+  }
+
+  /** By when every token that was issued until now has expired. */
+  #allGoneBy(): EpochSeconds {
+    return after(this.#clock.now(), this.#longestToken);
   }
 
   #newSecret(client: Client) {

@@ -6,7 +6,7 @@ import { PasswordPolicy } from '#src/accounts/password-policy.ts';
 import { type Random, systemRandom } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
 import { openStore } from '#src/storage/open-store.ts';
-import { seconds } from '#src/units.ts';
+import { minutes, seconds } from '#src/units.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
@@ -59,6 +59,7 @@ export async function openAccounts(): Promise<OpenAccounts> {
       policy,
       clock,
       random: otherwise.random ?? systemRandom,
+      longestToken: minutes(60),
     });
   };
   const closing = opened.move();

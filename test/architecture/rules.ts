@@ -99,7 +99,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'domains',
     files: [
-      'src/{accounts,admin,audit,clients,federation,interaction,mail,resources}/**',
+      'src/{accounts,admin,audit,clients,federation,interaction,mail,resources,revocations}/**',
       'src/{sealing,signing,throttle,tokens}/**',
     ],
     mayImport: ['leaves'],

@@ -28,6 +28,7 @@ async function openClients() {
       random: systemRandom,
       signingAlgorithms: ['ES256'],
       profile: null,
+      longestToken: minutes(60),
     });
   return {
     records,
