@@ -128,7 +128,7 @@ export class PresentedTokens {
       act: null,
       mayAct: null,
       restsOn: {},
-      signIn: signInOf(claims),
+      signIn: signInOf({ ...claims, auth_time: state.authorization.signedInAt }),
     };
   }
 }

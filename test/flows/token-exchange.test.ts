@@ -1,129 +1,30 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
-import { Person } from '#test/support/person.ts';
-import { refusalOf } from '#test/support/refused.ts';
-import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
+import {
+  type Added,
+  API,
+  ExchangeHouse,
+  ORDERS,
+  TOKEN_EXCHANGE,
+  TYPE,
+  VAULT,
+} from '#test/support/token-exchange.ts';
 
-const API = 'https://api.example.com';
-const ORDERS = 'https://orders.example.com';
-const VAULT = 'https://vault.example.com';
-const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
-const TYPE = 'urn:ietf:params:oauth:token-type:';
-
-type Added = Awaited<ReturnType<Keyturn['addClient']>>;
-type Fields = Record<string, string | string[] | undefined>;
-
-/** What a token endpoint answers: RFC 8693 section 2.2.1. */
-interface Answer {
-  readonly access_token: string;
-  readonly issued_token_type: string;
-  readonly token_type: string;
-  readonly expires_in: number;
-  readonly scope?: string;
-  readonly refresh_token?: string;
-}
-
-describe('token exchange (RFC 8693)', () => {
-  let keyturn: Keyturn;
-  let web: RelyingParty;
+describe('token exchange requests (RFC 8693 section 2)', () => {
+  let house: ExchangeHouse;
   let gateway: Added;
-  let double: Added;
-  const ada = { login: 'ada', password: '' };
-  const bob = { login: 'bob', password: '' };
 
   before(async () => {
-    keyturn = await startKeyturnHere();
-    for (const who of [ada, bob]) who.password = (await keyturn.addAccount(who.login)).password;
-    await keyturn.addResourceServer();
-    await keyturn.addResourceServer({
-      identifier: ORDERS,
-      audience: 'urn:orders',
-      scope: ['read', 'ship'],
-      accessTokenLifetimeSeconds: 600,
-    });
-    await keyturn.addResourceServer({ identifier: VAULT, scope: ['read'], tokenFormat: 'opaque' });
-    web = await RelyingParty.discover(
-      keyturn,
-      await keyturn.addClient({ scope: 'openid offline_access read write' }),
-    );
-    const exchanging = { redirectUris: [], scope: 'read ship write' };
-    gateway = await keyturn.addClient({
-      ...exchanging,
-      name: 'Gateway',
-      grantTypes: ['client_credentials', GRANT],
-      tokenExchange: { from: [API, VAULT], to: [ORDERS, VAULT] },
-    });
-    double = await keyturn.addClient({
-      ...exchanging,
-      name: 'Double',
-      grantTypes: [GRANT],
-      tokenExchange: { from: [API, 'urn:orders'], to: [ORDERS], semantics: ['impersonation'] },
-    });
+    house = await ExchangeHouse.open();
+    gateway = house.gateway;
   });
   afterEach(() => mock.timers.reset());
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
-
-  const basic = ({ client, secret }: Added) =>
-    `Basic ${Buffer.from(`${client.clientId}:${secret}`).toString('base64')}`;
-
-  function post(by: Added, fields: Fields, headers: Record<string, string> = {}): Promise<Response> {
-    const body = new URLSearchParams();
-    for (const [name, value] of Object.entries(fields))
-      for (const each of [value ?? []].flat()) body.append(name, each);
-    return fetch(`${keyturn.issuer}/token`, {
-      method: 'POST',
-      headers: { authorization: basic(by), ...headers },
-      body,
-    });
-  }
-
-  const request = (token: string, fields: Fields = {}): Fields => ({
-    grant_type: GRANT,
-    subject_token: token,
-    subject_token_type: `${TYPE}access_token`,
-    resource: ORDERS,
-    ...fields,
-  });
-
-  async function exchanged(by: Added, fields: Fields, headers?: Record<string, string>): Promise<Answer> {
-    const response = await post(by, fields, headers);
-    assert.equal(response.status, 200, await response.clone().text());
-    assert.match(response.headers.get('cache-control') ?? '', /no-store/);
-    return (await response.json()) as Answer;
-  }
-
-  async function refused(by: Added, fields: Fields): Promise<string> {
-    return (await refusalOf(await post(by, fields))).error;
-  }
-
-  const signIn = (who = ada, parameters: Record<string, string> = {}): Promise<Tokens> =>
-    web.signIn(
-      new Person(),
-      who,
-      { scope: 'openid read write', resource: API, ...parameters },
-      { resource: API },
-    );
-
-  const subjectOf = (tokens: Tokens) => tokens.claims()?.sub as string;
-
-  async function introspected(token: string, by = gateway): Promise<Record<string, unknown>> {
-    const response = await fetch(`${keyturn.issuer}/introspect`, {
-      method: 'POST',
-      headers: { authorization: basic(by) },
-      body: new URLSearchParams({ token }),
-    });
-    return (await response.json()) as Record<string, unknown>;
-  }
+  after(() => house[Symbol.asyncDispose]());
 
   test('an API gets a token for the API behind it, which tells for whom and who acts (sections 2.2.1 and 4.1)', async () => {
-    const tokens = await signIn();
-    const answer = await exchanged(gateway, request(tokens.access_token));
+    const tokens = await house.signIn();
+    const answer = await house.served(gateway, house.fields(tokens.access_token));
     assert.equal(answer.issued_token_type, `${TYPE}access_token`);
     assert.equal(answer.token_type.toLowerCase(), 'bearer');
     assert.equal(answer.scope, 'read');
@@ -137,44 +38,54 @@ describe('token exchange (RFC 8693)', () => {
     assert.equal(claims.scope, 'read');
     assert.deepEqual(claims.act, { sub: gateway.client.clientId });
     assert.equal(claims.auth_time, subject.auth_time);
-    assert.equal((await introspected(answer.access_token)).active, true);
+    assert.equal(await house.isActive(gateway, answer.access_token), true);
   });
 
   test("what comes of it is the target's kind of token: JWT, or opaque where the target asks for that (section 2.2.1)", async () => {
-    const { access_token: subject } = await signIn();
-    const asJwt = await exchanged(gateway, request(subject, { requested_token_type: `${TYPE}jwt` }));
+    const { access_token: subject } = await house.signIn();
+    const asJwt = await house.served(gateway, house.fields(subject, { requested_token_type: `${TYPE}jwt` }));
     assert.equal(asJwt.issued_token_type, `${TYPE}jwt`);
     assert.equal(decodeJwt(asJwt.access_token).aud, 'urn:orders');
-    const opaque = await exchanged(gateway, request(subject, { resource: VAULT }));
+    const opaque = await house.served(gateway, house.fields(subject, { resource: VAULT }));
     assert.equal(opaque.access_token.includes('.'), false);
-    const told = await introspected(opaque.access_token);
+    const told = await house.introspect(gateway, opaque.access_token);
     assert.equal(told.active, true);
     assert.equal(told.sub, decodeJwt(subject).sub);
     assert.equal(told.aud, VAULT);
     assert.deepEqual(told.act, { sub: gateway.client.clientId });
     assert.equal(
-      await refused(gateway, request(subject, { resource: VAULT, requested_token_type: `${TYPE}jwt` })),
+      await house.refused(
+        gateway,
+        house.fields(subject, { resource: VAULT, requested_token_type: `${TYPE}jwt` }),
+      ),
       'invalid_request',
     );
   });
 
   test('the target is named by resource, by audience, or by both if they agree; without either the only one counts (section 2.1)', async () => {
-    const { access_token: subject } = await signIn();
+    const { access_token: subject } = await house.signIn();
     for (const target of [
       { resource: ORDERS, audience: undefined },
       { resource: undefined, audience: 'urn:orders' },
       { resource: ORDERS, audience: 'urn:orders' },
       { resource: [ORDERS, `${ORDERS}/`], audience: undefined },
     ]) {
-      const answer = await exchanged(gateway, request(subject, target));
+      const answer = await house.served(gateway, house.fields(subject, target));
       assert.equal(decodeJwt(answer.access_token).aud, 'urn:orders');
     }
-    const only = await exchanged(double, request(subject, { resource: undefined }));
+    const single = await house.keyturn.addClient({
+      name: 'Single',
+      redirectUris: [],
+      grantTypes: [TOKEN_EXCHANGE],
+      scope: 'read',
+      tokenExchange: { from: [API], to: [ORDERS] },
+    });
+    const only = await house.served(single, house.fields(subject, { resource: undefined }));
     assert.equal(decodeJwt(only.access_token).aud, 'urn:orders');
   });
 
   test('a target that is unknown, not one, not an absolute URI or not allowed is refused (sections 2.1 and 2.2.2)', async () => {
-    const { access_token: subject } = await signIn();
+    const { access_token: subject } = await house.signIn();
     for (const target of [
       { resource: undefined },
       { resource: 'https://nobody.example' },
@@ -187,11 +98,11 @@ describe('token exchange (RFC 8693)', () => {
       { resource: ORDERS, audience: VAULT },
       { resource: [ORDERS, VAULT] },
       { resource: undefined, audience: ['urn:orders', VAULT] },
-      { resource: keyturn.issuer },
-      { resource: undefined, audience: keyturn.issuer },
+      { resource: house.keyturn.issuer },
+      { resource: undefined, audience: house.keyturn.issuer },
     ]) {
       assert.equal(
-        await refused(gateway, request(subject, target)),
+        await house.refused(gateway, house.fields(subject, target)),
         'invalid_target',
         JSON.stringify(target),
       );
@@ -199,7 +110,7 @@ describe('token exchange (RFC 8693)', () => {
   });
 
   test('a request that lacks what it must have, or repeats what it must not, is invalid (section 2.1)', async () => {
-    const { access_token: subject } = await signIn();
+    const { access_token: subject } = await house.signIn();
     for (const wrong of [
       { subject_token: undefined },
       { subject_token: '' },
@@ -212,22 +123,26 @@ describe('token exchange (RFC 8693)', () => {
       { actor_token_type: `${TYPE}access_token` },
       { actor_token: subject, actor_token_type: 'nonsense' },
     ]) {
-      assert.equal(await refused(gateway, request(subject, wrong)), 'invalid_request', JSON.stringify(wrong));
+      assert.equal(
+        await house.refused(gateway, house.fields(subject, wrong)),
+        'invalid_request',
+        JSON.stringify(wrong),
+      );
     }
   });
 
   test('only access tokens and JWTs are issued (sections 2.1 and 3)', async () => {
-    const { access_token: subject } = await signIn();
+    const { access_token: subject } = await house.signIn();
     for (const type of ['refresh_token', 'id_token', 'saml1', 'saml2', 'nonsense'])
       assert.equal(
-        await refused(gateway, request(subject, { requested_token_type: TYPE + type })),
+        await house.refused(gateway, house.fields(subject, { requested_token_type: TYPE + type })),
         'invalid_request',
         type,
       );
   });
 
   test('each token is accepted as what it is, and as nothing else (section 2.1; RFC 8725 section 3.11)', async () => {
-    const tokens = await signIn(ada, { scope: 'openid read offline_access', prompt: 'consent' });
+    const tokens = await house.signIn(house.ada, { scope: 'openid read offline_access', prompt: 'consent' });
     const { access_token: access, id_token: id = '', refresh_token: refresh = '' } = tokens;
     for (const [token, type] of [
       [access, 'id_token'],
@@ -245,25 +160,35 @@ describe('token exchange (RFC 8693)', () => {
       ['a.b.c', 'id_token'],
       [access.replaceAll('.', '~'), 'access_token'],
     ] as const) {
-      const fields = request(token, { subject_token_type: TYPE + type });
-      assert.equal(await refused(gateway, fields), 'invalid_request', `${token.slice(0, 10)} as ${type}`);
+      const fields = house.fields(token, { subject_token_type: TYPE + type });
+      assert.equal(
+        await house.refused(gateway, fields),
+        'invalid_request',
+        `${token.slice(0, 10)} as ${type}`,
+      );
     }
-    const asJwt = request(access, { subject_token_type: `${TYPE}jwt` });
-    assert.ok((await exchanged(gateway, asJwt)).access_token);
+    const asJwt = house.fields(access, { subject_token_type: `${TYPE}jwt` });
+    assert.ok((await house.served(gateway, asJwt)).access_token);
   });
 
   test('a subject token that is forged, expired, revoked or of an ended sign-in is refused (section 2.2.2)', async () => {
-    const [forged, revoked, ended, locked] = await Promise.all([signIn(), signIn(), signIn(), signIn(bob)]);
+    const [forged, revoked, ended, locked] = await Promise.all([
+      house.signIn(),
+      house.signIn(),
+      house.signIn(),
+      house.signIn(house.bob),
+    ]);
     const parts = forged.access_token.split('.');
     const claims = Buffer.from(JSON.stringify({ ...decodeJwt(forged.access_token), scope: 'read ship' }));
     const changed = [parts[0], claims.toString('base64url'), parts[2]].join('.');
-    await web.revoke(revoked.access_token);
-    await web.revoke(ended.refresh_token ?? '');
-    await keyturn.services.accounts.lock(subjectOf(locked));
+    await house.web.revoke(revoked.access_token);
+    await house.web.revoke(ended.refresh_token ?? '');
+    const subject = locked.claims()?.sub ?? '';
+    await house.keyturn.services.accounts.lock(subject);
     for (const token of [changed, revoked.access_token, ended.access_token, locked.access_token])
-      assert.equal(await refused(gateway, request(token)), 'invalid_request');
-    await keyturn.services.accounts.unlock(subjectOf(locked));
+      assert.equal(await house.refused(gateway, house.fields(token)), 'invalid_request');
+    await house.keyturn.services.accounts.unlock(subject);
     mock.timers.enable({ apis: ['Date'], now: Date.now() + 301_000 });
-    assert.equal(await refused(gateway, request(forged.access_token)), 'invalid_request');
+    assert.equal(await house.refused(gateway, house.fields(forged.access_token)), 'invalid_request');
   });
 });
