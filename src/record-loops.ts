@@ -1,5 +1,5 @@
 import { StorageFault } from '#src/fault.ts';
-import type { RecordKind, Records, RecordWrite } from '#src/records.ts';
+import type { RecordKind, RecordPage, Records, RecordWrite, StoredRecord } from '#src/records.ts';
 
 /** Each lost race means that someone else's change was made, so losing this often means that something is wrong. */
 const CHANGE_ATTEMPTS_MAX = 100;
@@ -30,10 +30,25 @@ const PAGE_RECORDS = 200;
 
 /** The values of every living record of a kind, in the order of the store, read a page at a time. @throws StorageFault */
 export async function* everyValue<T>(records: Pick<Records, 'list'>, kind: RecordKind): AsyncGenerator<T> {
-  let page = await records.list<T>(kind, { limit: PAGE_RECORDS });
+  for await (const { value } of everyPage<T>((page) => records.list(kind, page))) yield value;
+}
+
+/** Every living record of a kind that belongs to this owner. @throws StorageFault */
+export function everyOwned<T>(
+  records: Pick<Records, 'listOwned'>,
+  kind: RecordKind,
+  owner: string,
+): AsyncGenerator<StoredRecord<T>> {
+  return everyPage<T>((page) => records.listOwned(kind, owner, page));
+}
+
+async function* everyPage<T>(
+  read: (page: { after?: string; limit: number }) => Promise<RecordPage<T>>,
+): AsyncGenerator<StoredRecord<T>> {
+  let page = await read({ limit: PAGE_RECORDS });
   for (;;) {
-    for (const { value } of page.records) yield value;
+    yield* page.records;
     if (page.next === null) return;
-    page = await records.list<T>(kind, { limit: PAGE_RECORDS, after: page.next });
+    page = await read({ limit: PAGE_RECORDS, after: page.next });
   }
 }

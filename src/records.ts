@@ -93,6 +93,7 @@ export const RECORD_KINDS = [
   'authorization-code',
   'client',
   'consent',
+  'delivery',
   'interaction',
   'key-ring',
   'opaque-access-token',

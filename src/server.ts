@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import Koa, { type Context } from 'koa';
 import type { Logger } from 'pino';
 import type { Account } from '#src/accounts/account.ts';
+import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
 import { loadAssets } from '#src/http/assets.ts';
 import { failures } from '#src/http/failure.ts';
@@ -23,7 +24,8 @@ import { libraryInteractions } from '#src/oidc/library-interactions.ts';
 import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { protocol } from '#src/oidc/protocol.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
-import { createProvider } from '#src/oidc/provider.ts';
+import { createProvider, type Protocol } from '#src/oidc/provider.ts';
+import { Dispatcher } from '#src/outbox/dispatcher.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { startSweeping } from '#src/sweeping.ts';
@@ -58,7 +60,8 @@ export async function startServer(
   keys.start();
   started.use(startSweeping({ records: store.records, ...config.sweep, onFault }));
   let stopping = false;
-  const app = await createApp(services, keys, { clock, random, log, stopping: () => stopping });
+  const { app, senders } = await createApp(services, keys, { clock, random, log, stopping: () => stopping });
+  started.use(startDelivering(services, senders, { clock, log, onFault }));
   const server = await listen(app.callback(), { ...config.http, addresses: config.host, port: config.port });
   started.defer(async () => {
     stopping = true;
@@ -74,7 +77,7 @@ async function createApp(
   services: Services,
   keys: KeyHolder,
   { clock, random, log, stopping }: AppOptions,
-): Promise<Koa> {
+): Promise<{ app: Koa; senders: Protocol['senders'] }> {
   const { config, store } = services;
   const { issuer } = config;
   const locales = loadLocales(`${viewsDirectory}/locales`);
@@ -87,7 +90,7 @@ async function createApp(
     accountName: (subject) => accountName(services, subject),
   });
   const cookieKeys = [store.derive('cookies').toString('base64url')];
-  const provider = createProvider({
+  const { provider, senders } = createProvider({
     ...services,
     issuer,
     clock,
@@ -151,7 +154,31 @@ async function createApp(
   app.use(
     protocol({ provider, pages: protocolPages, bodyMax: config.http.bodyMax, onProblem: problemLog(log) }),
   );
-  return app;
+  return { app, senders };
+}
+
+/** Tells other servers what is to be told them, and the log what came of it. */
+function startDelivering(
+  { config, store, outbox }: Services,
+  senders: Protocol['senders'],
+  { clock, log, onFault }: { clock: Clock; log: Logger; onFault: (error: unknown) => void },
+): Dispatcher {
+  const dispatcher = new Dispatcher({
+    outbox,
+    records: store.records,
+    clock,
+    policy: config.outbox,
+    parallel: config.outbox.parallel,
+    pollEvery: config.outbox.pollEvery,
+    senders,
+    onAttempt: (attempt) => {
+      const fine = attempt.outcome === 'delivered' || attempt.outcome === 'unwanted';
+      log[fine ? 'info' : 'warn'](attempt, 'delivery');
+    },
+    onFault,
+  });
+  dispatcher.start();
+  return dispatcher;
 }
 
 async function accountName(services: Services, subject: string): Promise<string | null> {

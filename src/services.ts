@@ -7,8 +7,10 @@ import { ClientRegistry } from '#src/clients/client-registry.ts';
 import { ClientSecrets } from '#src/clients/client-secret.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Config } from '#src/config/schema.ts';
+import { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
+import { Sessions } from '#src/sessions/sessions.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation } from '#src/signing/rotation.ts';
 import { openStore, type Store } from '#src/storage/open-store.ts';
@@ -31,6 +33,8 @@ export interface Services extends AsyncDisposable {
   readonly clientSecrets: ClientSecrets;
   readonly resources: ResourceRegistry;
   readonly authorizations: Authorizations;
+  readonly outbox: Outbox;
+  readonly sessions: Sessions;
   /** What tells whether a token stands. */
   readonly standing: StandingSources;
   readonly rotation: KeyRotation;
@@ -55,7 +59,6 @@ export async function openServices(config: Config, { clock, random }: Surroundin
   const { algorithms: signingAlgorithms } = config.keys;
   const secrets = new ClientSecrets({ digestKey: store.derive('client secrets'), clock, random });
   const rotation = await KeyRotation.open({ records, clock, random, policy: ringPolicyOf(config) });
-  const accounts = openAccounts(config, store, { clock, random });
   const clients = new ClientRegistry({
     records,
     secrets,
@@ -63,9 +66,16 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     random,
     signingAlgorithms,
     profile: config.profile,
-    longestToken: authorizationLifetimesOf(config).longestToken,
   });
   const authorizations = new Authorizations({ records, clock, lifetimes: authorizationLifetimesOf(config) });
+  const outbox = new Outbox({ records, clock, random, policy: config.outbox });
+  const sessions = new Sessions({
+    records,
+    authorizations,
+    outbox,
+    wantsSignOutNotices: (clientId) => wantsSignOutNotices(clients, clientId),
+  });
+  const accounts = openAccounts(config, store, { clock, random, sessions });
   const closing = opened.move();
   return {
     config,
@@ -82,6 +92,8 @@ export async function openServices(config: Config, { clock, random }: Surroundin
       ...limitsOf(config),
     }),
     authorizations,
+    outbox,
+    sessions,
     standing: {
       records,
       authorizations,
@@ -97,11 +109,13 @@ export async function openServices(config: Config, { clock, random }: Surroundin
   };
 }
 
-function openAccounts(config: Config, { records }: Store, { clock, random }: Surroundings): AccountRegistry {
-  const { issuer, passwords } = config;
+function openAccounts(
+  { issuer, passwords }: Config,
+  { records }: Store,
+  { clock, random, sessions }: Surroundings & { readonly sessions: Sessions },
+): AccountRegistry {
   return new AccountRegistry({
     records,
-    longestToken: authorizationLifetimesOf(config).longestToken,
     hasher: new PasswordHasher({
       memoryKiB: passwords.argon2MemoryKiB,
       iterations: passwords.argon2Iterations,
@@ -119,7 +133,14 @@ function openAccounts(config: Config, { records }: Store, { clock, random }: Sur
     }),
     clock,
     random,
+    sessions,
   });
+}
+
+async function wantsSignOutNotices(clients: ClientRegistry, clientId: string): Promise<boolean> {
+  const client = (await clients.find(clientId))?.value;
+  // One that is not registered here may have a document that says it, which is read when the notice is sent.
+  return client === undefined ? URL.canParse(clientId) : client.metadata.backchannel_logout_uri !== undefined;
 }
 
 function limitsOf({ issuer, lifetimes }: Config) {

@@ -1,7 +1,6 @@
 import {
   type Account,
   type ActiveAccount,
-  endedBefore,
   erase,
   type LivingAccount,
   lock,
@@ -24,10 +23,8 @@ import type { Username } from '#src/accounts/username.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal, StorageFault } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
-import type { Records, RecordWrite, StoredRecord } from '#src/records.ts';
-import { signInsEnded } from '#src/revocations/note.ts';
+import type { Records, StoredRecord } from '#src/records.ts';
 import type { Secret } from '#src/secret.ts';
-import { after, type Seconds } from '#src/units.ts';
 
 /** Each lost race means that another change was made, so losing this often means that something is wrong. */
 const CHANGE_ATTEMPTS_MAX = 20;
@@ -57,6 +54,14 @@ export interface AccountPage {
   readonly next: string | null;
 }
 
+/** What rests on the sign-ins of an account. */
+export interface SignIns {
+  /** Ends every session of the account, and has its clients told. */
+  endAllOf(subject: string): Promise<unknown>;
+  /** Has the clients of its sessions told, for as long as nobody may use them. */
+  suspendAllOf(subject: string): Promise<void>;
+}
+
 /** What accounts ask of the store. */
 export type AccountRecords = Pick<Records, 'find' | 'findByAlias' | 'put' | 'list'>;
 
@@ -67,7 +72,7 @@ export class AccountRegistry {
   readonly #policy: PasswordPolicy;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #longestToken: Seconds;
+  readonly #sessions: SignIns;
 
   constructor(deps: {
     records: AccountRecords;
@@ -75,15 +80,14 @@ export class AccountRegistry {
     policy: PasswordPolicy;
     clock: Clock;
     random: Random;
-    /** The longest that a token can live, and so be concerned by what happens to its account. */
-    longestToken: Seconds;
+    sessions: SignIns;
   }) {
     this.#records = deps.records;
     this.#hasher = deps.hasher;
     this.#policy = deps.policy;
     this.#clock = deps.clock;
     this.#random = deps.random;
-    this.#longestToken = deps.longestToken;
+    this.#sessions = deps.sessions;
   }
 
   /**
@@ -144,8 +148,10 @@ export class AccountRegistry {
   /**
    * Nobody may sign in to a locked account, and its tokens do not stand. @throws Refusal `account_not_found`
    */
-  lock(subject: string): Promise<LivingAccount> {
-    return this.#change(subject, (account) => lock(account, this.#clock.now()));
+  async lock(subject: string): Promise<LivingAccount> {
+    const locked = await this.#change(subject, (account) => lock(account, this.#clock.now()));
+    await this.#sessions.suspendAllOf(subject);
+    return locked;
   }
 
   /** @throws Refusal `account_not_found` */
@@ -155,7 +161,7 @@ export class AccountRegistry {
 
   /** Ends every session and token of the account; its owner can sign in again. @throws Refusal `account_not_found` */
   signOutEverywhere(subject: string): Promise<LivingAccount> {
-    return this.#change(subject, (account) => signOutEverywhere(account, this.#clock.now()));
+    return this.#changeAndSignOut(subject, (account) => signOutEverywhere(account, this.#clock.now()));
   }
 
   /**
@@ -167,14 +173,14 @@ export class AccountRegistry {
     if (owner === null || owner.state === 'deleted') throw notFound();
     this.#policy.demand(password, owner);
     const hash = await this.#hasher.hash(password);
-    return this.#change(subject, (account) => withPassword(account, hash, this.#clock.now()));
+    return this.#changeAndSignOut(subject, (account) => withPassword(account, hash, this.#clock.now()));
   }
 
   /**
    * Erases the person; the names are free again, the subject never is. @throws Refusal `account_not_found`
    */
   async remove(subject: string): Promise<void> {
-    await this.#change(subject, (account) => erase(account, this.#clock.now()));
+    await this.#changeAndSignOut(subject, (account) => erase(account, this.#clock.now()));
   }
 
   /**
@@ -199,29 +205,31 @@ export class AccountRegistry {
     }
   }
 
-  /** Reads, changes and writes back, again from the start when someone else has written in between. */
-  async #change<Changed extends Account>(
+  /** A change after which no earlier sign-in counts. Whoever loses the process in between can do it again. */
+  async #changeAndSignOut<After extends Account>(
     subject: string,
-    transition: (account: LivingAccount) => Changed,
-  ): Promise<Changed> {
+    transition: (account: LivingAccount) => After,
+  ): Promise<After> {
+    const after = await this.#change(subject, transition);
+    await this.#sessions.endAllOf(subject);
+    return after;
+  }
+
+  /** Reads, changes and writes back, again from the start when someone else has written in between. */
+  async #change<After extends Account>(
+    subject: string,
+    transition: (account: LivingAccount) => After,
+  ): Promise<After> {
     for (let attempt = 0; attempt < CHANGE_ATTEMPTS_MAX; attempt += 1) {
       const record = await this.#records.find<AccountValue>('account', subject);
       const before = living(record);
-      const changed = transition(before.account);
-      if (Object.is(changed, before.account)) return changed;
+      const after = transition(before.account);
+      if (Object.is(after, before.account)) return after;
       const onlyIf = { version: before.version };
-      const write = { ...accountRecord(changed), ...this.#noteOf(before.account, changed), onlyIf };
-      const { outcome } = await this.#records.put(write);
-      if (outcome === 'stored') return changed;
+      const { outcome } = await this.#records.put({ ...accountRecord(after), onlyIf });
+      if (outcome === 'stored') return after;
     }
     throw new StorageFault('an account changed each time it was about to be written');
-  }
-
-  /** Whatever ends tokens, or lets them stand again, is told to those who cannot ask. */
-  #noteOf(before: Account, changed: Account): Pick<RecordWrite<unknown>, 'note'> {
-    const ended = endedBefore(changed);
-    if (ended === endedBefore(before)) return {};
-    return { note: signInsEnded(changed.subject, ended, after(this.#clock.now(), this.#longestToken)) };
   }
 }
 

@@ -9,8 +9,7 @@ import {
   parseRedirectUri,
   REDIRECT_URIS_MAX,
 } from '#src/clients/redirect-uri.ts';
-import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
-import { formatScope, parseScope } from '#src/clients/scope.ts';
+import { parseScope } from '#src/clients/scope.ts';
 import {
   TOKEN_EXCHANGE_GRANT,
   type TokenExchangePolicy,
@@ -66,7 +65,6 @@ export interface Client {
   /** What it has registered beyond that. */
   readonly metadata: ClientMetadata;
   readonly secrets: readonly ClientSecret[];
-  readonly registeredBy: RegisteredBy;
   readonly createdAt: EpochSeconds;
   readonly updatedAt: EpochSeconds;
 }
@@ -205,7 +203,6 @@ export function newClient(
     defaultScope: described.defaultScope ?? scope,
     idTokenSignedResponseAlg: described.idTokenSignedResponseAlg ?? (made.signingAlgorithms[0] as string),
     secrets: [],
-    registeredBy: BY_ADMINISTRATOR,
     createdAt: made.now,
     updatedAt: made.now,
   };
@@ -215,16 +212,6 @@ export function newClient(
   ];
   if (problems.length > 0) throw refuse(problems);
   return client;
-}
-
-/** What would describe this client: the input from which `newClient` makes it again. */
-export function registrationOf(client: Client): ClientRegistration {
-  const fields = Object.keys(registration.shape) as (keyof ClientRegistration & keyof Client)[];
-  return {
-    ...(Object.fromEntries(fields.map((field) => [field, client[field]])) as ClientRegistration),
-    scope: formatScope(client.scope),
-    defaultScope: formatScope(client.defaultScope),
-  };
 }
 
 /** In what the fields of a client, each well formed, do not go together. */

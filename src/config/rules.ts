@@ -54,6 +54,19 @@ export const RULES: readonly SettingRule[] = [
     because: 'the next key is published for that long before it may sign',
   },
   {
+    settings: ['http.outgoingTimeout', 'outbox.retryAfter'],
+    // A call may have to fetch the keys of the client first.
+    holds: (outgoingTimeout = 0, retryAfter = 0) => outgoingTimeout * 2 <= retryAfter,
+    rule: '`outbox.retryAfter` is at least twice as long as `http.outgoingTimeout`',
+    because: 'an attempt must be over before the next one begins',
+  },
+  {
+    settings: ['outbox.retryAfter', 'outbox.retryAfterMax'],
+    holds: (retryAfter = 0, retryAfterMax = 0) => retryAfter <= retryAfterMax,
+    rule: '`outbox.retryAfter` is not longer than `outbox.retryAfterMax`',
+    because: 'it is the first of the waits that the longest one ends',
+  },
+  {
     settings: ['passwords.minLength', 'passwords.maxLength'],
     holds: (minLength = 0, maxLength = 0) => minLength <= maxLength,
     rule: '`passwords.minLength` is not more than `passwords.maxLength`',

@@ -145,6 +145,8 @@ function metadataOf(registered: Registered, further: ClientMetadata): AllClientM
   return {
     response_types: codeFlow ? ['code'] : [],
     ...(further as Partial<AllClientMetadata>),
+    // Without a sid a client could not tell which of a person's sessions is over, and would have to end them all.
+    ...('backchannel_logout_uri' in further ? { backchannel_logout_session_required: true } : undefined),
     client_id: client.clientId,
     client_name: client.name,
     application_type: client.applicationType,

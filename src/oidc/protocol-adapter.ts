@@ -60,6 +60,9 @@ class RecordAdapter implements Adapter {
       value: payload,
       expiresAt: expiresIn === undefined ? null : after(this.#clock.now(), this.#kept(expiresIn)),
       ...(group === undefined ? undefined : { group }),
+      ...(this.#kind === 'session' && payload.accountId !== undefined
+        ? { owner: payload.accountId }
+        : undefined),
     };
     const aliases = [];
     if (uid !== undefined) aliases.push(`uid:${uid}`);

@@ -9,6 +9,7 @@ import type { RefreshTokenDependencies } from '#src/oidc/refresh-token-model.ts'
 import type { TokenExchangeDependencies } from '#src/oidc/token-exchange-grant.ts';
 import type { Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
+import type { Sessions } from '#src/sessions/sessions.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
@@ -25,6 +26,7 @@ export interface ProviderDependencies extends ClientDependencies {
   readonly signingAlgorithms: readonly SigningAlgorithm[];
   readonly cookieKeys: readonly string[];
   readonly authorizations: Authorizations;
+  readonly sessions: Sessions;
   readonly consents: Consents;
   readonly reader: TokenReader;
   readonly standing: StandingSources;

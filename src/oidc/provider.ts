@@ -1,17 +1,27 @@
 import { Provider } from 'oidc-provider';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
+import { teachBackChannelLogout } from '#src/oidc/back-channel-logout.ts';
 import { RegisteredClients } from '#src/oidc/client-model.ts';
-import { teachCodesAndSessions } from '#src/oidc/code-and-session-models.ts';
+import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
 import { configurationOf } from '#src/oidc/configuration.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { type RefreshTokenDependencies, teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
 import { ResourcePolicy } from '#src/oidc/resource-policy.ts';
+import { teachSessions } from '#src/oidc/session-model.ts';
 import { registerTokenExchange } from '#src/oidc/token-exchange-grant.ts';
+import type { Send } from '#src/outbox/dispatcher.ts';
+import { SIGN_OUT_TOPIC } from '#src/sessions/sessions.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 
+/** The protocol, and what sends the deliveries that it posts, by their topic. */
+export interface Protocol {
+  readonly provider: Provider;
+  readonly senders: Readonly<Record<string, Send>>;
+}
+
 /** The library, configured by Keyturn's policies and taught Keyturn's tokens. */
-export function createProvider(deps: ProviderDependencies): Provider {
+export function createProvider(deps: ProviderDependencies): Protocol {
   const registered = new RegisteredClients(deps);
   const resources = new ResourcePolicy({ resources: deps.resources, registered, lifetimes: deps.lifetimes });
   const provider = new Provider(deps.issuer, configurationOf(deps, registered, resources));
@@ -19,7 +29,8 @@ export function createProvider(deps: ProviderDependencies): Provider {
   teachIdTokens(provider, { issuer: deps.issuer, keys: deps.keys });
   const assertResource: RefreshTokenDependencies['assertResource'] = (ctx, granted) =>
     resources.assertObtainable(ctx, granted);
-  teachCodesAndSessions(provider, { ...deps, assertResource });
+  teachCodesAndReplays(provider, { ...deps, assertResource });
+  teachSessions(provider, deps);
   teachAccessTokens(provider, {
     ...deps,
     ownAlgorithm: deps.signingAlgorithms[0] as SigningAlgorithm,
@@ -36,5 +47,5 @@ export function createProvider(deps: ProviderDependencies): Provider {
     assertResource,
   });
   registerTokenExchange(provider, registered, resources, deps);
-  return provider;
+  return { provider, senders: { [SIGN_OUT_TOPIC]: teachBackChannelLogout(provider, deps) } };
 }

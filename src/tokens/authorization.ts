@@ -1,6 +1,5 @@
 import type { Clock } from '#src/clock.ts';
 import type { Records, StoredRecord } from '#src/records.ts';
-import { removalNoted } from '#src/revocations/note.ts';
 import {
   advance,
   familyExpiresAt,
@@ -109,17 +108,15 @@ export class Authorizations {
 
   /** Ends an authorization and everything issued under it: RFC 7009 section 2.1. */
   async end(id: string): Promise<void> {
-    const goneBy = this.#allGoneBy();
     await Promise.all([
-      this.#records.remove('authorization', id, removalNoted('authorization', goneBy)),
-      this.#records.endGroup(authorizationGroup(id), goneBy),
+      this.#records.remove('authorization', id),
+      this.#records.endGroup(authorizationGroup(id), this.#allGoneBy()),
     ]);
   }
 
   /** Ends every authorization that was to last as long as the session, and the session's own record. */
   async endWithSession(uid: string): Promise<void> {
-    const goneBy = this.#allGoneBy();
-    await this.#records.endGroup(sessionGroup(uid), goneBy, removalNoted('authorization', goneBy));
+    await this.#records.endGroup(sessionGroup(uid), this.#allGoneBy());
   }
 
   #find(id: string): Promise<StoredRecord<Authorization> | null> {
@@ -143,6 +140,7 @@ export class Authorizations {
       value: authorization,
       expiresAt: this.#expiresAt(authorization),
       onlyIf,
+      owner: authorization.subject,
       ...(sessionUid === null ? undefined : { group: sessionGroup(sessionUid) }),
     });
     return outcome;

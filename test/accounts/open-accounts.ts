@@ -3,10 +3,13 @@ import { type AccountRecords, AccountRegistry } from '#src/accounts/account-regi
 import { CommonPasswords } from '#src/accounts/common-passwords.ts';
 import { PasswordHasher, type PasswordHasherOptions } from '#src/accounts/password.ts';
 import { PasswordPolicy } from '#src/accounts/password-policy.ts';
+import { Outbox } from '#src/outbox/outbox.ts';
 import { type Random, systemRandom } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
+import { Sessions } from '#src/sessions/sessions.ts';
 import { openStore } from '#src/storage/open-store.ts';
-import { minutes, seconds } from '#src/units.ts';
+import { Authorizations } from '#src/tokens/authorization.ts';
+import { hours, minutes, seconds } from '#src/units.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
@@ -16,6 +19,13 @@ const policy = new PasswordPolicy({
   serviceNames: ['Keyturn'],
   commonPasswords: new CommonPasswords(),
 });
+
+const DELIVERY = { attemptsMax: 3, retryAfter: seconds(10), retryAfterMax: minutes(1), ageMax: hours(1) };
+
+const LIFETIMES = {
+  refresh: { idle: hours(1), absolute: hours(1), grace: seconds(10) },
+  longestToken: minutes(5),
+};
 
 export interface OpenAccounts extends AsyncDisposable {
   readonly accounts: AccountRegistry;
@@ -42,6 +52,9 @@ export async function openAccounts(): Promise<OpenAccounts> {
       random: systemRandom,
     }),
   );
+  const outbox = new Outbox({ records, clock, random: systemRandom, policy: DELIVERY });
+  const authorizations = new Authorizations({ records, clock, lifetimes: LIFETIMES });
+  const sessions = new Sessions({ records, authorizations, outbox, wantsSignOutNotices: async () => true });
   const another: OpenAccounts['another'] = (otherwise) => {
     const hasher = new PasswordHasher({
       memoryKiB: 8,
@@ -59,7 +72,7 @@ export async function openAccounts(): Promise<OpenAccounts> {
       policy,
       clock,
       random: otherwise.random ?? systemRandom,
-      longestToken: minutes(60),
+      sessions,
     });
   };
   const closing = opened.move();

@@ -99,8 +99,8 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'domains',
     files: [
-      'src/{accounts,admin,audit,clients,federation,interaction,mail,resources,revocations}/**',
-      'src/{sealing,signing,throttle,tokens}/**',
+      'src/{accounts,admin,audit,clients,federation,interaction,mail,outbox,resources}/**',
+      'src/{sealing,sessions,signing,throttle,tokens}/**',
     ],
     mayImport: ['leaves'],
     reason:

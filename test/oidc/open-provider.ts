@@ -10,8 +10,10 @@ import { Consents } from '#src/interaction/consent.ts';
 import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider } from '#src/oidc/provider.ts';
+import { Outbox } from '#src/outbox/outbox.ts';
 import { systemRandom as random } from '#src/random.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
+import { Sessions } from '#src/sessions/sessions.ts';
 import { Authorizations } from '#src/tokens/authorization.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
@@ -26,6 +28,8 @@ export interface OpenProvider extends AsyncDisposable {
 }
 
 const views = fileURLToPath(new URL('../../views', import.meta.url));
+
+const DELIVERY = { attemptsMax: 3, retryAfter: seconds(10), retryAfterMax: minutes(1), ageMax: hours(1) };
 
 const lifetimes = {
   accessToken: minutes(5),
@@ -48,15 +52,7 @@ export async function openProvider(): Promise<OpenProvider> {
   const { holder: keys } = await deployment.startNode({ ...POLICY, algorithms: signingAlgorithms });
   const secrets = new ClientSecrets({ digestKey: random.bytes(32), clock, random });
   const limits = { issuer: ISSUER, accessTokenLifetimeMax: lifetimes.accessTokenMax, signingAlgorithms };
-  const clients = new ClientRegistry({
-    records,
-    secrets,
-    clock,
-    random,
-    signingAlgorithms,
-    profile: null,
-    longestToken: minutes(60),
-  });
+  const clients = new ClientRegistry({ records, secrets, clock, random, signingAlgorithms, profile: null });
   const resources = new ResourceRegistry({ records, secrets, clock, random, ...limits });
   const refresh = {
     idle: lifetimes.refreshIdle,
@@ -71,7 +67,8 @@ export async function openProvider(): Promise<OpenProvider> {
     clock,
     lifetimes: { refresh, longestToken: lifetimes.accessTokenMax },
   });
-  const provider = createProvider({
+  const outbox = new Outbox({ records, clock, random, policy: DELIVERY });
+  const { provider } = createProvider({
     issuer: ISSUER,
     clock,
     random,
@@ -85,6 +82,7 @@ export async function openProvider(): Promise<OpenProvider> {
     resources,
     cookieKeys: ['a key of tests'],
     authorizations,
+    sessions: new Sessions({ records, authorizations, outbox, wantsSignOutNotices: async () => false }),
     standing: {
       records,
       authorizations,

@@ -4,7 +4,6 @@ import {
   type KoaContextWithOIDC,
   type Provider,
   type ReplayDetection,
-  type Session,
 } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
@@ -20,10 +19,9 @@ interface Dependencies {
   assertResource(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
 }
 
-/** Teaches the library that an authorization opens with its code and, unless it is for offline access, ends with its session. */
-export function teachCodesAndSessions(provider: Provider, deps: Dependencies): void {
+/** Teaches the library that an authorization opens with its code, and that nothing is taken twice. */
+export function teachCodesAndReplays(provider: Provider, deps: Dependencies): void {
   teachCodes(provider, deps);
-  teachSessions(provider, deps);
   teachReplayDetection(provider, deps);
 }
 
@@ -53,15 +51,6 @@ function teachCodes(provider: Provider, { authorizations, assertResource }: Depe
     // Whatever the request got wrong must be told before the code is used up, else a typing error costs a sign-in.
     await assertResource(currentRequest(), this.resourceIndicators);
     await consume.call(this);
-  };
-}
-
-function teachSessions(provider: Provider, { authorizations }: Dependencies): void {
-  const Sessions = teachable<Session>(provider.Session);
-  const destroy = Sessions.prototype.destroy;
-  Sessions.prototype.destroy = async function destroySession(this: Session & LibraryModel) {
-    await authorizations.endWithSession(this.uid);
-    await destroy.call(this);
   };
 }
 

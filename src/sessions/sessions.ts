@@ -1,0 +1,98 @@
+import type { Outbox } from '#src/outbox/outbox.ts';
+import { everyOwned } from '#src/record-loops.ts';
+import type { Records } from '#src/records.ts';
+import { joinSessions, type Session, type SessionRecord, sessionFrom } from '#src/sessions/session.ts';
+import type { Authorizations } from '#src/tokens/authorization.ts';
+
+/** What a client is told when a session ends that it knows of: OpenID Connect Back-Channel Logout section 2.4. */
+export interface SignOutNotice {
+  readonly clientId: string;
+  readonly subject: string;
+  readonly sid: string | null;
+}
+
+/** The topic of such a delivery. Its recipient is the client. */
+export const SIGN_OUT_TOPIC = 'backchannel-logout';
+
+export interface SessionsPorts {
+  readonly records: Pick<Records, 'findByAlias' | 'listOwned'>;
+  readonly authorizations: Pick<Authorizations, 'endWithSession'>;
+  readonly outbox: Pick<Outbox, 'post'>;
+  /** False if the client has no `backchannel_logout_uri`. It is asked again when the notice is sent. */
+  wantsSignOutNotices(clientId: string): Promise<boolean>;
+}
+
+/** The sessions in the store: who is signed in in which browsers, and what ends with that. */
+export class Sessions {
+  readonly #ports: SessionsPorts;
+
+  constructor(ports: SessionsPorts) {
+    this.#ports = ports;
+  }
+
+  /** The sessions of an account, the one that was used last first. */
+  async listOf(subject: string): Promise<readonly Session[]> {
+    const sessions = new Map<string, Session>();
+    for await (const { value } of everyOwned<SessionRecord>(this.#ports.records, 'session', subject)) {
+      const session = sessionFrom(value);
+      if (session === null || session.subject !== subject) continue;
+      const known = sessions.get(session.uid);
+      sessions.set(session.uid, known === undefined ? session : joinSessions(known, session));
+    }
+    return [...sessions.values()].toSorted((a, b) => lastUse(b) - lastUse(a));
+  }
+
+  /** The session with this uid; `null` if it has ended, or nobody is signed in in it. */
+  async find(uid: string): Promise<Session | null> {
+    const record = await this.#ports.records.findByAlias<SessionRecord>('session', `uid:${uid}`);
+    return record === null ? null : sessionFrom(record.value);
+  }
+
+  /**
+   * Ends a session, everything that was to last as long as it, and has its clients told. When this returns it has
+   * ended everywhere, and the clients will be told whatever becomes of this process. @throws StorageFault
+   */
+  async end(session: Session): Promise<void> {
+    const notices = await this.#noticesFor(session);
+    // All of it belongs to one turn, so the store commits it together.
+    await Promise.all([
+      this.#ports.authorizations.endWithSession(session.uid),
+      ...notices.map((notice) => this.#post(notice)),
+    ]);
+  }
+
+  /** Ends every session of an account, or every other one. Answers how many. */
+  async endAllOf(subject: string, { except }: { except?: string } = {}): Promise<number> {
+    const ending = (await this.listOf(subject)).filter(({ uid }) => uid !== except);
+    for (const session of ending) await this.end(session);
+    return ending.length;
+  }
+
+  /** Has the clients of every session of an account told that it is over, for as long as the account is locked. */
+  async suspendAllOf(subject: string): Promise<void> {
+    for (const session of await this.listOf(subject)) {
+      const notices = await this.#noticesFor(session);
+      await Promise.all(notices.map((notice) => this.#post(notice)));
+    }
+  }
+
+  /** Has one client told that a session is over for it. */
+  async dismiss(notice: SignOutNotice): Promise<void> {
+    if (await this.#ports.wantsSignOutNotices(notice.clientId)) await this.#post(notice);
+  }
+
+  async #noticesFor({ subject, clients }: Session): Promise<readonly SignOutNotice[]> {
+    const wanted = await Promise.all(
+      clients.map(({ clientId }) => this.#ports.wantsSignOutNotices(clientId)),
+    );
+    return clients
+      .filter((_client, place) => wanted[place])
+      .map(({ clientId, sid }) => ({ clientId, subject, sid }));
+  }
+
+  #post(notice: SignOutNotice): Promise<void> {
+    return this.#ports.outbox.post({ topic: SIGN_OUT_TOPIC, recipient: notice.clientId, content: notice });
+  }
+}
+
+const lastUse = ({ seen, signedInAt }: Session) => seen?.at ?? signedInAt;
