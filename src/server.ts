@@ -105,6 +105,7 @@ async function createApp(
     reader: new TokenReader({ keys, issuer, clock }),
     pages: protocolPages,
     lifetimes: config.lifetimes,
+    requests: config.requests,
     findAccount: (subject) => services.accounts.findBySubject(subject),
     onReuse: (detail) => log.warn(detail, 'a used refresh token came back, its family has ended'),
     onExchange: (detail) => log.info(detail, 'token exchanged'),
@@ -144,6 +145,7 @@ async function createApp(
       }),
       antiForgery: new AntiForgery(store.derive('anti-forgery')),
       bodyMax: config.http.bodyMax,
+      passwordAcr: config.requests.passwordAcr,
       onSignIn: (ctx, clientId, outcome) => {
         const { requestId } = ctx.state;
         const detail = 'answer' in outcome ? { outcome: outcome.outcome, subject: outcome.subject } : outcome;
@@ -152,7 +154,13 @@ async function createApp(
     }).routes(),
   );
   app.use(
-    protocol({ provider, pages: protocolPages, bodyMax: config.http.bodyMax, onProblem: problemLog(log) }),
+    protocol({
+      provider,
+      pages: protocolPages,
+      bodyMax: config.http.bodyMax,
+      pushedMax: config.requests.pushedMax,
+      onProblem: problemLog(log),
+    }),
   );
   return { app, senders };
 }

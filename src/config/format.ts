@@ -117,10 +117,13 @@ export function choice<const Word extends string>(words: readonly Word[]): Forma
   );
 }
 
-/** Some of a few words, at least one, none twice. Their order is kept. */
-export function choices<const Word extends string>(words: readonly Word[]): Format<readonly Word[]> {
+/** Some of a few words, at least one unless told otherwise, none twice. Their order is kept. */
+export function choices<const Word extends string>(
+  words: readonly Word[],
+  { orNone = false } = {},
+): Format<readonly Word[]> {
   return format(
-    `a list of at least one of ${words.join(', ')}, each once`,
+    `a list of ${orNone ? 'any' : 'at least one'} of ${words.join(', ')}, each once`,
     (raw) => {
       const chosen: Word[] = [];
       for (const item of asList(raw)) {
@@ -129,11 +132,18 @@ export function choices<const Word extends string>(words: readonly Word[]): Form
         if (chosen.includes(word)) return { wrong: `names ${word} twice` };
         chosen.push(word);
       }
-      return chosen.length === 0 ? { wrong: 'is an empty list' } : { value: chosen };
+      return chosen.length === 0 && !orNone ? { wrong: 'is an empty list' } : { value: chosen };
     },
     (value) => value,
   );
 }
+
+/** The name of an authentication context, which stands in lists with spaces between them: OpenID Connect Core section 2. */
+export const acrValue: Format<string> = textFormat(
+  'a name without spaces, such as a URI',
+  (text) => (/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/.test(text) ? { value: text } : NOT_UNDERSTOOD),
+  (value) => value,
+);
 
 /** The path of a folder. */
 export const folder: Format<string> = textFormat(

@@ -84,6 +84,12 @@ export interface PageLocals {
     readonly fields: Readonly<Record<string, string>>;
     readonly clientName?: string | undefined;
   };
+  /** Hands `response` to the window that opened this one or frames it, if that is of `targetOrigin`. */
+  readonly 'web-message': {
+    readonly targetOrigin: string;
+    readonly response: Readonly<Record<string, string>>;
+    readonly clientName?: string | undefined;
+  };
 }
 
 interface ClientLocals {
@@ -106,6 +112,8 @@ export interface ScopeGroup {
   readonly identifier?: string | undefined;
   readonly scopes: readonly {
     readonly name: string;
+    /** True for a single claim about the person and no scope. */
+    readonly claim?: boolean | undefined;
     readonly title?: string | undefined;
     readonly description?: string | undefined;
   }[];
@@ -119,6 +127,7 @@ const PAGE_NAMES = [
   'signed-out',
   'error',
   'post-on',
+  'web-message',
 ] as const satisfies readonly PageName[];
 
 export function createPages(options: {
@@ -184,6 +193,7 @@ const PRESENTERS: { readonly [Name in PageName]: (locals: PageLocals[Name], loca
   }),
   error: (locals) => ({ ...locals, kind: errorKind(locals.status, locals.code) }),
   'post-on': (locals) => locals,
+  'web-message': (locals) => ({ ...locals, response: JSON.stringify(locals.response) }),
 };
 
 /** Shown apart from the other scopes, since it is a matter of time and not of what the client may do. */
@@ -210,12 +220,12 @@ function presentGroup(group: ScopeGroup, locale: Locale) {
 }
 
 function presentScope(scope: ScopeGroup['scopes'][number], ofAccount: boolean, locale: Locale) {
-  const key = `scope.${scope.name}`;
+  const key = `${scope.claim ? 'claim' : 'scope'}.${scope.name}`;
   const known = ofAccount && locale.has(`${key}.title`);
   return {
     name: scope.name,
     title: scope.title ?? (known ? locale.text(`${key}.title`) : undefined),
-    description: scope.description ?? (known ? locale.text(`${key}.description`) : undefined),
+    description: scope.description ?? (known && !scope.claim ? locale.text(`${key}.description`) : undefined),
   };
 }
 
@@ -238,6 +248,9 @@ function errorKind(status: number, code: string): string {
   return /expired|session_not_found/.test(code) ? 'expired' : 'request';
 }
 
+/** The pages that go on by themselves where there is JavaScript. */
+const WITH_SCRIPT: ReadonlySet<PageName> = new Set(['post-on', 'web-message']);
+
 /** What keeps a page from doing more than it is meant to. CSP Level 3. */
 function contentSecurityPolicy<Name extends PageName>(
   page: Name,
@@ -253,9 +266,9 @@ function contentSecurityPolicy<Name extends PageName>(
     "default-src 'none'",
     "style-src 'self'",
     "img-src 'self'",
-    ...(page === 'post-on' ? ["script-src 'self'"] : []),
+    ...(WITH_SCRIPT.has(page) ? ["script-src 'self'"] : []),
     `form-action ${formActions.size > 0 ? [...formActions].join(' ') : "'none'"}`,
-    "frame-ancestors 'none'",
+    `frame-ancestors ${'targetOrigin' in locals ? locals.targetOrigin : "'none'"}`,
     "base-uri 'none'",
   ].join('; ');
 }

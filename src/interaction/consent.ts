@@ -10,9 +10,11 @@ export interface Consent {
   readonly scope: readonly string[];
   /** Scopes of resource servers, by their identifier. */
   readonly resources: Readonly<Record<string, readonly string[]>>;
+  /** Claims about the person that no scope has asked for: OpenID Connect Core section 5.5. */
+  readonly claims: readonly string[];
 }
 
-const NO_CONSENT: Consent = { scope: [], resources: {} };
+const NO_CONSENT: Consent = { scope: [], resources: {}, claims: [] };
 
 /** What was agreed before together with what is agreed now. */
 export function joinConsents(before: Consent, now: Consent): Consent {
@@ -23,6 +25,7 @@ export function joinConsents(before: Consent, now: Consent): Consent {
   return {
     scope: union(before.scope, now.scope),
     resources: Object.fromEntries(resources),
+    claims: union(before.claims, now.claims),
   };
 }
 
@@ -36,7 +39,8 @@ export class Consents {
 
   async find(subject: string, clientId: string): Promise<Consent | null> {
     const record = await this.#records.find<Consent>('consent', consentId(subject, clientId));
-    return record?.value ?? null;
+    // One that was given before there were claims to agree to has none.
+    return record === null ? null : { ...NO_CONSENT, ...record.value };
   }
 
   /** Remembers what a person agrees to, beside what they agreed to before. */
@@ -45,7 +49,7 @@ export class Consents {
       this.#records,
       { kind: 'consent', id: consentId(subject, clientId) },
       (before) => ({
-        value: joinConsents(before ?? NO_CONSENT, agreed),
+        value: joinConsents({ ...NO_CONSENT, ...before }, agreed),
         expiresAt: null,
       }),
     );

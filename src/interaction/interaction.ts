@@ -27,7 +27,9 @@ export type Answer =
       readonly answer: 'signed-in';
       readonly subject: string;
       readonly at: EpochSeconds;
+      /** How: RFC 8176, and OpenID Connect Core section 2. */
       readonly amr: readonly string[];
+      readonly acr: string;
     }
   | { readonly answer: 'consented' }
   | { readonly answer: 'denied'; readonly description: string };

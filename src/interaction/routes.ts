@@ -157,7 +157,12 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
     switchAction: `/interaction/${uid}/switch`,
     antiForgery: deps.antiForgery.tokenFor(uid),
     groups: [
-      { scopes: requested.scope.map((name) => ({ name })) },
+      {
+        scopes: [
+          ...requested.scope.map((name) => ({ name })),
+          ...requested.claims.map((name) => ({ name, claim: true })),
+        ],
+      },
       ...(await resourceGroups(requested.resources, deps)),
     ],
     offline: requested.scope.includes('offline_access'),

@@ -19,6 +19,8 @@ export interface SignInPorts {
   readonly accounts: Pick<AccountRegistry, 'authenticate'>;
   readonly throttle: Pick<SignInThrottle, 'admit' | 'recordFailure' | 'recordSuccess'>;
   readonly clock: Clock;
+  /** The authentication context of a sign-in by password. */
+  readonly passwordAcr: string;
 }
 
 /** Checks a username or e-mail address and a password. Whoever is throttled costs no password hashing. */
@@ -39,11 +41,9 @@ export async function signIn(
     const { account } = authentication;
     const { subject } = account;
     // RFC 8176 section 2: pwd, password-based authentication.
-    return {
-      outcome: 'signed-in',
-      subject,
-      answer: { answer: 'signed-in', subject, at: signInTime(account, ports.clock.now()), amr: ['pwd'] },
-    };
+    const how = { amr: ['pwd'], acr: ports.passwordAcr };
+    const at = signInTime(account, ports.clock.now());
+    return { outcome: 'signed-in', subject, answer: { answer: 'signed-in', subject, at, ...how } };
   } catch (problem) {
     if (problem instanceof Refusal && problem.code === 'overloaded') return { outcome: 'overloaded' };
     throw problem;

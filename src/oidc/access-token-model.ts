@@ -51,6 +51,7 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
       if (this.resourceServer?.accessTokenFormat !== 'opaque') return issue(this, deps);
       const { audience, scope } = audienceAndScope(this, currentRequest(), deps.issuer);
       Object.assign(this, { aud: audience, scope: scope === '' ? undefined : scope });
+      if ('accountId' in this) this.extra = { ...this.extra, ...authenticationOf(currentRequest()) };
       return library.save.call(this);
     };
     model.prototype.destroy = async function destroy(this: AnyAccessToken) {
@@ -75,7 +76,8 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
       accountId: authorization.subject,
       grantId: ownGrant(claims.grant_id, claims),
       sid: claims.sid,
-      claims: authorization.family?.says.claims,
+      extra: { auth_time: claims.auth_time, acr: claims.acr, amr: claims.amr },
+      claims: authorization.claims ?? authorization.family?.says.claims,
     });
     jwts.add(token);
     return token;
@@ -131,7 +133,6 @@ function claimsOf(
 ): AccessTokenClaims {
   const person = 'accountId' in token ? token : null;
   const { audience, scope } = audienceAndScope(token, ctx, deps.issuer);
-  const source = ctx.oidc.entities.RefreshToken ?? ctx.oidc.entities.AuthorizationCode;
   return {
     ...token.extra,
     iss: deps.issuer,
@@ -144,14 +145,22 @@ function claimsOf(
     ...(scope === '' ? undefined : { scope }),
     ...(person === null ? undefined : { grant_id: person.grantId }),
     ...(person?.sid === undefined ? undefined : { sid: person.sid }),
-    ...(person === null || source?.authTime === undefined
-      ? undefined
-      : { auth_time: epochSeconds(source.authTime) }),
-    ...(person === null || source?.acr === undefined ? undefined : { acr: source.acr }),
-    ...(person === null || source?.amr === undefined ? undefined : { amr: source.amr }),
+    ...(person === null ? undefined : authenticationOf(ctx)),
     ...confirmation(token),
   };
 }
+
+/** How and when the person signed in: RFC 9068 section 2.2.1, and in introspection RFC 9470 section 6.2. */
+function authenticationOf({ oidc }: KoaContextWithOIDC): AuthenticationClaims {
+  const { authTime, acr, amr } = oidc.entities.RefreshToken ?? oidc.entities.AuthorizationCode ?? {};
+  return {
+    ...(authTime === undefined ? undefined : { auth_time: epochSeconds(authTime) }),
+    ...(acr === undefined ? undefined : { acr }),
+    ...(amr === undefined ? undefined : { amr }),
+  };
+}
+
+type AuthenticationClaims = Pick<AccessTokenClaims, 'auth_time' | 'acr' | 'amr'>;
 
 /**
  * A token request that names a resource gets a token for that resource only (RFC 8707 section 2.2). One that names

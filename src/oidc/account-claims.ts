@@ -4,10 +4,20 @@ import { epochSeconds } from '#src/units.ts';
 
 /** Which claims each scope of OpenID Connect Core section 5.4 asks for, of those that accounts have. */
 export const CLAIMS = {
-  openid: ['sub'],
+  // How and when the person signed in is told to everyone whom they sign in to: OpenID Connect Core section 2.
+  openid: ['sub', 'auth_time', 'acr', 'amr'],
   profile: ['name', 'preferred_username', 'updated_at'],
   email: ['email', 'email_verified'],
 };
+
+/** The claims of those that are about the person, and so are theirs to allow. */
+export const PERSONAL_CLAIMS: ReadonlySet<string> = new Set([...CLAIMS.profile, ...CLAIMS.email]);
+
+/** The personal claims that these scopes ask for. */
+export function claimsOfScopes(scopes: readonly string[]): readonly string[] {
+  const byScope = new Map<string, readonly string[]>(Object.entries(CLAIMS));
+  return scopes.flatMap((scope) => byScope.get(scope) ?? []).filter((claim) => PERSONAL_CLAIMS.has(claim));
+}
 
 /**
  * The library's `findAccount`: the claims of an account, as long as it is active and its person has not been signed out

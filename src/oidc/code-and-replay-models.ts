@@ -39,6 +39,7 @@ function teachCodes(provider: Provider, { authorizations, assertResource }: Depe
         clientId: grant.clientId as string,
         signedInAt: epochSeconds(session?.authTime() as number),
         grant: payload,
+        claims: { ...this.claims },
         family: null,
         sessionUid: this.scopes.has('offline_access') ? null : (session?.uid ?? null),
       }),

@@ -10,6 +10,7 @@ import { interactionPolicyOf } from '#src/oidc/interaction-policy.ts';
 import { ttlOf } from '#src/oidc/lifetimes.ts';
 import { protocolAdapter } from '#src/oidc/protocol-adapter.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
+import { requestAlgorithms, requestFeatures, responseDefaults } from '#src/oidc/request-features.ts';
 import type { ResourcePolicy } from '#src/oidc/resource-policy.ts';
 import { SigningSlot } from '#src/oidc/signing-slot.ts';
 import {
@@ -37,11 +38,18 @@ export function configurationOf(
     ttl: ttlOf(deps.lifetimes, deps.clock),
     claims: CLAIMS,
     scopes: [...OPENID_SCOPES],
-    responseTypes: ['code'],
+    responseTypes: ['code', ...deps.requests.otherResponseTypes],
+    acrValues: [deps.requests.passwordAcr],
     subjectTypes: ['public'],
     clientAuthMethods: [...CLIENT_AUTHENTICATION_METHODS],
-    clientDefaults: { id_token_signed_response_alg: deps.signingAlgorithms[0] as 'ES256' },
-    enabledJWA: { idTokenSigningAlgValues: [...deps.signingAlgorithms] as 'ES256'[] },
+    clientDefaults: {
+      id_token_signed_response_alg: deps.signingAlgorithms[0] as 'ES256',
+      ...responseDefaults(deps.signingAlgorithms),
+    },
+    enabledJWA: {
+      idTokenSigningAlgValues: [...deps.signingAlgorithms] as 'ES256'[],
+      ...requestAlgorithms(deps.signingAlgorithms),
+    },
     allowOmittingSingleRegisteredRedirectUri: false,
     // Many clients look nowhere else for a name. OpenID Connect Core section 5.4 lets ID tokens carry the claims of the
     // scopes, and in the code flow none travels through the browser.
@@ -60,7 +68,7 @@ export function configurationOf(
     loadExistingGrant: grantLoader(deps),
     findAccount: accountFinder(deps.findAccount),
     interactions: {
-      policy: interactionPolicyOf(deps.lifetimes, deps.clock),
+      policy: interactionPolicyOf(deps.lifetimes, deps.clock, [deps.requests.passwordAcr]),
       url: async (_ctx, interaction) => interactionPath(interaction.uid),
     },
     renderError: (ctx, out, error) => pages.renderError(ctx, out, error),
@@ -72,7 +80,7 @@ export function configurationOf(
       dPoP: { enabled: true },
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       introspection: { enabled: true, allowedPolicy: introspectionAllowed(registered) as () => boolean },
-      pushedAuthorizationRequests: { enabled: true },
+      ...requestFeatures(deps),
       resourceIndicators: {
         enabled: true,
         defaultResource: ((ctx: KoaContextWithOIDC, client: never, granted?: string[]) =>

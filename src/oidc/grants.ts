@@ -1,5 +1,6 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import type { Consent, Consents } from '#src/interaction/consent.ts';
+import { claimsOfScopes } from '#src/oidc/account-claims.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 
 /**
@@ -19,8 +20,9 @@ export function grantLoader(deps: { consents: Consents; random: Random }) {
   };
 }
 
-function fill(grant: Grant, { scope, resources }: Consent): void {
+function fill(grant: Grant, { scope, resources, claims }: Consent): void {
   if (scope.length > 0) grant.addOIDCScope(scope.join(' '));
+  grant.addOIDCClaims([...claimsOfScopes(scope), ...claims]);
   for (const [identifier, scopes] of Object.entries(resources)) {
     // Without a scope too: a token for it is something that the person has agreed to.
     grant.addResourceScope(identifier, scopes.join(' '));

@@ -1,14 +1,16 @@
 import { interactionPolicy } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
+import { authenticationContextChecks } from '#src/oidc/authentication-context.ts';
 import { type ProviderLifetimes, sessionEndsAt } from '#src/oidc/lifetimes.ts';
 
 /**
- * The library's policy; a new sign-in where one was too long ago, or its account has been locked or removed; and a
+ * The library's policy; a sign-in of the kind that was asked for; a new sign-in where one was too long ago, or its account has been locked or removed; and a
  * question for every resource server that the person has not been asked about, scopes or none.
  */
-export function interactionPolicyOf(lifetimes: ProviderLifetimes, clock: Clock) {
+export function interactionPolicyOf(lifetimes: ProviderLifetimes, clock: Clock, contexts: readonly string[]) {
   const policy = interactionPolicy.base();
   const { checks } = policy.get('login') ?? {};
+  for (const check of authenticationContextChecks(contexts)) checks?.add(check);
   checks?.add(
     new interactionPolicy.Check(
       'account_unavailable',

@@ -9,6 +9,7 @@ import {
 import { isOpenIdScope } from '#src/clients/scope.ts';
 import type { Consent } from '#src/interaction/consent.ts';
 import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
+import { claimsOfScopes, PERSONAL_CLAIMS } from '#src/oidc/account-claims.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 
@@ -64,13 +65,28 @@ async function requestedOf(params: Record<string, unknown>, resources: ResourceR
       return [identifier, scopes.filter((scope) => offered.includes(scope))];
     }),
   );
-  return { scope: scopes.filter(isOpenIdScope), resources: Object.fromEntries(perResource) };
+  return {
+    scope: scopes.filter(isOpenIdScope),
+    resources: Object.fromEntries(perResource),
+    claims: claimsBeyond(scopes, params.claims),
+  };
+}
+
+/** The personal claims that the parameter `claims` asks for and no scope does. The library has looked at its form. */
+function claimsBeyond(scopes: readonly string[], claims: unknown): readonly string[] {
+  if (typeof claims !== 'string') return [];
+  const { id_token: idToken = {}, userinfo = {} } = JSON.parse(claims) as Record<string, object | undefined>;
+  const byScope = claimsOfScopes(scopes);
+  const names = new Set([...Object.keys(idToken), ...Object.keys(userinfo)]);
+  return [...names].filter((name) => PERSONAL_CLAIMS.has(name) && !byScope.includes(name));
 }
 
 function resultOf(answer: Answer): InteractionResults {
   switch (answer.answer) {
     case 'signed-in':
-      return { login: { accountId: answer.subject, ts: answer.at, amr: [...answer.amr] } };
+      return {
+        login: { accountId: answer.subject, ts: answer.at, amr: [...answer.amr], acr: answer.acr },
+      };
     case 'consented':
       return { consent: {} };
     case 'denied':

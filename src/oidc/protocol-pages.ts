@@ -67,6 +67,17 @@ export class ProtocolPages {
     this.#show(ctx, 'post-on', locals, typeof backTo === 'string' ? [backTo] : []);
   }
 
+  /** Hands an answer to the window that asked for it: OAuth 2.0 Web Message Response Mode section 4. */
+  renderWebMessage(
+    ctx: KoaContextWithOIDC,
+    targetOrigin: string,
+    response: Readonly<Record<string, string>>,
+  ): void {
+    // That page alone may stand in a frame, and in none but the client's: its policy says so.
+    ctx.remove('X-Frame-Options');
+    this.#show(ctx, 'web-message', { targetOrigin, response, clientName: ctx.oidc.client?.clientName });
+  }
+
   #show<Name extends PageName>(
     ctx: KoaContextWithOIDC,
     page: Name,

@@ -2,19 +2,21 @@ import { parse, stringify } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
 import compose from 'koa-compose';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { isPrivateUseUri } from '#src/clients/redirect-uri.ts';
 import { Refusal, StorageFault } from '#src/fault.ts';
 import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
 import { methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { replayed } from '#src/oidc/replayed-request.ts';
+import { replaceResponsePage } from '#src/oidc/response-pages.ts';
 import { carried } from '#src/oidc/token-value.ts';
 
 export interface ProtocolOptions {
   readonly provider: Provider;
   readonly pages: ProtocolPages;
   readonly bodyMax: number;
+  /** The largest request that may be pushed: RFC 9126 section 2.3. */
+  readonly pushedMax: number;
   /** Told of everything that the protocol refused, and of every fault. */
   readonly onProblem: (ctx: KoaContextWithOIDC, problem: Error) => void;
 }
@@ -23,7 +25,8 @@ export interface ProtocolOptions {
 const RETRY_AFTER_S = 2;
 
 /** The protocol endpoints: the library, and at its edges what its answers or its manners lack. */
-export function protocol({ provider, pages, bodyMax, onProblem }: ProtocolOptions): Middleware {
+export function protocol(options: ProtocolOptions): Middleware {
+  const { provider, pages, bodyMax, onProblem } = options;
   listen(provider, onProblem);
   const library = compose(provider.middleware as Middleware[]);
   return async (ctx, next) => {
@@ -35,14 +38,14 @@ export function protocol({ provider, pages, bodyMax, onProblem }: ProtocolOption
       return tellMethods(ctx, methods);
     if (method === 'POST' && TURNED_INTO_GET.has(path)) return redirectToGet(ctx, bodyMax);
     if (ctx.querystring.length > QUERY_CHARS_MAX) throw new Refusal('query_too_long', QUERY_TOO_LONG);
-    if (method === 'POST') await readForm(ctx, bodyMax);
+    if (method === 'POST') await readForm(ctx, options);
     letGoWhenFinished(ctx);
     await library(ctx, next);
     const { oidc } = ctx as unknown as { oidc?: KoaContextWithOIDC['oidc'] };
     if (oidc === undefined) return;
     if (path === ROUTES.revocation) answerInJson(ctx);
     if (path === ROUTES.introspection && oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
-    selfPosting(ctx as unknown as KoaContextWithOIDC, pages);
+    replaceResponsePage(ctx as unknown as KoaContextWithOIDC, pages);
   };
 }
 
@@ -136,9 +139,10 @@ async function redirectToGet(ctx: Context, bodyMax: number): Promise<void> {
 }
 
 /** Reads a form within our limit and hands it on. Anything else the library refuses unread. */
-async function readForm(ctx: Context, bodyMax: number): Promise<void> {
+async function readForm(ctx: Context, { bodyMax, pushedMax }: ProtocolOptions): Promise<void> {
   if (!ctx.is('application/x-www-form-urlencoded')) return;
-  const body = await readBody(ctx.req, bodyMax);
+  const pushed = ctx.path === ROUTES.pushed_authorization_request;
+  const body = await readBody(ctx.req, pushed ? Math.min(pushedMax, bodyMax) : bodyMax);
   const disguises = ctx.path === ROUTES.introspection || ctx.path === ROUTES.revocation;
   ctx.req = replayed(ctx.req, disguises ? withCarriedToken(body) : body);
 }
@@ -162,45 +166,4 @@ function answerInJson(ctx: Context): void {
 function refusePublicClient(ctx: Context): void {
   ctx.status = 401;
   ctx.body = { error: 'invalid_client', error_description: 'introspection needs client authentication' };
-}
-
-const SELF_POSTING_TITLE = '<title>Submitting Callback</title>';
-
-/** The library's own self-posting page has an inline script, and no button where scripts run: ours takes its place. */
-function selfPosting(ctx: KoaContextWithOIDC, pages: ProtocolPages): void {
-  const { body } = ctx;
-  if (typeof body !== 'string' || !body.includes(SELF_POSTING_TITLE)) return;
-  const action = /<form method="post" action="([^"]*)">/.exec(body)?.[1];
-  if (action === undefined) throw new Error("the library's self-posting page has another form than expected");
-  const inputs = body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"\/>/g);
-  const fields = Object.fromEntries(
-    [...inputs].map(([, name = '', value = '']) => [unescapeHtml(name), unescapeHtml(value)]),
-  );
-  const redirectUri = unescapeHtml(action);
-  if (isPrivateUseUri(redirectUri)) redirectWith(ctx, redirectUri, fields);
-  else pages.renderPostOn(ctx, redirectUri, fields);
-}
-
-/** No form can be posted to the scheme of an application, so there the answer travels as it does by default. */
-function redirectWith(
-  ctx: KoaContextWithOIDC,
-  redirectUri: string,
-  fields: Readonly<Record<string, string>>,
-): void {
-  const target = new URL(redirectUri);
-  for (const [name, value] of Object.entries(fields)) target.searchParams.set(name, value);
-  ctx.status = 303;
-  ctx.redirect(target.href);
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&amp;': '&',
-  '&lt;': '<',
-  '&gt;': '>',
-  '&quot;': '"',
-  '&#39;': "'",
-};
-
-function unescapeHtml(text: string): string {
-  return text.replace(/&(?:amp|lt|gt|quot|#39);/g, (entity) => ENTITIES[entity] ?? entity);
 }

@@ -6,6 +6,7 @@ import type { ClientDependencies } from '#src/oidc/client-model.ts';
 import type { ProviderLifetimes } from '#src/oidc/lifetimes.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import type { RefreshTokenDependencies } from '#src/oidc/refresh-token-model.ts';
+import type { RequestPolicy } from '#src/oidc/request-policy.ts';
 import type { TokenExchangeDependencies } from '#src/oidc/token-exchange-grant.ts';
 import type { Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
@@ -32,6 +33,7 @@ export interface ProviderDependencies extends ClientDependencies {
   readonly standing: StandingSources;
   readonly pages: ProtocolPages;
   readonly lifetimes: ProviderLifetimes;
+  readonly requests: RequestPolicy;
   readonly onReuse: RefreshTokenDependencies['onReuse'];
   readonly onExchange: TokenExchangeDependencies['onExchange'];
   findAccount(subject: string): Promise<Account | null>;

@@ -6,6 +6,7 @@ import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
 import { configurationOf } from '#src/oidc/configuration.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
+import { teachPushedRequests } from '#src/oidc/pushed-request-model.ts';
 import { type RefreshTokenDependencies, teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
 import { ResourcePolicy } from '#src/oidc/resource-policy.ts';
 import { teachSessions } from '#src/oidc/session-model.ts';
@@ -29,6 +30,8 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   teachIdTokens(provider, { issuer: deps.issuer, keys: deps.keys });
   const assertResource: RefreshTokenDependencies['assertResource'] = (ctx, granted) =>
     resources.assertObtainable(ctx, granted);
+  teachPushedRequests(provider, { clock: deps.clock, lifetime: deps.requests.pushedLifetime });
+  nameIssuer(provider);
   teachCodesAndReplays(provider, { ...deps, assertResource });
   teachSessions(provider, deps);
   teachAccessTokens(provider, {
@@ -48,4 +51,15 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   });
   registerTokenExchange(provider, registered, resources, deps);
   return { provider, senders: { [SIGN_OUT_TOPIC]: teachBackChannelLogout(provider, deps) } };
+}
+
+/**
+ * The library leaves `iss` out of an answer whose ID token says it; a client that was told that there is one in every
+ * answer refuses one without. RFC 9207 section 2.
+ */
+function nameIssuer(provider: Provider): void {
+  provider.on('authorization.success', (ctx, answer) => {
+    if (!ctx.oidc.params?.response_mode?.toString().includes('jwt'))
+      Object.assign(answer as object, { iss: provider.issuer });
+  });
 }

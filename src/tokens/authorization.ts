@@ -21,6 +21,8 @@ export interface Authorization {
   readonly signedInAt: EpochSeconds;
   /** The library's own account of what was granted. Opaque here. */
   readonly grant: Readonly<Record<string, unknown>>;
+  /** The single claims that the client has asked for: OpenID Connect Core section 5.5. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
   readonly family: RefreshFamily | null;
   /** The session it ends with; `null` where it outlives the session (offline_access). */
   readonly sessionUid: string | null;

@@ -113,7 +113,7 @@ describe('pushed authorization requests (RFC 9126)', () => {
       ['invalid_request', { code_challenge: '' }],
       ['invalid_scope', { scope: 'openid admin' }],
       ['invalid_target', { resource: 'https://nobody.example' }],
-      ['request_not_supported', { request: 'e30.e30.' }],
+      ['invalid_request_object', { request: 'e30.e30.' }],
       ['request_uri_not_supported', { request_uri: 'urn:ietf:params:oauth:request_uri:x' }],
       ['invalid_request', { prompt: 'none login' }],
       ['invalid_request', { max_age: '-1' }],

@@ -19,20 +19,23 @@ const identifier = fc.constantFrom(
 const resources = fc
   .array(fc.tuple(identifier, names))
   .map((entries): Consent['resources'] => Object.fromEntries(entries));
-const consent: fc.Arbitrary<Consent> = fc.record({ scope: names, resources });
+const consent: fc.Arbitrary<Consent> = fc.record({ scope: names, resources, claims: names });
+
+const NOTHING: Consent = { scope: [], resources: {}, claims: [] };
 
 /** A consent without its order, which means nothing. */
-function asSets({ scope, resources }: Consent) {
+function asSets({ scope, resources, claims }: Consent) {
   const perResource = Object.entries(resources).map(
     ([identifier, scopes]) => [identifier, new Set(scopes)] as const,
   );
-  return { scope: new Set(scope), resources: new Map(perResource) };
+  return { scope: new Set(scope), resources: new Map(perResource), claims: new Set(claims) };
 }
 const assertSame = (one: Consent, other: Consent) => assert.deepEqual(asSets(one), asSets(other));
 
 function assertWithin(part: Consent, whole: Consent) {
   const [small, large] = [asSets(part), asSets(whole)];
   assert.ok(small.scope.isSubsetOf(large.scope));
+  assert.ok(small.claims.isSubsetOf(large.claims));
   for (const [identifier, scopes] of small.resources) {
     assert.ok(scopes.isSubsetOf(large.resources.get(identifier) ?? new Set()));
   }
@@ -43,8 +46,8 @@ describe('joining consents', () => {
     fc.assert(
       fc.property(consent, (one) => {
         assertSame(joinConsents(one, one), one);
-        assertSame(joinConsents(one, { scope: [], resources: {} }), one);
-        assertSame(joinConsents({ scope: [], resources: {} }, one), one);
+        assertSame(joinConsents(one, NOTHING), one);
+        assertSame(joinConsents(NOTHING, one), one);
       }),
     );
   });
@@ -79,16 +82,22 @@ describe('joining consents', () => {
     const one = {
       scope: ['openid'],
       resources: { 'urn:one': ['read'], 'urn:two': ['read'] },
+      claims: ['name'],
     };
-    const two = { scope: ['openid', 'email'], resources: { 'urn:one': ['write', 'read'] } };
+    const two = {
+      scope: ['openid', 'email'],
+      resources: { 'urn:one': ['write', 'read'] },
+      claims: ['email', 'name'],
+    };
     assert.deepEqual(joinConsents(one, two), {
       scope: ['openid', 'email'],
       resources: { 'urn:one': ['read', 'write'], 'urn:two': ['read'] },
+      claims: ['name', 'email'],
     });
   });
 });
 
-const agreedTo = (...scope: string[]): Consent => ({ scope, resources: { 'urn:api': scope } });
+const agreedTo = (...scope: string[]): Consent => ({ scope, resources: { 'urn:api': scope }, claims: [] });
 
 describe('a consent', () => {
   test('is remembered for good, for one person and one client', async () => {

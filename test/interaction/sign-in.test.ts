@@ -25,7 +25,7 @@ async function openSignIn() {
     failuresPerAddress: 100,
     window: WINDOW,
   });
-  const ports = { accounts, throttle, clock };
+  const ports = { accounts, throttle, clock, passwordAcr: 'urn:example:password' };
   const attempt = (password: string, login = 'ada', otherwise: Partial<typeof ports> = {}) =>
     signIn({ ...ports, ...otherwise }, { login, password, address: '192.0.2.1' });
   return { ...store, subject, attempt, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
@@ -38,7 +38,13 @@ describe('signing in', () => {
     assert.deepEqual(await store.attempt(PASSWORD), {
       outcome: 'signed-in',
       subject,
-      answer: { answer: 'signed-in', subject, at: store.clock.now(), amr: ['pwd'] },
+      answer: {
+        answer: 'signed-in',
+        subject,
+        at: store.clock.now(),
+        amr: ['pwd'],
+        acr: 'urn:example:password',
+      },
     });
   });
 

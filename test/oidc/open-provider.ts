@@ -43,6 +43,15 @@ const lifetimes = {
   refreshGrace: seconds(10),
 };
 
+const REQUESTS = {
+  pushedRequired: false,
+  pushedLifetime: seconds(60),
+  signedRequired: false,
+  webMessage: false,
+  otherResponseTypes: [],
+  passwordAcr: 'urn:keyturn:acr:password',
+};
+
 /** The library as Keyturn sets it up, on a store of its own, without anything that listens. */
 export async function openProvider(): Promise<OpenProvider> {
   await using opened = new AsyncDisposableStack();
@@ -78,6 +87,7 @@ export async function openProvider(): Promise<OpenProvider> {
     keys,
     signingAlgorithms,
     lifetimes,
+    requests: REQUESTS,
     clients,
     resources,
     cookieKeys: ['a key of tests'],

@@ -88,7 +88,8 @@ function isUnder(path: string, cookiePath: string): boolean {
   return path === cookiePath || path.startsWith(cookiePath.endsWith('/') ? cookiePath : `${cookiePath}/`);
 }
 
-function formOf(html: string, action: string): { action: string; fields: Record<string, string> } {
+/** The form of a page whose action ends in `action`, with its hidden fields. */
+export function formOf(html: string, action: string): { action: string; fields: Record<string, string> } {
   const forms = [...html.matchAll(/<form\b([^>]*)>(.*?)<\/form>/gs)];
   for (const [, head = '', inner = ''] of forms) {
     const found = attribute(head, 'action');

@@ -10,6 +10,7 @@ const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'invalid_dpop_proof',
   'invalid_grant',
   'invalid_request',
+  'invalid_request_object',
   'invalid_request_uri',
   'invalid_scope',
   'invalid_target',
@@ -19,6 +20,7 @@ const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'request_not_supported',
   'request_uri_not_supported',
   'temporarily_unavailable',
+  'unmet_authentication_requirements',
   'unauthorized_client',
   'unsupported_grant_type',
   // Not in the registry, and understood by whoever asks for a response mode.

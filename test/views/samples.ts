@@ -63,6 +63,19 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
       offline: true,
       switchAction: '/interaction/abc/switch',
     }),
+    'single claims': consent({
+      groups: [
+        {
+          scopes: [
+            { name: 'openid' },
+            ...['name', 'preferred_username', 'updated_at', 'email', 'email_verified'].map((name) => ({
+              name,
+              claim: true,
+            })),
+          ],
+        },
+      ],
+    }),
     'a resource server without a scope': consent({
       groups: [{ title: 'Invoices', identifier: 'https://invoices.example.com/api', scopes: [] }],
     }),
@@ -129,6 +142,14 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
       clientName: 'Team Wiki',
     },
     'to this server': { action: '/session/end/confirm', fields: { xsrf: 'anti-forgery', logout: 'yes' } },
+  },
+  'web-message': {
+    'to a client': {
+      targetOrigin: 'https://wiki.example.com',
+      response: { code: 'a code', state: '</p>"\'' },
+      clientName: 'Team Wiki',
+    },
+    'to a client without a name': { targetOrigin: 'https://wiki.example.com', response: {} },
   },
 };
 
