@@ -66,6 +66,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     random,
     signingAlgorithms,
     profile: config.profile,
+    longestToken: authorizationLifetimesOf(config).longestToken,
   });
   const authorizations = new Authorizations({ records, clock, lifetimes: authorizationLifetimesOf(config) });
   const outbox = new Outbox({ records, clock, random, policy: config.outbox });
@@ -110,12 +111,14 @@ export async function openServices(config: Config, { clock, random }: Surroundin
 }
 
 function openAccounts(
-  { issuer, passwords }: Config,
+  config: Config,
   { records }: Store,
   { clock, random, sessions }: Surroundings & { readonly sessions: Sessions },
 ): AccountRegistry {
+  const { issuer, passwords } = config;
   return new AccountRegistry({
     records,
+    longestToken: authorizationLifetimesOf(config).longestToken,
     hasher: new PasswordHasher({
       memoryKiB: passwords.argon2MemoryKiB,
       iterations: passwords.argon2Iterations,

@@ -1,6 +1,7 @@
 import {
   type Account,
   type ActiveAccount,
+  endedBefore,
   erase,
   type LivingAccount,
   lock,
@@ -23,8 +24,10 @@ import type { Username } from '#src/accounts/username.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal, StorageFault } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
-import type { Records, StoredRecord } from '#src/records.ts';
+import type { Records, RecordWrite, StoredRecord } from '#src/records.ts';
+import { signInsEnded } from '#src/revocations/note.ts';
 import type { Secret } from '#src/secret.ts';
+import { after, type Seconds } from '#src/units.ts';
 
 /** Each lost race means that another change was made, so losing this often means that something is wrong. */
 const CHANGE_ATTEMPTS_MAX = 20;
@@ -73,6 +76,7 @@ export class AccountRegistry {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #sessions: SignIns;
+  readonly #longestToken: Seconds;
 
   constructor(deps: {
     records: AccountRecords;
@@ -81,6 +85,8 @@ export class AccountRegistry {
     clock: Clock;
     random: Random;
     sessions: SignIns;
+    /** The longest that a token can live, and so be concerned by what happens to its account. */
+    longestToken: Seconds;
   }) {
     this.#records = deps.records;
     this.#hasher = deps.hasher;
@@ -88,6 +94,7 @@ export class AccountRegistry {
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#sessions = deps.sessions;
+    this.#longestToken = deps.longestToken;
   }
 
   /**
@@ -216,20 +223,28 @@ export class AccountRegistry {
   }
 
   /** Reads, changes and writes back, again from the start when someone else has written in between. */
-  async #change<After extends Account>(
+  async #change<Changed extends Account>(
     subject: string,
-    transition: (account: LivingAccount) => After,
-  ): Promise<After> {
+    transition: (account: LivingAccount) => Changed,
+  ): Promise<Changed> {
     for (let attempt = 0; attempt < CHANGE_ATTEMPTS_MAX; attempt += 1) {
       const record = await this.#records.find<AccountValue>('account', subject);
       const before = living(record);
-      const after = transition(before.account);
-      if (Object.is(after, before.account)) return after;
+      const changed = transition(before.account);
+      if (Object.is(changed, before.account)) return changed;
       const onlyIf = { version: before.version };
-      const { outcome } = await this.#records.put({ ...accountRecord(after), onlyIf });
-      if (outcome === 'stored') return after;
+      const write = { ...accountRecord(changed), ...this.#noteOf(before.account, changed), onlyIf };
+      const { outcome } = await this.#records.put(write);
+      if (outcome === 'stored') return changed;
     }
     throw new StorageFault('an account changed each time it was about to be written');
+  }
+
+  /** Whatever ends tokens, or lets them stand again, is told to those who cannot ask. */
+  #noteOf(before: Account, changed: Account): Pick<RecordWrite<unknown>, 'note'> {
+    const ended = endedBefore(changed);
+    if (ended === endedBefore(before)) return {};
+    return { note: signInsEnded(changed.subject, ended, after(this.#clock.now(), this.#longestToken)) };
   }
 }
 

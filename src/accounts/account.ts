@@ -3,7 +3,7 @@ import type { EmailAddress } from '#src/accounts/email-address.ts';
 import type { PasswordHash } from '#src/accounts/password-hash.ts';
 import type { Username } from '#src/accounts/username.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
-import { after, type EpochSeconds, seconds } from '#src/units.ts';
+import { after, type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
 
 declare const subject: unique symbol;
 
@@ -84,6 +84,12 @@ export function openAccount(newcomer: NewAccount, subject: Subject, now: EpochSe
 export function standsSince(account: Account | null, signedInAt: EpochSeconds): account is ActiveAccount {
   if (account?.state !== 'active') return false;
   return account.signedOutBefore === null || signedInAt >= account.signedOutBefore;
+}
+
+/** What rests on sign-ins before that time has ended; `null`: on any. `standsSince`, as something that can be told. */
+export function endedBefore(account: Account): EpochSeconds | null {
+  if (account.state !== 'active') return null;
+  return account.signedOutBefore ?? epochSeconds(0);
 }
 
 /** The time that a sign-in which succeeds now is from. Not before everything from this very second has been ended. */

@@ -77,3 +77,6 @@ export const clientMetadata = z
   .partial();
 
 export type ClientMetadata = Readonly<z.output<typeof clientMetadata>>;
+
+/** The names of that metadata. */
+export const CLIENT_METADATA_NAMES: readonly string[] = Object.keys(clientMetadata.shape);

@@ -1,14 +1,28 @@
-import { type Client, newClient, newClientId, usesSecret } from '#src/clients/client.ts';
-import { type ClientSecrets, newestSecret, rolledSecrets } from '#src/clients/client-secret.ts';
+import { type Client, newClient, newClientId, registrationOf, usesSecret } from '#src/clients/client.ts';
+import {
+  type ClientSecret,
+  type ClientSecrets,
+  newestSecret,
+  rolledSecrets,
+} from '#src/clients/client-secret.ts';
 import type { ProfileName } from '#src/clients/profile.ts';
+import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
 import { changeRecord, everyValue } from '#src/record-loops.ts';
 import type { Records, RecordWrite, StoredRecord } from '#src/records.ts';
+import { clientRegistered, removalNoted } from '#src/revocations/note.ts';
 import type { Secret } from '#src/secret.ts';
+import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
 
-/** The clients that an administrator has registered, in the store. */
+/** A client, and its secret if it has just got one: there is no other time to show it. */
+export interface RegisteredClient {
+  readonly client: Client;
+  readonly secret: Secret | null;
+}
+
+/** The clients that are registered, by an administrator or by themselves, in the store. */
 export class ClientRegistry {
   readonly #records: Records;
   readonly #secrets: ClientSecrets;
@@ -16,6 +30,7 @@ export class ClientRegistry {
   readonly #random: Random;
   readonly #signingAlgorithms: readonly string[];
   readonly #profile: ProfileName | null;
+  readonly #longestToken: Seconds;
 
   constructor(options: {
     records: Records;
@@ -24,6 +39,8 @@ export class ClientRegistry {
     random: Random;
     signingAlgorithms: readonly string[];
     profile: ProfileName | null;
+    /** The longest that a token can live, and so be concerned by what happens to its client. */
+    longestToken: Seconds;
   }) {
     this.#records = options.records;
     this.#secrets = options.secrets;
@@ -31,25 +48,75 @@ export class ClientRegistry {
     this.#random = options.random;
     this.#signingAlgorithms = options.signingAlgorithms;
     this.#profile = options.profile;
+    this.#longestToken = options.longestToken;
   }
 
   /**
-   * Registers a client. The secret is shown this once; only its digest is kept.
+   * Registers a client that an administrator describes. The secret is shown this once; only its digest is kept.
    * @throws Refusal `invalid_client_metadata`, or `client_id_taken`.
    */
-  async add(input: unknown): Promise<{ client: Client; secret: Secret | null }> {
-    const described = newClient(input, {
-      clientId: newClientId(this.#random),
-      signingAlgorithms: this.#signingAlgorithms,
-      profile: this.#profile,
-      now: this.#clock.now(),
+  async add(input: unknown): Promise<RegisteredClient> {
+    const made = this.describe(input);
+    const written = await this.put(made.client);
+    if (written !== 'stored')
+      throw new Refusal('client_id_taken', `a client ${made.client.clientId} exists already`);
+    return made;
+  }
+
+  /**
+   * The client that a registration describes, with a secret where it needs one, not yet in the store.
+   * @throws Refusal `invalid_client_metadata`.
+   */
+  describe(input: unknown, registeredBy: RegisteredBy = BY_ADMINISTRATOR): RegisteredClient {
+    return this.#withSecrets({ ...this.#described(input), registeredBy }, []);
+  }
+
+  /** Writes a client that is new; `taken` if its identifier, or its place, is somebody else's. */
+  async put(client: Client): Promise<'stored' | 'taken'> {
+    const { clientId, createdAt, registeredBy } = client;
+    // An administrator may choose an identifier that another client had, whose tokens are not to pass for this one's.
+    const note = clientRegistered(clientId, createdAt, this.#allGoneBy());
+    const { outcome } = await this.#records.put({
+      ...clientRecord(client),
+      onlyIf: 'absent',
+      ...(registeredBy.by === 'administrator' ? { note } : undefined),
     });
-    const created = usesSecret(described.authenticationMethod) ? this.#newSecret(described) : null;
-    const client = created === null ? described : { ...described, secrets: [created.kept] };
-    const { outcome } = await this.#records.put({ ...clientRecord(client), onlyIf: 'absent' });
-    if (outcome !== 'stored')
-      throw new Refusal('client_id_taken', `a client ${client.clientId} exists already`);
-    return { client, secret: created?.shown ?? null };
+    return outcome === 'stored' ? 'stored' : 'taken';
+  }
+
+  /**
+   * Describes a registered client anew: what `change` answers replaces all that was registered of it, but its
+   * identifier, its secrets and how it came here. Where its new method needs a secret that it does not have, the answer
+   * holds one. Of changes at once none is lost: `change` is asked again about what another one wrote.
+   * @throws Refusal `client_not_found`, `invalid_client_metadata`, or whatever `change` throws.
+   */
+  async replace(clientId: string, change: (current: Client) => unknown): Promise<RegisteredClient> {
+    let secret: Secret | null = null;
+    const client = await this.#change(clientId, (current) => {
+      const made = this.redescribe(current, change(current));
+      secret = made.secret;
+      return made.client;
+    });
+    return { client, secret };
+  }
+
+  /**
+   * Changes what an administrator names of a client; the rest stays as it is. Metadata is changed name by name, and
+   * `null` takes a name away.
+   * @throws Refusal `client_not_found`, or `invalid_client_metadata`.
+   */
+  update(clientId: string, patch: Readonly<Record<string, unknown>>): Promise<RegisteredClient> {
+    return this.replace(clientId, (current) => patched(current, patch));
+  }
+
+  /**
+   * What becomes of a client that is described anew, not yet in the store.
+   * @throws Refusal `invalid_client_metadata`.
+   */
+  redescribe(current: Client, input: unknown): RegisteredClient {
+    const { clientId, createdAt, registeredBy } = current;
+    const described = this.#described({ ...(input as object), clientId });
+    return this.#withSecrets({ ...described, createdAt, registeredBy }, current.secrets);
   }
 
   /** The client and the version of its record, which changes whenever anything about it does. */
@@ -63,7 +130,7 @@ export class ClientRegistry {
 
   /** True if there was such a client. Its tokens stop standing with it, at once. */
   remove(clientId: string): Promise<boolean> {
-    return this.#records.remove('client', clientId);
+    return this.#records.remove('client', clientId, removalNoted('client', this.#allGoneBy()));
   }
 
   /**
@@ -94,8 +161,33 @@ export class ClientRegistry {
     return this.#change(clientId, (current) => ({ ...current, secrets: newestSecret(current.secrets) }));
   }
 
+  #described(input: unknown): Client {
+    return newClient(input, {
+      clientId: newClientId(this.#random),
+      signingAlgorithms: this.#signingAlgorithms,
+      profile: this.#profile,
+      now: this.#clock.now(),
+    });
+  }
+
+  /** The client with the secrets that it has and can go on using, or with a new one. */
+  #withSecrets(client: Client, held: readonly ClientSecret[]): RegisteredClient {
+    if (!usesSecret(client.authenticationMethod)) return { client: { ...client, secrets: [] }, secret: null };
+    const usable = needsSecretText(client)
+      ? held.filter(({ text }) => text !== undefined)
+      : held.map(({ text, ...digested }) => digested);
+    if (usable.length > 0) return { client: { ...client, secrets: usable }, secret: null };
+    const { kept, shown } = this.#newSecret(client);
+    return { client: { ...client, secrets: [kept] }, secret: shown };
+  }
+
+  /** By when every token that was issued until now has expired. */
+  #allGoneBy(): EpochSeconds {
+    return after(this.#clock.now(), this.#longestToken);
+  }
+
   #newSecret(client: Client) {
-    return this.#secrets.create({ keepText: client.authenticationMethod === 'client_secret_jwt' });
+    return this.#secrets.create({ keepText: needsSecretText(client) });
   }
 
   #change(clientId: string, change: (current: Client) => Client): Promise<Client> {
@@ -106,6 +198,30 @@ export class ClientRegistry {
   }
 }
 
+/** What describes a client after a change. What followed from something that changes follows from it again. */
+function patched(current: Client, patch: Readonly<Record<string, unknown>>): object {
+  const { defaultScope, ...described } = registrationOf(current);
+  const metadata = Object.entries({ ...current.metadata, ...(patch.metadata as object | undefined) });
+  return {
+    ...described,
+    ...(defaultScope === described.scope && 'scope' in patch ? undefined : { defaultScope }),
+    ...('jwks' in patch ? { jwksUri: null } : undefined),
+    ...('jwksUri' in patch ? { jwks: null } : undefined),
+    ...patch,
+    metadata: Object.fromEntries(metadata.filter(([, value]) => value !== null)),
+  };
+}
+
+/** True where the secret's own text checks a signature, so that a digest would not do. */
+function needsSecretText(client: Client): boolean {
+  return client.authenticationMethod === 'client_secret_jwt';
+}
+
 function clientRecord(client: Client): RecordWrite<Client> {
-  return { kind: 'client', id: client.clientId, value: client, expiresAt: null };
+  const { clientId: id, registeredBy } = client;
+  const record = { kind: 'client', id, value: client, expiresAt: null } as const;
+  if (registeredBy.by !== 'registration' || registeredBy.place === null) return record;
+  const { number, heldUntil } = registeredBy.place;
+  // An alias belongs to one record, so no place is held twice.
+  return { ...record, expiresAt: heldUntil, aliases: [`place:${number}`] };
 }

@@ -9,7 +9,8 @@ import {
   parseRedirectUri,
   REDIRECT_URIS_MAX,
 } from '#src/clients/redirect-uri.ts';
-import { parseScope } from '#src/clients/scope.ts';
+import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
+import { formatScope, parseScope } from '#src/clients/scope.ts';
 import {
   TOKEN_EXCHANGE_GRANT,
   type TokenExchangePolicy,
@@ -65,6 +66,7 @@ export interface Client {
   /** What it has registered beyond that. */
   readonly metadata: ClientMetadata;
   readonly secrets: readonly ClientSecret[];
+  readonly registeredBy: RegisteredBy;
   readonly createdAt: EpochSeconds;
   readonly updatedAt: EpochSeconds;
 }
@@ -203,6 +205,7 @@ export function newClient(
     defaultScope: described.defaultScope ?? scope,
     idTokenSignedResponseAlg: described.idTokenSignedResponseAlg ?? (made.signingAlgorithms[0] as string),
     secrets: [],
+    registeredBy: BY_ADMINISTRATOR,
     createdAt: made.now,
     updatedAt: made.now,
   };
@@ -212,6 +215,16 @@ export function newClient(
   ];
   if (problems.length > 0) throw refuse(problems);
   return client;
+}
+
+/** What would describe this client: the input from which `newClient` makes it again. */
+export function registrationOf(client: Client): ClientRegistration {
+  const fields = Object.keys(registration.shape) as (keyof ClientRegistration & keyof Client)[];
+  return {
+    ...(Object.fromEntries(fields.map((field) => [field, client[field]])) as ClientRegistration),
+    scope: formatScope(client.scope),
+    defaultScope: formatScope(client.defaultScope),
+  };
 }
 
 /** In what the fields of a client, each well formed, do not go together. */

@@ -55,10 +55,10 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
       return library.save.call(this);
     };
     model.prototype.destroy = async function destroy(this: AnyAccessToken) {
-      const exp = epochSeconds(this.exp as number);
-      if (jwts.has(this)) return revokeAccessToken(deps.records, { jti: this.jti, exp });
+      const token = { aud: this.aud ?? deps.issuer, exp: epochSeconds(this.exp as number) };
+      if (jwts.has(this)) return revokeAccessToken(deps.records, { ...token, jti: this.jti });
       // What it was exchanged for falls with it.
-      await revokeAccessToken(deps.records, { jti: opaqueTokenName(this.jti), exp });
+      await revokeAccessToken(deps.records, { ...token, jti: opaqueTokenName(this.jti) });
       await library.destroy.call(this);
     };
   }

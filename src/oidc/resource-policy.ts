@@ -60,10 +60,6 @@ export class ResourcePolicy {
   ): Promise<string | string[] | undefined> {
     if (granted !== undefined) return granted.length === 1 ? granted[0] : [...granted];
     const client = this.#application(libraryClient);
-    if (this.#registered.profilesOf(libraryClient).has('mcp')) {
-      // MCP authorization 2025-11-25, resource parameter implementation.
-      throw new errors.InvalidTarget('name the MCP server in "resource"');
-    }
     useDefaultScope(ctx, client);
     assertScopeAllowed(ctx, client);
     const scopes = requestedScopes(ctx).filter((scope) => !isOpenIdScope(scope));

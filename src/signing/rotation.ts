@@ -2,6 +2,7 @@ import type { Clock } from '#src/clock.ts';
 import { Refusal, SetupFault, StorageFault } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
+import { keyRevoked } from '#src/revocations/note.ts';
 import { type GeneratedKey, generateKey, type JwsAlgorithm } from '#src/signing/algorithm.ts';
 import {
   activeKey,
@@ -177,8 +178,10 @@ export class KeyRotation {
     const now = this.#clock.now();
     const key = ring.keys.find((candidate) => candidate.kid === kid);
     if (key === undefined || stateOf(ring, key, now) === 'removed') return { outcome: 'no-such-key' };
-    const kept = Math.max(key.keptFor, retention(this.policy, key.purpose));
-    await this.#records.revoke([keyRevocationEntry(kid)], epochSeconds(now + kept));
+    const until = epochSeconds(now + Math.max(key.keptFor, retention(this.policy, key.purpose)));
+    // Nobody but this server sees what the other keys sign.
+    const note = key.purpose === 'jwks' ? keyRevoked(kid, until) : undefined;
+    await this.#records.revoke([keyRevocationEntry(kid)], until, note);
     const { result } = await this.#change<Revoked>((settled, at) => {
       const revoked = revoke(settled, this.policy, { kid, reason }, at);
       return { ring: revoked.outcome === 'revoked' ? revoked.ring : settled, result: revoked };

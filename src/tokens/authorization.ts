@@ -1,5 +1,6 @@
 import type { Clock } from '#src/clock.ts';
 import type { Records, StoredRecord } from '#src/records.ts';
+import { removalNoted } from '#src/revocations/note.ts';
 import {
   advance,
   familyExpiresAt,
@@ -110,15 +111,17 @@ export class Authorizations {
 
   /** Ends an authorization and everything issued under it: RFC 7009 section 2.1. */
   async end(id: string): Promise<void> {
+    const goneBy = this.#allGoneBy();
     await Promise.all([
-      this.#records.remove('authorization', id),
-      this.#records.endGroup(authorizationGroup(id), this.#allGoneBy()),
+      this.#records.remove('authorization', id, removalNoted('authorization', goneBy)),
+      this.#records.endGroup(authorizationGroup(id), goneBy),
     ]);
   }
 
   /** Ends every authorization that was to last as long as the session, and the session's own record. */
   async endWithSession(uid: string): Promise<void> {
-    await this.#records.endGroup(sessionGroup(uid), this.#allGoneBy());
+    const goneBy = this.#allGoneBy();
+    await this.#records.endGroup(sessionGroup(uid), goneBy, removalNoted('authorization', goneBy));
   }
 
   #find(id: string): Promise<StoredRecord<Authorization> | null> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Records } from '#src/records.ts';
+import { tokenRevoked } from '#src/revocations/note.ts';
 import { keyRevocationEntry } from '#src/signing/rotation.ts';
 import type { AccessTokenClaims, RestsOn } from '#src/tokens/access-token.ts';
 import type { Authorization, Authorizations } from '#src/tokens/authorization.ts';
@@ -100,9 +101,9 @@ async function standingOfAuthorization(
 /** Ends one access token: RFC 7009. What else was issued under its authorization goes on. */
 export function revokeAccessToken(
   records: Pick<Records, 'revoke'>,
-  token: { readonly jti: string; readonly exp: EpochSeconds },
+  token: Pick<AccessTokenClaims, 'jti' | 'aud' | 'exp'>,
 ): Promise<void> {
-  return records.revoke([tokenEntry(token.jti)], token.exp);
+  return records.revoke([tokenEntry(token.jti)], token.exp, tokenRevoked(token));
 }
 
 const fallen = (reason: FallenReason): Standing => ({ stands: false, reason });

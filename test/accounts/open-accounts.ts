@@ -73,6 +73,7 @@ export async function openAccounts(): Promise<OpenAccounts> {
       clock,
       random: otherwise.random ?? systemRandom,
       sessions,
+      longestToken: minutes(60),
     });
   };
   const closing = opened.move();

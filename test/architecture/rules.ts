@@ -100,7 +100,7 @@ export const ROOMS: readonly Room[] = [
     name: 'domains',
     files: [
       'src/{accounts,admin,audit,clients,federation,interaction,mail,outbox,resources}/**',
-      'src/{sealing,sessions,signing,throttle,tokens}/**',
+      'src/{revocations,sealing,sessions,signing,throttle,tokens}/**',
     ],
     mayImport: ['leaves'],
     reason:

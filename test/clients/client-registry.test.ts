@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
+import { CLIENT_AUTHENTICATION_METHODS, registrationOf } from '#src/clients/client.ts';
 import { ClientRegistry } from '#src/clients/client-registry.ts';
 import { ClientSecrets, LIVE_SECRETS_MAX } from '#src/clients/client-secret.ts';
 import { systemRandom } from '#src/random.ts';
@@ -9,6 +9,7 @@ import { refusal } from '#test/support/refusal.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 const web = { name: 'Web', redirectUris: ['https://app.example.com/cb'] };
+const TOS = 'https://app.example.com/tos';
 const spa = { ...web, clientId: 'spa', authenticationMethod: 'none' };
 
 async function openClients() {
@@ -27,6 +28,7 @@ async function openClients() {
       random: systemRandom,
       signingAlgorithms: ['ES256'],
       profile: null,
+      longestToken: minutes(60),
     });
   return {
     records,
@@ -93,6 +95,91 @@ describe('a client that was added', () => {
     assert.equal(await store.clients.remove('spa'), false);
     assert.equal(await store.clients.find('spa'), null);
     await store.clients.add(spa);
+  });
+});
+
+describe('a client that an administrator changes', () => {
+  test('stays as it is but for what is named', async () => {
+    await using store = await openClients();
+    const { client } = await store.clients.add({ ...web, scope: 'openid read', metadata: { tos_uri: TOS } });
+    store.clock.move(minutes(1));
+    const metadata = { tos_uri: null, logo_uri: TOS };
+    const updated = await store.clients.update(client.clientId, { name: 'Renamed', metadata });
+    assert.equal(updated.secret, null);
+    const expected = {
+      ...client,
+      name: 'Renamed',
+      metadata: { logo_uri: TOS },
+      updatedAt: store.clock.now(),
+    };
+    assert.deepEqual(updated.client, expected);
+    assert.deepEqual((await store.another().find(client.clientId))?.value, expected);
+  });
+
+  test('asks by default for all that it may ask for, unless it was told another default', async () => {
+    await using store = await openClients();
+    await store.clients.add({ ...spa, scope: 'openid read' });
+    assert.deepEqual((await store.clients.update('spa', { scope: 'openid' })).client.defaultScope, [
+      'openid',
+    ]);
+    await store.clients.update('spa', { scope: 'openid read', defaultScope: 'read' });
+    await assert.rejects(
+      store.clients.update('spa', { scope: 'openid' }),
+      refusal('invalid_client_metadata'),
+    );
+  });
+
+  test('is held to the same rules as a new one, and stays as it was if it breaks them', async () => {
+    await using store = await openClients();
+    const { client } = await store.clients.add(web);
+    for (const patch of [
+      { redirectUris: [] },
+      { redirectUris: ['http://app.example.com/cb'] },
+      { idTokenSignedResponseAlg: 'none' },
+      { metadata: { contacts: ['nobody'] } },
+      { secrets: [] },
+      { registeredBy: { by: 'registration' } },
+    ]) {
+      await assert.rejects(
+        store.clients.update(client.clientId, patch),
+        refusal('invalid_client_metadata'),
+        JSON.stringify(patch),
+      );
+    }
+    assert.deepEqual((await store.clients.find(client.clientId))?.value, client);
+    await assert.rejects(store.clients.update('nobody', { name: 'x' }), refusal('client_not_found'));
+  });
+
+  test('keeps its secret for as long as its method can use it, and gets one where it has none', async () => {
+    await using store = await openClients();
+    const { client, secret } = await store.clients.add(web);
+    const change = (authenticationMethod: string) =>
+      store.clients.update(client.clientId, { authenticationMethod });
+    assert.equal((await change('client_secret_post')).secret, null);
+    assert.equal(await store.matches(client.clientId, secret?.reveal()), true);
+    const signing = await change('client_secret_jwt');
+    assert.ok(signing.secret, 'a digest checks no signature');
+    assert.equal(await store.matches(client.clientId, secret?.reveal()), false);
+    assert.equal((await change('client_secret_basic')).secret, null);
+    assert.equal(JSON.stringify(await store.clients.find(client.clientId)).includes('keyturn_cs_'), false);
+    assert.deepEqual((await change('none')).client.secrets, []);
+    assert.ok((await change('client_secret_basic')).secret);
+  });
+
+  test('by twenty at once has the changes of all of them', async () => {
+    await using store = await openClients();
+    await store.clients.add(spa);
+    const names = Array.from({ length: 20 }, (_, index) => `n${index}`);
+    await Promise.all(
+      names.map((name) =>
+        store.another().replace('spa', (current) => ({
+          ...registrationOf(current),
+          metadata: { default_acr_values: [...(current.metadata.default_acr_values ?? []), name] },
+        })),
+      ),
+    );
+    const { default_acr_values } = (await store.clients.find('spa'))?.value.metadata ?? {};
+    assert.deepEqual(default_acr_values?.toSorted(), names.toSorted());
   });
 });
 

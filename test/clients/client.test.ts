@@ -67,6 +67,7 @@ describe('a registered client (RFC 7591 section 2)', () => {
       tokenExchange: null,
       metadata: {},
       secrets: [],
+      registeredBy: { by: 'administrator' },
       createdAt: made.now,
       updatedAt: made.now,
     } satisfies Client);

@@ -61,7 +61,15 @@ export async function openProvider(): Promise<OpenProvider> {
   const { holder: keys } = await deployment.startNode({ ...POLICY, algorithms: signingAlgorithms });
   const secrets = new ClientSecrets({ digestKey: random.bytes(32), clock, random });
   const limits = { issuer: ISSUER, accessTokenLifetimeMax: lifetimes.accessTokenMax, signingAlgorithms };
-  const clients = new ClientRegistry({ records, secrets, clock, random, signingAlgorithms, profile: null });
+  const clients = new ClientRegistry({
+    records,
+    secrets,
+    clock,
+    random,
+    signingAlgorithms,
+    profile: null,
+    longestToken: minutes(60),
+  });
   const resources = new ResourceRegistry({ records, secrets, clock, random, ...limits });
   const refresh = {
     idle: lifetimes.refreshIdle,

@@ -131,7 +131,7 @@ describe('an access token stands', () => {
     const ends: Record<string, [string, (store: Awaited<ReturnType<typeof openStanding>>) => unknown]> = {
       'the subject token': [
         'revoked',
-        ({ records, ofPerson }) => revokeAccessToken(records, { jti: 'before', exp: ofPerson.exp }),
+        ({ records, ofPerson }) => revokeAccessToken(records, { ...ofPerson, jti: 'before' }),
       ],
       'the sign-in': ['authorization_ended', ({ authorizations }) => authorizations.end('authorization')],
       'the sign-in of who acts': [
@@ -163,7 +163,7 @@ describe('an access token stands', () => {
 
   test('not for what the revocation set holds under another name', async () => {
     await using store = await openStanding();
-    await revokeAccessToken(store.records, { jti: 'key', exp: store.ofPerson.exp });
+    await revokeAccessToken(store.records, { ...store.ofPerson, jti: 'key', exp: store.ofPerson.exp });
     await store.records.revoke([keyRevocationEntry('of-person')], store.ofPerson.exp);
     assert.equal(await store.reasonFor(store.ofPerson), 'stands');
   });

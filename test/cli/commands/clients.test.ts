@@ -39,6 +39,7 @@ describe('keyturn clients', () => {
       default_scope: 'openid profile email offline_access',
       require_pkce: true,
       id_token_signed_response_alg: 'ES256',
+      registered_by: { by: 'administrator' },
     };
     assert.deepEqual(rest, { ...metadata, client_secret_expires_at: 0 });
 
@@ -121,6 +122,52 @@ describe('keyturn clients', () => {
     for (const option of ['--grant:', '--no-pkce:', '--default-scope:']) assert(told.includes(option), told);
   });
 
+  test('update changes what is named, and nothing else', async () => {
+    const metadata = join(keyturn.path, 'changed.json');
+    await writeFile(metadata, '{"tos_uri":"https://a.example/tos","logo_uri":null}');
+    const added = await runJson('clients add --name old --redirect-uri https://a.example/ --no-pkce');
+    const { client_secret, client_secret_expires_at, updated_at, ...before } = added.json();
+    const changed = await keyturn.run([
+      ...['clients', 'update', String(before.client_id), '--name', 'new', '--pkce', '--metadata', metadata],
+      '--json',
+    ]);
+    const { updated_at: _, ...after } = changed.json();
+    assert.deepEqual(after, {
+      ...before,
+      client_name: 'new',
+      require_pkce: true,
+      tos_uri: 'https://a.example/tos',
+    });
+    const shown = (await runJson(`clients show ${before.client_id}`)).json();
+    assert.deepEqual(shown, changed.json());
+  });
+
+  test('update tells a secret only where the client gets one, once', async () => {
+    const { client_id } = (
+      await runJson('clients add --name app --public --redirect-uri https://a.example/')
+    ).json();
+    const made = (await runJson(`clients update ${client_id} --auth-method client_secret_post`)).json();
+    assert.match(String(made.client_secret), /^keyturn_cs_/);
+    const kept = (await runJson(`clients update ${client_id} --auth-method client_secret_basic`)).json();
+    assert.equal('client_secret' in kept, false);
+    assert.equal('client_secret' in (await runJson(`clients update ${client_id} --public`)).json(), false);
+  });
+
+  test('update refuses what add refuses, by the names of the options, and a call that says nothing', async () => {
+    const { client_id } = (await runJson('clients add --name x --redirect-uri https://a.example/')).json();
+    const before = await runJson(`clients show ${client_id}`);
+    const refused = errorOf(await runJson(`clients update ${client_id} --public --no-pkce`));
+    assert.equal(refused.error, 'invalid_client_metadata');
+    assert.match(String(refused.message), /^--no-pkce: /);
+    assert.equal(errorOf(await runJson(`clients update ${client_id}`), 2).error, 'usage');
+    assert.equal((await runJson(`clients show ${client_id}`)).stdout, before.stdout);
+  });
+
+  test('list tells who registered each client', async () => {
+    const { stdout } = await keyturn.run(['clients', 'list']);
+    assert.match(stdout, /REGISTERED BY\n(.* an administrator\n)+/);
+  });
+
   test('a client identifier is given once', async () => {
     await runJson('clients add --name one --client-id taken --redirect-uri https://a.example/');
     const again = await runJson('clients add --name two --client-id taken --redirect-uri https://a.example/');
@@ -140,9 +187,9 @@ describe('keyturn clients', () => {
     }
   });
 
-  test('remove, show and roll-secret refuse a client that is not there', async () => {
-    for (const command of ['remove', 'show', 'roll-secret']) {
-      assert.equal(errorOf(await runJson(`clients ${command} nobody`)).error, 'client_not_found', command);
+  test('remove, show, roll-secret and update refuse a client that is not there', async () => {
+    for (const command of ['remove nobody', 'show nobody', 'roll-secret nobody', 'update nobody --name x']) {
+      assert.equal(errorOf(await runJson(`clients ${command}`)).error, 'client_not_found', command);
     }
   });
 });

@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { UsageFault } from '#src/cli/failure.ts';
+import { repeatable } from '#src/cli/options.ts';
+import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
+import { PROFILE_NAMES } from '#src/clients/profile.ts';
+
+/** What an administrator says of a client. */
+export interface ClientOptions {
+  readonly name?: string;
+  readonly clientId?: string;
+  readonly redirectUri?: readonly string[];
+  readonly postLogoutRedirectUri?: readonly string[];
+  readonly grant?: readonly string[];
+  readonly scope?: readonly string[];
+  readonly defaultScope?: readonly string[];
+  readonly public?: boolean;
+  readonly authMethod?: string;
+  readonly pkce?: boolean;
+  readonly idTokenAlg?: string;
+  readonly applicationType?: string;
+  readonly clientUri?: string;
+  readonly jwks?: string;
+  readonly jwksUri?: string;
+  readonly profile?: string;
+  readonly metadata?: string;
+}
+
+/** Which option says what a registration calls by another name. */
+export const CLIENT_OPTION_WORDS = {
+  clientId: '--client-id',
+  name: '--name',
+  applicationType: '--application-type',
+  authenticationMethod: '--auth-method',
+  redirectUris: '--redirect-uri',
+  postLogoutRedirectUris: '--post-logout-redirect-uri',
+  grantTypes: '--grant',
+  scope: '--scope',
+  defaultScope: '--default-scope',
+  requirePkce: '--no-pkce',
+  idTokenSignedResponseAlg: '--id-token-alg',
+  clientUri: '--client-uri',
+  jwks: '--jwks',
+  jwksUri: '--jwks-uri',
+  profile: '--profile',
+  metadata: '--metadata',
+};
+
+/** Gives a command the options that describe a client, whether it is new or changes. */
+export function describesClient(command: Command): Command {
+  return command
+    .addOption(repeatable('--redirect-uri <uri>', 'where people are sent back to; compared exactly'))
+    .addOption(repeatable('--post-logout-redirect-uri <uri>', 'where people may be sent after signing out'))
+    .addOption(repeatable('--grant <type>', `one of ${GRANT_TYPES.join(', ')}; default: authorization_code`))
+    .addOption(repeatable('--scope <scopes>', 'what it may ask for, separated by spaces'))
+    .addOption(repeatable('--default-scope <scopes>', 'what a request that names no scope asks for'))
+    .option('--public', 'it cannot keep a secret, as an app or a page cannot: the same as --auth-method none')
+    .addOption(
+      new Option('--auth-method <method>', 'how it proves who it is; default: client_secret_basic')
+        .choices(CLIENT_AUTHENTICATION_METHODS)
+        .conflicts('public'),
+    )
+    .option('--jwks <file>', 'its public keys, for private_key_jwt: a file with a JWK Set')
+    .option('--jwks-uri <uri>', 'where it publishes its public keys, for private_key_jwt')
+    .option('--no-pkce', 'let it go without PKCE where it sends a nonce; confidential clients only')
+    .option('--id-token-alg <alg>', 'how its ID tokens are signed; default: the first of keys.algorithms')
+    .addOption(new Option('--application-type <type>', 'what it is').choices(['web', 'native']))
+    .option('--client-uri <uri>', 'its home page')
+    .addOption(new Option('--profile <name>', 'the rules that it keeps').choices(PROFILE_NAMES))
+    .option('--metadata <file>', 'what else RFC 7591 and its kin define: a file with a JSON object');
+}
+
+/** What the options say, in the words of a registration; what they do not say is not there. */
+export function describedByOptions(options: ClientOptions): Record<string, unknown> {
+  const { jwks, metadata } = options;
+  const given = {
+    clientId: options.clientId,
+    name: options.name,
+    applicationType: options.applicationType,
+    authenticationMethod: options.public === true ? 'none' : options.authMethod,
+    redirectUris: options.redirectUri,
+    postLogoutRedirectUris: options.postLogoutRedirectUri,
+    grantTypes: options.grant,
+    scope: options.scope?.join(' '),
+    defaultScope: options.defaultScope?.join(' '),
+    requirePkce: options.pkce,
+    idTokenSignedResponseAlg: options.idTokenAlg,
+    clientUri: options.clientUri,
+    jwksUri: options.jwksUri,
+    jwks: jwks === undefined ? undefined : readJson('--jwks', jwks),
+    profile: options.profile,
+    metadata: metadata === undefined ? undefined : readJson('--metadata', metadata),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function readJson(option: string, file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const why =
+      error instanceof SyntaxError
+        ? 'is not JSON'
+        : `cannot be read (${(error as NodeJS.ErrnoException).code})`;
+    throw new UsageFault(`${option}: ${file} ${why}`);
+  }
+}

@@ -1,0 +1,28 @@
+import type { ClientSecret } from '#src/clients/client-secret.ts';
+import type { EpochSeconds } from '#src/units.ts';
+
+/** How a client came to be known to this server. */
+export type RegisteredBy =
+  | { readonly by: 'administrator' }
+  | SelfRegistration
+  /** Nothing of it is kept: its identifier leads to what it says of itself. */
+  | { readonly by: 'metadata-document' };
+
+/** A client that registered itself: RFC 7591. Nobody here has looked at what it says of itself. */
+export interface SelfRegistration {
+  readonly by: 'registration';
+  /** By which it reads, changes and removes its registration: RFC 7592. Kept as a digest. */
+  readonly accessToken: ClientSecret;
+  /** The initial access token that let it in; `null` where anyone may come. */
+  readonly initialAccessToken: string | null;
+  /** What it holds while anyone may come; `null` for one that was let in. */
+  readonly place: Place | null;
+}
+
+/** One of a bounded number of places for clients that came uninvited, held for as long as the client is in use. */
+export interface Place {
+  readonly number: number;
+  readonly heldUntil: EpochSeconds;
+}
+
+export const BY_ADMINISTRATOR: RegisteredBy = { by: 'administrator' };

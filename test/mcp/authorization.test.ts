@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { decodeJwt } from 'jose';
+import { type ExampleProcess, startExample } from '#test/docs/example-process.ts';
+import { McpClient } from '#test/mcp/sdk-client.ts';
+import { CALLBACK, freePort, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { Person } from '#test/support/person.ts';
+
+describe('an MCP server whose authorization server is Keyturn (Model Context Protocol 2025-11-25)', () => {
+  let keyturn: Keyturn;
+  let example: ExampleProcess;
+  let server: string;
+  const ada = { login: 'ada', password: '' };
+
+  before(async () => {
+    keyturn = await startKeyturnHere();
+    ada.password = (await keyturn.addAccount('ada')).password;
+    const port = String(await freePort());
+    server = `http://127.0.0.1:${port}/mcp`;
+    await keyturn.addResourceServer({ identifier: server, scope: ['notes'] });
+    example = startExample('examples/mcp/server.js', { ISSUER: keyturn.issuer, PORT: port });
+    await example.line();
+  });
+  after(async () => {
+    await example[Symbol.asyncDispose]();
+    await keyturn[Symbol.asyncDispose]();
+  });
+
+  test('lets a client of the SDK in that was registered beforehand, and calls its tools for the person', async () => {
+    const { client } = await keyturn.addClient({
+      authenticationMethod: 'none',
+      profile: 'mcp',
+      redirectUris: [CALLBACK],
+      scope: 'notes',
+    });
+    const agent = new McpClient({
+      person: new Person(),
+      credentials: ada,
+      information: { client_id: client.clientId },
+    });
+    await agent.signIn(server);
+    const { aud, sub } = decodeJwt(agent.granted?.access_token ?? '');
+    assert.equal(aud, server);
+    assert.equal(await agent.call(server, 'add_note', { text: 'milk' }), `${sub} noted: milk`);
+  });
+
+  test('is turned to with a token of its own only: one for another resource is not let in (RFC 8707)', async () => {
+    const { client, secret } = await keyturn.addClient({
+      grantTypes: ['client_credentials'],
+      redirectUris: [],
+      scope: 'read',
+    });
+    await keyturn.addResourceServer({ identifier: 'https://other.example.com', scope: ['read'] });
+    const answer = await fetch(`${keyturn.issuer}/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${client.clientId}:${secret}`)}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', resource: 'https://other.example.com' }),
+    });
+    const { access_token } = (await answer.json()) as { access_token: string };
+    const refused = await fetch(server, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${access_token}` },
+    });
+    assert.equal(refused.status, 401);
+    assert.match(
+      refused.headers.get('www-authenticate') ?? '',
+      /error="invalid_token".*resource_metadata="http/,
+    );
+  });
+});
