@@ -26,7 +26,7 @@ import { protocol } from '#src/oidc/protocol.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, type Protocol } from '#src/oidc/provider.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
-import type { Services, Surroundings } from '#src/services.ts';
+import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { startSweeping } from '#src/sweeping.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
@@ -100,6 +100,7 @@ async function createApp(
     profile: config.profile,
     keys,
     signingAlgorithms: config.keys.algorithms,
+    algorithms: responseAlgorithmsOf(config),
     cookieKeys,
     consents,
     reader: new TokenReader({ keys, issuer, clock }),
@@ -109,6 +110,10 @@ async function createApp(
     findAccount: (subject) => services.accounts.findBySubject(subject),
     onReuse: (detail) => log.warn(detail, 'a used refresh token came back, its family has ended'),
     onExchange: (detail) => log.info(detail, 'token exchanged'),
+    keyFetching: {
+      keysMaxAge: config.http.fetchedKeysMaxAge,
+      retryAfter: config.http.fetchRetryAfter,
+    },
     fetch: outgoingFetch({
       allowPrivateNetwork: config.allowPrivateNetwork,
       timeout: config.http.outgoingTimeout,

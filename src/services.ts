@@ -5,6 +5,7 @@ import { PasswordHasher } from '#src/accounts/password.ts';
 import { PasswordPolicy } from '#src/accounts/password-policy.ts';
 import { ClientRegistry } from '#src/clients/client-registry.ts';
 import { ClientSecrets } from '#src/clients/client-secret.ts';
+import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Config } from '#src/config/schema.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
@@ -56,7 +57,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     }),
   );
   const { records } = store;
-  const { algorithms: signingAlgorithms } = config.keys;
+  const algorithms = responseAlgorithmsOf(config);
   const secrets = new ClientSecrets({ digestKey: store.derive('client secrets'), clock, random });
   const rotation = await KeyRotation.open({ records, clock, random, policy: ringPolicyOf(config) });
   const clients = new ClientRegistry({
@@ -64,7 +65,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     secrets,
     clock,
     random,
-    signingAlgorithms,
+    algorithms,
     profile: config.profile,
     longestToken: authorizationLifetimesOf(config).longestToken,
   });
@@ -89,7 +90,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
       secrets,
       clock,
       random,
-      signingAlgorithms,
+      algorithms,
       ...limitsOf(config),
     }),
     authorizations,
@@ -144,6 +145,15 @@ async function wantsSignOutNotices(clients: ClientRegistry, clientId: string): P
   const client = (await clients.find(clientId))?.value;
   // One that is not registered here may have a document that says it, which is read when the notice is sent.
   return client === undefined ? URL.canParse(clientId) : client.metadata.backchannel_logout_uri !== undefined;
+}
+
+/** What answers are signed and encrypted with. */
+export function responseAlgorithmsOf({ keys, encryption }: Config): ResponseAlgorithms {
+  return {
+    signing: keys.algorithms,
+    keyManagement: encryption.algorithms,
+    contentEncryption: encryption.contentAlgorithms,
+  };
 }
 
 function limitsOf({ issuer, lifetimes }: Config) {

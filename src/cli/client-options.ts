@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { UsageFault } from '#src/cli/failure.ts';
+import { readJson } from '#src/cli/json-file.ts';
 import { repeatable } from '#src/cli/options.ts';
 import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
 import { PROFILE_NAMES } from '#src/clients/profile.ts';
@@ -92,16 +91,4 @@ export function describedByOptions(options: ClientOptions): Record<string, unkno
     metadata: metadata === undefined ? undefined : readJson('--metadata', metadata),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-function readJson(option: string, file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const why =
-      error instanceof SyntaxError
-        ? 'is not JSON'
-        : `cannot be read (${(error as NodeJS.ErrnoException).code})`;
-    throw new UsageFault(`${option}: ${file} ${why}`);
-  }
 }

@@ -1,7 +1,7 @@
 import { Refusal } from '#src/fault.ts';
 
 /** A problem as registrations tell it: the path of the field, and what is wrong with it. */
-const PROBLEM = /^([A-Za-z]+)(?:\.\d+)*: (.*)$/s;
+const PROBLEM = /^([A-Za-z_]+(?:\.[A-Za-z_]+)?)(?:\.\w+)*: (.*)$/s;
 
 /** Does the work; where it is refused for the sake of a field, the refusal speaks of the option in its place. */
 export async function inOptionWords<T>(

@@ -7,6 +7,7 @@ import {
 } from '#src/clients/client-secret.ts';
 import type { ProfileName } from '#src/clients/profile.ts';
 import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
+import { needsSecretText, type ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
@@ -28,7 +29,7 @@ export class ClientRegistry {
   readonly #secrets: ClientSecrets;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #signingAlgorithms: readonly string[];
+  readonly #algorithms: ResponseAlgorithms;
   readonly #profile: ProfileName | null;
   readonly #longestToken: Seconds;
 
@@ -37,7 +38,7 @@ export class ClientRegistry {
     secrets: ClientSecrets;
     clock: Clock;
     random: Random;
-    signingAlgorithms: readonly string[];
+    algorithms: ResponseAlgorithms;
     profile: ProfileName | null;
     /** The longest that a token can live, and so be concerned by what happens to its client. */
     longestToken: Seconds;
@@ -46,7 +47,7 @@ export class ClientRegistry {
     this.#secrets = options.secrets;
     this.#clock = options.clock;
     this.#random = options.random;
-    this.#signingAlgorithms = options.signingAlgorithms;
+    this.#algorithms = options.algorithms;
     this.#profile = options.profile;
     this.#longestToken = options.longestToken;
   }
@@ -164,7 +165,7 @@ export class ClientRegistry {
   #described(input: unknown): Client {
     return newClient(input, {
       clientId: newClientId(this.#random),
-      signingAlgorithms: this.#signingAlgorithms,
+      algorithms: this.#algorithms,
       profile: this.#profile,
       now: this.#clock.now(),
     });
@@ -210,11 +211,6 @@ function patched(current: Client, patch: Readonly<Record<string, unknown>>): obj
     ...patch,
     metadata: Object.fromEntries(metadata.filter(([, value]) => value !== null)),
   };
-}
-
-/** True where the secret's own text checks a signature, so that a digest would not do. */
-function needsSecretText(client: Client): boolean {
-  return client.authenticationMethod === 'client_secret_jwt';
 }
 
 function clientRecord(client: Client): RecordWrite<Client> {

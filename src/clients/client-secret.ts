@@ -11,7 +11,7 @@ import type { EpochSeconds } from '#src/units.ts';
 export interface ClientSecret {
   readonly id: string;
   readonly digest: string;
-  /** Kept only for clients whose method needs the text itself to check a signature: `client_secret_jwt`. */
+  /** Kept only where the text itself is computed with: for signatures by it, and for answers encrypted by it. */
   readonly text?: string;
   readonly createdAt: EpochSeconds;
 }

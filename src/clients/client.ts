@@ -1,7 +1,7 @@
-import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { type ClientMetadata, clientMetadata, webUri } from '#src/clients/client-metadata.ts';
 import type { ClientSecret } from '#src/clients/client-secret.ts';
+import { keysUri, type PublicJwks, publicJwks } from '#src/clients/jwk-set.ts';
 import { brokenProfileRules, PROFILE_NAMES, type ProfileName, profilesOf } from '#src/clients/profile.ts';
 import {
   isLoopbackHttpsUri,
@@ -10,6 +10,7 @@ import {
   REDIRECT_URIS_MAX,
 } from '#src/clients/redirect-uri.ts';
 import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
+import { protectionProblemsIn, type ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import { formatScope, parseScope } from '#src/clients/scope.ts';
 import {
   TOKEN_EXCHANGE_GRANT,
@@ -58,7 +59,7 @@ export interface Client {
   readonly idTokenSignedResponseAlg: string;
   readonly clientUri: string | null;
   readonly jwksUri: string | null;
-  readonly jwks: { readonly keys: readonly Record<string, unknown>[] } | null;
+  readonly jwks: PublicJwks | null;
   /** The rules that it is held to beside those of the server. */
   readonly profile: ProfileName | null;
   /** Which tokens it may exchange; `null` for none. */
@@ -98,7 +99,6 @@ export function newClientId(random: Random): string {
 }
 
 export const CLIENT_NAME_LENGTH_MAX = 100;
-const JWKS_KEYS_MAX = 20;
 
 const visibleText = z
   .string()
@@ -130,22 +130,6 @@ const redirectUris = z
     return [...new Set(uris)];
   });
 
-/** The members that make a key private or symmetric: RFC 7518 section 6. Such a key is the client's alone. */
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'];
-
-const publicJwk = z
-  .record(z.string(), z.unknown())
-  .refine(isPublicKey, 'must be a public key and nothing private (RFC 7517 section 4)');
-
-function isPublicKey(jwk: Record<string, unknown>): boolean {
-  if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) return false;
-  try {
-    return createPublicKey({ key: jwk, format: 'jwk' }).type === 'public';
-  } catch {
-    return false;
-  }
-}
-
 /** What an administrator says of a new client. Names are those of RFC 7591 section 2 in camel case. */
 const registration = z.strictObject({
   clientId: z
@@ -164,11 +148,8 @@ const registration = z.strictObject({
   requirePkce: z.boolean().default(true),
   idTokenSignedResponseAlg: z.string().optional(),
   clientUri: webUri.nullable().default(null),
-  jwksUri: webUri.nullable().default(null),
-  jwks: z
-    .object({ keys: z.array(publicJwk).min(1).max(JWKS_KEYS_MAX) })
-    .nullable()
-    .default(null),
+  jwksUri: keysUri.nullable().default(null),
+  jwks: publicJwks.nullable().default(null),
   profile: z.enum(PROFILE_NAMES).nullable().default(null),
   tokenExchange: tokenExchangePolicy.nullable().default(null),
   metadata: clientMetadata.default({}),
@@ -186,7 +167,7 @@ export function newClient(
   input: unknown,
   made: {
     clientId: string;
-    signingAlgorithms: readonly string[];
+    algorithms: ResponseAlgorithms;
     /** The rules that hold for every client of the server. */
     profile: ProfileName | null;
     now: EpochSeconds;
@@ -203,14 +184,14 @@ export function newClient(
     applicationType: described.applicationType ?? applicationTypeOf(described),
     scope,
     defaultScope: described.defaultScope ?? scope,
-    idTokenSignedResponseAlg: described.idTokenSignedResponseAlg ?? (made.signingAlgorithms[0] as string),
+    idTokenSignedResponseAlg: described.idTokenSignedResponseAlg ?? (made.algorithms.signing[0] as string),
     secrets: [],
     registeredBy: BY_ADMINISTRATOR,
     createdAt: made.now,
     updatedAt: made.now,
   };
   const problems = [
-    ...contradictionsIn(client, made.signingAlgorithms),
+    ...contradictionsIn(client, made.algorithms),
     ...profileProblemsIn(client, profilesOf(made.profile, client.profile)),
   ];
   if (problems.length > 0) throw refuse(problems);
@@ -228,7 +209,7 @@ export function registrationOf(client: Client): ClientRegistration {
 }
 
 /** In what the fields of a client, each well formed, do not go together. */
-function* contradictionsIn(client: Client, signingAlgorithms: readonly string[]): Generator<string> {
+function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Generator<string> {
   const { authenticationMethod, defaultScope, grantTypes, idTokenSignedResponseAlg, jwks, jwksUri, scope } =
     client;
   yield* redirectContradictionsIn(client);
@@ -253,9 +234,10 @@ function* contradictionsIn(client: Client, signingAlgorithms: readonly string[])
   }
   const beyond = defaultScope.filter((each) => !scope.includes(each));
   if (beyond.length > 0) yield `defaultScope: not among the client's scopes: ${beyond.join(' ')}`;
-  if (!signingAlgorithms.includes(idTokenSignedResponseAlg)) {
-    yield `idTokenSignedResponseAlg: this server signs with ${signingAlgorithms.join(', ')}`;
+  if (!algorithms.signing.includes(idTokenSignedResponseAlg)) {
+    yield `idTokenSignedResponseAlg: this server signs with ${algorithms.signing.join(', ')}`;
   }
+  yield* protectionProblemsIn({ ...client, hasSecret: usesSecret(authenticationMethod) }, algorithms);
 }
 
 function* profileProblemsIn(client: Client, profiles: ReadonlySet<ProfileName>): Generator<string> {

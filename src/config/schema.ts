@@ -1,5 +1,9 @@
 import { z } from 'zod';
 import { PROFILE_NAMES } from '#src/clients/profile.ts';
+import {
+  CONTENT_ENCRYPTION_ALGORITHMS,
+  KEY_MANAGEMENT_ALGORITHMS,
+} from '#src/clients/response-protection.ts';
 import { OTHER_RESPONSE_TYPES } from '#src/clients/response-type.ts';
 import {
   acrValue,
@@ -171,6 +175,19 @@ export const settingsSchema = z.strictObject({
     ),
   }),
 
+  encryption: group('Encryption of what clients are told', {
+    algorithms: setting(
+      choices(KEY_MANAGEMENT_ALGORITHMS),
+      ['RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A256KW', 'A128KW', 'A256KW', 'dir'],
+      'By which algorithms ID tokens, userinfo and introspection answers are encrypted for clients that ask for it; those that begin with A, and `dir`, use the secret of the client.',
+    ),
+    contentAlgorithms: setting(
+      choices(CONTENT_ENCRYPTION_ALGORITHMS),
+      ['A128CBC-HS256', 'A256CBC-HS512', 'A128GCM', 'A256GCM'],
+      'By which algorithms their content is encrypted then.',
+    ),
+  }),
+
   passwords: group('Passwords', {
     minLength: setting(
       wholeNumber({ min: 8, max: 128 }),
@@ -254,6 +271,16 @@ export const settingsSchema = z.strictObject({
       atMost('1m'),
       seconds(5),
       "How long a call that the server makes itself, such as for a client's keys, may take.",
+    ),
+    fetchedKeysMaxAge: setting(
+      atMost('1d'),
+      hours(1),
+      'How long keys that a client publishes are used at most before they are fetched again, however long their answer says; a client that has to replace a stolen key waits for that long.',
+    ),
+    fetchRetryAfter: setting(
+      atMost('10m'),
+      seconds(10),
+      'How long after a failed call for the keys of a client the next is made.',
     ),
   }),
 

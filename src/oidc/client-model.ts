@@ -6,6 +6,8 @@ import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts'
 import { brokenProfileRules, impliedMetadata, type ProfileName, profilesOf } from '#src/clients/profile.ts';
 import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
+import type { Clock } from '#src/clock.ts';
+import { boundKeyFetches, type KeyFetching } from '#src/oidc/client-keys.ts';
 import { Recent } from '#src/recent.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
@@ -25,6 +27,8 @@ export interface ClientDependencies {
   readonly secrets: ClientSecrets;
   /** The rules that hold for every client. */
   readonly profile: ProfileName | null;
+  readonly clock: Clock;
+  readonly keyFetching: Omit<KeyFetching, 'clock'>;
 }
 
 /** How many parsed clients are held. Each is checked against the store's version at every use. */
@@ -68,6 +72,7 @@ export class RegisteredClients {
         postLogoutRedirectUriAllowed(uri: string): boolean;
       };
     };
+    const { secrets, clock, keyFetching } = this.#deps;
     Clients.find = async (id) => {
       const found = typeof id === 'string' && id !== '' ? await this.#find(id) : null;
       if (found === null) return undefined;
@@ -75,11 +80,11 @@ export class RegisteredClients {
       if (held?.version === found.version) return held.client;
       const client = new Clients(metadataOf(found.registered, this.#profileMetadata(found.registered)));
       addOlderSecret(client, found.registered);
+      boundKeyFetches(client, { clock, ...keyFetching });
       this.#registered.set(client, found.registered);
       this.#held.set(id as string, { version: found.version, client });
       return client;
     };
-    const { secrets } = this.#deps;
     const registeredAs = (client: object) => this.of(client);
     Clients.prototype.compareClientSecret = function compareClientSecret(presented) {
       return secrets.matches(registeredAs(this).secrets, presented);
@@ -128,8 +133,10 @@ export class RegisteredClients {
 
 function metadataOf(registered: Registered, further: ClientMetadata): AllClientMetadata {
   if (registered.kind === 'resource-server') {
-    const { clientId, name } = registered.resourceServer;
+    const { clientId, name, introspection, jwks, jwksUri } = registered.resourceServer;
     return {
+      ...(introspection as Partial<AllClientMetadata>),
+      ...keysOf({ jwks, jwksUri }),
       client_id: clientId,
       client_name: name,
       client_secret: placeholderSecret(registered),
@@ -157,12 +164,16 @@ function metadataOf(registered: Registered, further: ClientMetadata): AllClientM
     id_token_signed_response_alg: client.idTokenSignedResponseAlg as 'ES256',
     ...(openidScope === '' ? undefined : { scope: openidScope }),
     ...(client.clientUri === null ? undefined : { client_uri: client.clientUri }),
-    ...(client.jwksUri === null ? undefined : { jwks_uri: client.jwksUri }),
-    ...(client.jwks === null ? undefined : { jwks: client.jwks as { keys: [] } }),
+    ...keysOf(client),
     ...(usesSecret(client.authenticationMethod)
       ? { client_secret: placeholderSecret(registered) }
       : undefined),
   };
+}
+
+function keysOf({ jwks, jwksUri }: Pick<Client, 'jwks' | 'jwksUri'>): Partial<AllClientMetadata> {
+  if (jwksUri !== null) return { jwks_uri: jwksUri };
+  return jwks === null ? {} : { jwks: jwks as { keys: [] } };
 }
 
 /**
@@ -175,14 +186,14 @@ function placeholderSecret({ secrets }: Registered): string {
   return newest.text ?? newest.digest;
 }
 
-/** While a secret is being rolled, assertions signed with the one before it are accepted as well. */
+/** While a secret is being rolled, what was signed with the one before it is accepted as well. */
 function addOlderSecret(client: LibraryClient, { secrets }: Registered): void {
   const { symmetricKeyStore } = client as unknown as {
     symmetricKeyStore: { add(key: object): void } & Iterable<{ alg: string; use: string }>;
   };
   for (const { text } of secrets.slice(0, -1)) {
     if (text === undefined) continue;
-    for (const { alg, use } of [...symmetricKeyStore]) {
+    for (const { alg, use } of [...symmetricKeyStore].filter((key) => key.use === 'sig')) {
       symmetricKeyStore.add({ alg, use, kty: 'oct', k: Buffer.from(text).toString('base64url') });
     }
   }

@@ -15,8 +15,8 @@ interface Dependencies {
   readonly records: Records;
   readonly clock: Clock;
   readonly authorizations: Authorizations;
-  /** Throws the protocol's error if the resource that a token request names cannot be had. */
-  assertResource(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
+  /** Throws the protocol's error if a code cannot be redeemed: its resource cannot be had, or no ID token made. */
+  assertAnswerable(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
 }
 
 /** Teaches the library that an authorization opens with its code, and that nothing is taken twice. */
@@ -25,7 +25,7 @@ export function teachCodesAndReplays(provider: Provider, deps: Dependencies): vo
   teachReplayDetection(provider, deps);
 }
 
-function teachCodes(provider: Provider, { authorizations, assertResource }: Dependencies): void {
+function teachCodes(provider: Provider, { authorizations, assertAnswerable }: Dependencies): void {
   const Codes = teachable<AuthorizationCode>(provider.AuthorizationCode);
   const { save, consume } = Codes.prototype;
   Codes.prototype.save = async function saveCode(this: AuthorizationCode & LibraryModel) {
@@ -50,7 +50,7 @@ function teachCodes(provider: Provider, { authorizations, assertResource }: Depe
   };
   Codes.prototype.consume = async function consumeCode(this: AuthorizationCode & LibraryModel) {
     // Whatever the request got wrong must be told before the code is used up, else a typing error costs a sign-in.
-    await assertResource(currentRequest(), this.resourceIndicators);
+    await assertAnswerable(currentRequest(), this.resourceIndicators);
     await consume.call(this);
   };
 }

@@ -2,6 +2,7 @@ import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
 import { OPENID_SCOPES } from '#src/clients/scope.ts';
 import { accountFinder, CLAIMS } from '#src/oidc/account-claims.ts';
+import { defaultAlgorithms, enabledAlgorithms } from '#src/oidc/algorithms.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
 import { cookiesOf } from '#src/oidc/cookies.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
@@ -10,7 +11,7 @@ import { interactionPolicyOf } from '#src/oidc/interaction-policy.ts';
 import { ttlOf } from '#src/oidc/lifetimes.ts';
 import { protocolAdapter } from '#src/oidc/protocol-adapter.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
-import { requestAlgorithms, requestFeatures, responseDefaults } from '#src/oidc/request-features.ts';
+import { requestFeatures } from '#src/oidc/request-features.ts';
 import type { ResourcePolicy } from '#src/oidc/resource-policy.ts';
 import { SigningSlot } from '#src/oidc/signing-slot.ts';
 import {
@@ -19,6 +20,9 @@ import {
   pkceRequired,
   revocationAllowed,
 } from '#src/oidc/token-policy.ts';
+
+/** The largest document that is read of what a client publishes elsewhere. */
+const FETCHED_BYTES_MAX = 64 * 1024;
 
 /** Where a person is sent to sign in or to consent. */
 const interactionPath = (uid: string) => `/interaction/${uid}`;
@@ -42,14 +46,8 @@ export function configurationOf(
     acrValues: [deps.requests.passwordAcr],
     subjectTypes: ['public'],
     clientAuthMethods: [...CLIENT_AUTHENTICATION_METHODS],
-    clientDefaults: {
-      id_token_signed_response_alg: deps.signingAlgorithms[0] as 'ES256',
-      ...responseDefaults(deps.signingAlgorithms),
-    },
-    enabledJWA: {
-      idTokenSigningAlgValues: [...deps.signingAlgorithms] as 'ES256'[],
-      ...requestAlgorithms(deps.signingAlgorithms),
-    },
+    clientDefaults: defaultAlgorithms(deps.algorithms),
+    enabledJWA: enabledAlgorithms(deps.algorithms),
     allowOmittingSingleRegisteredRedirectUri: false,
     // Many clients look nowhere else for a name. OpenID Connect Core section 5.4 lets ID tokens carry the claims of the
     // scopes, and in the code flow none travels through the browser.
@@ -73,14 +71,18 @@ export function configurationOf(
     },
     renderError: (ctx, out, error) => pages.renderError(ctx, out, error),
     fetch: deps.fetch,
+    fetchResponseBodyLimits: { jwks_uri: FETCHED_BYTES_MAX, sector_identifier_uri: FETCHED_BYTES_MAX },
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
       dPoP: { enabled: true },
+      encryption: { enabled: true },
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       introspection: { enabled: true, allowedPolicy: introspectionAllowed(registered) as () => boolean },
       ...requestFeatures(deps),
+      jwtIntrospection: { enabled: true },
+      jwtUserinfo: { enabled: true },
       resourceIndicators: {
         enabled: true,
         defaultResource: ((ctx: KoaContextWithOIDC, client: never, granted?: string[]) =>

@@ -2,7 +2,6 @@ import { type Client, errors, type Provider } from 'oidc-provider';
 import { currentRequest } from '#src/oidc/library.ts';
 import { parseJwt, verifyJwt } from '#src/signing/jws.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
-import { ACCESS_TOKEN_TYPE } from '#src/tokens/access-token.ts';
 
 /**
  * Teaches the library to accept an ID token as a hint as long as its key is published, and not only while that key
@@ -28,7 +27,8 @@ export function teachIdTokens(
       parsed !== null &&
       verifyJwt(parsed, (kid) => keys.verifier(kid)) &&
       parsed.header.alg === client.idTokenSignedResponseAlg &&
-      parsed.header.typ !== ACCESS_TOKEN_TYPE &&
+      // ID tokens have no type; whatever has one is another kind of token (RFC 8725 section 3.11).
+      parsed.header.typ === undefined &&
       parsed.claims.iss === issuer &&
       typeof parsed.claims.sub === 'string' &&
       [parsed.claims.aud].flat().includes(client.clientId);

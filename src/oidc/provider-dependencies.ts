@@ -1,6 +1,6 @@
 import type { Configuration } from 'oidc-provider';
 import type { Account } from '#src/accounts/account.ts';
-import type { Clock } from '#src/clock.ts';
+import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Consents } from '#src/interaction/consent.ts';
 import type { ClientDependencies } from '#src/oidc/client-model.ts';
 import type { ProviderLifetimes } from '#src/oidc/lifetimes.ts';
@@ -20,11 +20,12 @@ import type { TokenReader } from '#src/tokens/token-reader.ts';
 /** What the protocol needs of the rest of the house. */
 export interface ProviderDependencies extends ClientDependencies {
   readonly issuer: string;
-  readonly clock: Clock;
   readonly random: Random;
   readonly records: Records;
   readonly keys: KeyHolder;
   readonly signingAlgorithms: readonly SigningAlgorithm[];
+  /** What answers are signed and encrypted with. */
+  readonly algorithms: ResponseAlgorithms;
   readonly cookieKeys: readonly string[];
   readonly authorizations: Authorizations;
   readonly sessions: Sessions;

@@ -1,6 +1,7 @@
 import { Provider } from 'oidc-provider';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
 import { teachBackChannelLogout } from '#src/oidc/back-channel-logout.ts';
+import { assertEncryptable } from '#src/oidc/client-keys.ts';
 import { RegisteredClients } from '#src/oidc/client-model.ts';
 import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
 import { configurationOf } from '#src/oidc/configuration.ts';
@@ -28,11 +29,13 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   const provider = new Provider(deps.issuer, configurationOf(deps, registered, resources));
   registered.teach(provider);
   teachIdTokens(provider, { issuer: deps.issuer, keys: deps.keys });
-  const assertResource: RefreshTokenDependencies['assertResource'] = (ctx, granted) =>
-    resources.assertObtainable(ctx, granted);
+  const assertAnswerable: RefreshTokenDependencies['assertAnswerable'] = async (ctx, granted) => {
+    await resources.assertObtainable(ctx, granted);
+    if (ctx.oidc.client !== undefined) await assertEncryptable(ctx.oidc.client);
+  };
   teachPushedRequests(provider, { clock: deps.clock, lifetime: deps.requests.pushedLifetime });
   nameIssuer(provider);
-  teachCodesAndReplays(provider, { ...deps, assertResource });
+  teachCodesAndReplays(provider, { ...deps, assertAnswerable });
   teachSessions(provider, deps);
   teachAccessTokens(provider, {
     ...deps,
@@ -47,7 +50,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
       grace: deps.lifetimes.refreshGrace,
     },
     refreshKeyAt: (time) => deps.keys.refreshKeyAt(time),
-    assertResource,
+    assertAnswerable,
   });
   registerTokenExchange(provider, registered, resources, deps);
   return { provider, senders: { [SIGN_OUT_TOPIC]: teachBackChannelLogout(provider, deps) } };

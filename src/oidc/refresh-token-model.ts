@@ -25,8 +25,8 @@ export interface RefreshTokenDependencies {
   readonly standing: Pick<StandingSources, 'accountStands' | 'clientStands'>;
   /** The key that signed refresh tokens at that time; the same for everyone who asks. */
   refreshKeyAt(time: EpochSeconds): Signer;
-  /** Throws the protocol's error if the resource that a refresh asks for cannot be had. */
-  assertResource(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
+  /** Throws the protocol's error if a refresh cannot be answered: its resource cannot be had, or no ID token made. */
+  assertAnswerable(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
   /** Told when a family ends because one of its old tokens came back. */
   onReuse(detail: {
     requestId: unknown;
@@ -102,7 +102,7 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
   RefreshTokens.prototype.consume = async function consume(this: Token) {
     const presented = presentationOf(this);
     // Whatever the request got wrong must be told before the token is used up, else a typing error costs a sign-in.
-    await deps.assertResource(currentRequest(), this.resourceIndicators);
+    await deps.assertAnswerable(currentRequest(), this.resourceIndicators);
     const used = await deps.authorizations.use(presented.authorizationId, presented.generation);
     if (used.outcome === 'absent') throw new errors.InvalidGrant('the authorization has been ended');
     if (used.outcome === 'reuse') {

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { RESOURCE_SERVER_CLIENT_PREFIX } from '#src/clients/client.ts';
+import { type ClientMetadata, clientMetadata } from '#src/clients/client-metadata.ts';
 import type { ClientSecret } from '#src/clients/client-secret.ts';
+import { keysUri, type PublicJwks, publicJwks } from '#src/clients/jwk-set.ts';
+import { protectionProblemsIn, type ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import { isOpenIdScope, SCOPE_LENGTH_MAX, SCOPE_TOKEN, SCOPES_MAX } from '#src/clients/scope.ts';
 import { Refusal } from '#src/fault.ts';
 import { type EpochSeconds, type Seconds, seconds } from '#src/units.ts';
@@ -22,12 +25,27 @@ export interface ResourceServer {
   readonly signingAlgorithm: string;
   /** `null`: the server's own setting. */
   readonly accessTokenLifetime: Seconds | null;
+  /** How introspection answers are protected that it asks for as JWTs: RFC 9701. */
+  readonly introspection: IntrospectionProtection;
+  /** Its public keys, of which one encrypts introspection answers. */
+  readonly jwks: PublicJwks | null;
+  readonly jwksUri: string | null;
   /** The name under which it authenticates at introspection. */
   readonly clientId: string;
   readonly secrets: readonly ClientSecret[];
   readonly createdAt: EpochSeconds;
   readonly updatedAt: EpochSeconds;
 }
+
+/** In the names of RFC 9701 section 6. */
+export type IntrospectionProtection = Readonly<
+  Pick<
+    ClientMetadata,
+    | 'introspection_signed_response_alg'
+    | 'introspection_encrypted_response_alg'
+    | 'introspection_encrypted_response_enc'
+  >
+>;
 
 export const IDENTIFIER_LENGTH_MAX = 512;
 const NAME_LENGTH_MAX = 100;
@@ -67,6 +85,15 @@ const registration = z.strictObject({
   tokenFormat: z.enum(['jwt', 'opaque']).default('jwt'),
   signingAlgorithm: z.string().optional(),
   accessTokenLifetimeSeconds: z.int().min(ACCESS_TOKEN_LIFETIME_MIN).optional(),
+  introspection: clientMetadata
+    .pick({
+      introspection_signed_response_alg: true,
+      introspection_encrypted_response_alg: true,
+      introspection_encrypted_response_enc: true,
+    })
+    .default({}),
+  jwks: publicJwks.nullable().default(null),
+  jwksUri: keysUri.nullable().default(null),
 });
 
 export type ResourceServerRegistration = z.input<typeof registration>;
@@ -74,8 +101,7 @@ export type ResourceServerRegistration = z.input<typeof registration>;
 /** What the authorization server can do for a resource server. */
 export interface ServerLimits {
   readonly issuer: string;
-  /** Not empty; the first is for whoever names none. */
-  readonly signingAlgorithms: readonly string[];
+  readonly algorithms: ResponseAlgorithms;
   readonly accessTokenLifetimeMax: Seconds;
 }
 
@@ -97,6 +123,8 @@ export function newResourceServer(
   const problems = [...contradictionsIn(parsed.data, made)];
   if (problems.length > 0) throw refuse(problems);
   const { identifier, scope, scopeMeanings, tokenFormat, accessTokenLifetimeSeconds: lifetime } = parsed.data;
+  const { introspection, jwks, jwksUri } = parsed.data;
+  const signingAlgorithm = parsed.data.signingAlgorithm ?? (made.algorithms.signing[0] as string);
   return {
     identifier,
     name: parsed.data.name ?? identifier,
@@ -104,8 +132,12 @@ export function newResourceServer(
     scope,
     scopeMeanings,
     tokenFormat,
-    signingAlgorithm: parsed.data.signingAlgorithm ?? (made.signingAlgorithms[0] as string),
+    signingAlgorithm,
     accessTokenLifetime: lifetime === undefined ? null : seconds(lifetime),
+    // Whoever verifies its tokens verifies such answers too.
+    introspection: { introspection_signed_response_alg: signingAlgorithm, ...introspection },
+    jwks,
+    jwksUri,
     clientId: RESOURCE_SERVER_CLIENT_PREFIX + made.clientId,
     secrets: [],
     createdAt: made.now,
@@ -116,16 +148,22 @@ export function newResourceServer(
 /** In what a registration, each of its fields well formed, does not go together with the server. */
 function* contradictionsIn(
   described: z.output<typeof registration>,
-  { issuer, signingAlgorithms, accessTokenLifetimeMax }: ServerLimits,
+  { issuer, algorithms, accessTokenLifetimeMax }: ServerLimits,
 ): Generator<string> {
   for (const field of ['identifier', 'audience'] as const) {
     const namesIssuer = withEmptyPath(described[field] ?? '') === withEmptyPath(issuer);
     if (namesIssuer) yield `${field}: the issuer itself is no resource server`;
   }
   const { signingAlgorithm, accessTokenLifetimeSeconds } = described;
-  if (signingAlgorithm !== undefined && !signingAlgorithms.includes(signingAlgorithm)) {
-    yield `signingAlgorithm: this server signs with ${signingAlgorithms.join(', ')}`;
+  if (signingAlgorithm !== undefined && !algorithms.signing.includes(signingAlgorithm)) {
+    yield `signingAlgorithm: this server signs with ${algorithms.signing.join(', ')}`;
   }
+  const { introspection: metadata, jwks, jwksUri } = described;
+  if (jwks !== null && jwksUri !== null) yield 'jwks: give jwks or jwksUri, not both';
+  // Of its secret only a digest is kept.
+  const registrant = { metadata, jwks, jwksUri, hasSecret: false };
+  for (const problem of protectionProblemsIn(registrant, algorithms))
+    yield problem.replace(/^metadata\./, 'introspection.');
   const reserved = described.scope.filter(isOpenIdScope);
   if (reserved.length > 0) yield `scope: ${reserved.join(' ')} belongs to OpenID Connect`;
   const unknown = Object.keys(described.scopeMeanings).filter((scope) => !described.scope.includes(scope));

@@ -143,6 +143,7 @@ export const LIBRARY_HOMES: readonly Home[] = [
       'src/{config,http,cli}/**',
       'src/clients/client.ts',
       'src/clients/client-metadata.ts',
+      'src/clients/jwk-set.ts',
       'src/clients/token-exchange-policy.ts',
       'src/resources/resource-server.ts',
       ...ROUTES,

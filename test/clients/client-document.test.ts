@@ -5,12 +5,13 @@ import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES, newClient } from '#src/clie
 import { clientDocument, describedIn, inDocumentWords } from '#src/clients/client-document.ts';
 import { Refusal } from '#src/fault.ts';
 import { epochSeconds } from '#src/units.ts';
+import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
 fc.configureGlobal({ seed: 20_260_714 });
 
 const made = {
   clientId: 'made',
-  signingAlgorithms: ['ES256', 'RS256'],
+  algorithms: algorithmsWith('ES256', 'RS256'),
   profile: null,
   now: epochSeconds(1_784_024_130),
 };
@@ -30,7 +31,7 @@ const registration = fc.record(
     scope: fc.constantFrom('', 'openid', 'read', 'openid profile read'),
     idTokenSignedResponseAlg: fc.constantFrom('ES256', 'RS256'),
     clientUri: uri,
-    jwksUri: uri,
+    jwksUri: fc.constant('https://app.example.com/jwks'),
     jwks: fc.constant({ keys: [key] }),
     metadata: fc.record(
       {

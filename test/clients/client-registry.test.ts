@@ -6,6 +6,7 @@ import { ClientSecrets, LIVE_SECRETS_MAX } from '#src/clients/client-secret.ts';
 import { systemRandom } from '#src/random.ts';
 import { minutes } from '#src/units.ts';
 import { refusal } from '#test/support/refusal.ts';
+import { algorithmsWith } from '#test/support/response-algorithms.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 const web = { name: 'Web', redirectUris: ['https://app.example.com/cb'] };
@@ -26,7 +27,7 @@ async function openClients() {
       secrets,
       clock,
       random: systemRandom,
-      signingAlgorithms: ['ES256'],
+      algorithms: algorithmsWith('ES256'),
       profile: null,
       longestToken: minutes(60),
     });

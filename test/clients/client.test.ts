@@ -16,12 +16,13 @@ import { REDIRECT_URIS_MAX } from '#src/clients/redirect-uri.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
+import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
 fc.configureGlobal({ seed: 20_260_714 });
 
 const made = {
   clientId: 'generated',
-  signingAlgorithms: ['ES256', 'RS256'],
+  algorithms: algorithmsWith('ES256', 'RS256'),
   profile: null,
   now: new MovingClock().now(),
 };
@@ -102,8 +103,9 @@ describe('a registered client (RFC 7591 section 2)', () => {
   });
 
   test('gets ID tokens of the first algorithm of the server unless it names another one', () => {
-    const signed = (signingAlgorithms: readonly string[], more = {}) =>
-      newClient({ ...web, ...more }, { ...made, signingAlgorithms }).idTokenSignedResponseAlg;
+    const signed = (signing: readonly string[], more = {}) =>
+      newClient({ ...web, ...more }, { ...made, algorithms: algorithmsWith(...signing) })
+        .idTokenSignedResponseAlg;
     assert.equal(signed(['EdDSA', 'RS256']), 'EdDSA');
     assert.equal(signed(['EdDSA', 'RS256'], { idTokenSignedResponseAlg: 'RS256' }), 'RS256');
   });

@@ -1,42 +1,14 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { publish } from '#test/support/published.ts';
 import { refusalOf } from '#test/support/refused.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 type KeyPair = Awaited<ReturnType<typeof generateKeyPair>>;
-
-/** What a client publishes, on this machine. */
-interface KeySite extends AsyncDisposable {
-  readonly url: string;
-  asked: number;
-}
-
-async function publish(body: string | (() => string), status = 200): Promise<KeySite> {
-  const server: Server = createServer((_request, response) => {
-    site.asked += 1;
-    response
-      .writeHead(status, { 'Content-Type': 'application/jwk-set+json' })
-      .end(typeof body === 'string' ? body : body());
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  const site: KeySite = {
-    url: `http://127.0.0.1:${port}/jwks`,
-    asked: 0,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-  return site;
-}
 
 describe('clients that authenticate by a signed assertion (RFC 7523)', () => {
   let keyturn: Keyturn;
@@ -218,7 +190,7 @@ describe('clients that authenticate by a signed assertion (RFC 7523)', () => {
       ['{}', 500],
       [' '.repeat(2_000_000), 200],
     ] as const) {
-      await using site = await publish(body, answered);
+      await using site = await publish({ body, status: answered });
       const clientId = await addService({ authenticationMethod: 'private_key_jwt', jwksUri: site.url }, open);
       const { status } = await refusalOf(
         await ask({ client_assertion: await assertion(clientId, { aud: open.issuer }) }, open),

@@ -2,11 +2,18 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
+import {
+  CONTENT_ENCRYPTION_ALGORITHMS,
+  KEY_MANAGEMENT_ALGORITHMS,
+} from '#src/clients/response-protection.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { type OpenProvider, openProvider } from '#test/oidc/open-provider.ts';
 import { refusal } from '#test/support/refusal.ts';
 
 fc.configureGlobal({ seed: 20_260_714 });
+
+const ENCRYPTED = ['id_token', 'userinfo', 'introspection'].map((name) => `${name}_encrypted_response_alg`);
+const ENCRYPTING = [...KEY_MANAGEMENT_ALGORITHMS, 'RSA1_5'];
 
 describe('a client of the registry', () => {
   let open: OpenProvider;
@@ -51,8 +58,17 @@ describe('a client of the registry', () => {
         requirePkce: fc.boolean(),
         idTokenSignedResponseAlg: fc.constantFrom('ES256', 'EdDSA'),
         clientUri: fc.constantFrom('https://app.example.com', 'http://app.example.com/?a=b'),
-        jwksUri: fc.constantFrom('https://app.example.com/jwks', 'http://app.example.com/jwks'),
+        jwksUri: fc.constantFrom('https://app.example.com/jwks', 'http://127.0.0.1/jwks'),
         jwks: fc.array(fc.constantFrom(...keys), { maxLength: 2 }).map((keys) => ({ keys })),
+        metadata: fc.record(
+          {
+            userinfo_signed_response_alg: fc.constantFrom('ES256', 'EdDSA', 'RS256'),
+            introspection_signed_response_alg: fc.constantFrom('ES256', 'EdDSA'),
+            ...Object.fromEntries(ENCRYPTED.map((name) => [name, fc.constantFrom(...ENCRYPTING)])),
+            id_token_encrypted_response_enc: fc.constantFrom(...CONTENT_ENCRYPTION_ALGORITHMS),
+          },
+          { requiredKeys: [] },
+        ),
       },
       { requiredKeys: ['name', 'redirectUris'] },
     )
@@ -79,7 +95,7 @@ describe('a client of the registry', () => {
         assert.deepEqual(found.redirectUris, added.client.redirectUris);
         assert.deepEqual(found.grantTypes, added.client.grantTypes);
       }),
-      { numRuns: 2_000 },
+      { numRuns: 6_000 },
     );
     assert.ok(accepted > 100, `only ${accepted} were accepted`);
   });

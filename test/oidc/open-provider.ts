@@ -18,6 +18,7 @@ import { Authorizations } from '#src/tokens/authorization.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
 import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
 export const ISSUER = 'https://login.example.com';
 
@@ -56,17 +57,18 @@ const REQUESTS = {
 export async function openProvider(): Promise<OpenProvider> {
   await using opened = new AsyncDisposableStack();
   const signingAlgorithms = ['ES256', 'EdDSA'] as const;
+  const algorithms = algorithmsWith(...signingAlgorithms);
   const deployment = opened.use(await deploy());
   const { clock, records } = deployment;
   const { holder: keys } = await deployment.startNode({ ...POLICY, algorithms: signingAlgorithms });
   const secrets = new ClientSecrets({ digestKey: random.bytes(32), clock, random });
-  const limits = { issuer: ISSUER, accessTokenLifetimeMax: lifetimes.accessTokenMax, signingAlgorithms };
+  const limits = { issuer: ISSUER, accessTokenLifetimeMax: lifetimes.accessTokenMax, algorithms };
   const clients = new ClientRegistry({
     records,
     secrets,
     clock,
     random,
-    signingAlgorithms,
+    algorithms,
     profile: null,
     longestToken: minutes(60),
   });
@@ -94,6 +96,7 @@ export async function openProvider(): Promise<OpenProvider> {
     profile: null,
     keys,
     signingAlgorithms,
+    algorithms,
     lifetimes,
     requests: REQUESTS,
     clients,
@@ -113,6 +116,7 @@ export async function openProvider(): Promise<OpenProvider> {
     findAccount: async () => null,
     onReuse: () => {},
     onExchange: () => {},
+    keyFetching: { keysMaxAge: hours(1), retryAfter: seconds(10) },
     fetch: outgoingFetch({ allowPrivateNetwork: false, timeout: seconds(5) }),
   });
   pinOrigin(provider, { issuer: ISSUER, trustProxy: { kind: 'nobody' } });

@@ -5,6 +5,7 @@ import { systemRandom } from '#src/random.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { minutes } from '#src/units.ts';
 import { refusal } from '#test/support/refusal.ts';
+import { algorithmsWith } from '#test/support/response-algorithms.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 const API = 'https://api.example.com';
@@ -24,7 +25,7 @@ async function openResources() {
     random: systemRandom,
     issuer: 'https://login.example.com',
     accessTokenLifetimeMax: minutes(60),
-    signingAlgorithms: ['ES256'],
+    algorithms: algorithmsWith('ES256'),
   });
   return {
     records,

@@ -11,6 +11,7 @@ import {
 } from '#src/resources/resource-server.ts';
 import { minutes } from '#src/units.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
+import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
 fc.configureGlobal({ seed: 20_260_714 });
 
@@ -18,7 +19,7 @@ const ISSUER = 'https://login.example.com';
 const made = {
   clientId: 'generated',
   issuer: ISSUER,
-  signingAlgorithms: ['ES256', 'RS256'],
+  algorithms: algorithmsWith('ES256', 'RS256'),
   accessTokenLifetimeMax: minutes(60),
   now: new MovingClock().now(),
 };
@@ -47,6 +48,9 @@ describe('a registered resource server', () => {
       tokenFormat: 'jwt',
       signingAlgorithm: 'ES256',
       accessTokenLifetime: null,
+      introspection: { introspection_signed_response_alg: 'ES256' },
+      jwks: null,
+      jwksUri: null,
       clientId: 'rs_generated',
       secrets: [],
       createdAt: made.now,
@@ -64,7 +68,7 @@ describe('a registered resource server', () => {
   test('gets tokens of the first algorithm of the server unless it names another one', () => {
     const { signingAlgorithm } = newResourceServer(
       { identifier: API },
-      { ...made, signingAlgorithms: ['EdDSA'] },
+      { ...made, algorithms: algorithmsWith('EdDSA') },
     );
     assert.equal(signingAlgorithm, 'EdDSA');
   });

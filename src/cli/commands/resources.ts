@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { UsageFault } from '#src/cli/failure.ts';
 import { confirm } from '#src/cli/input.ts';
+import { readJson } from '#src/cli/json-file.ts';
 import { facts, moment, table } from '#src/cli/layout.ts';
 import { inOptionWords } from '#src/cli/option-words.ts';
 import { repeatable, YES } from '#src/cli/options.ts';
@@ -58,6 +59,11 @@ interface AddOptions {
   readonly tokenFormat?: string;
   readonly signingAlgorithm?: string;
   readonly accessTokenLifetime?: string;
+  readonly introspectionAlg?: string;
+  readonly introspectionEncryptionAlg?: string;
+  readonly introspectionEncryptionEnc?: string;
+  readonly jwks?: string;
+  readonly jwksUri?: string;
 }
 
 /** Which option says what a registration calls by another name. */
@@ -70,6 +76,11 @@ const OPTIONS = {
   tokenFormat: '--token-format',
   signingAlgorithm: '--signing-algorithm',
   accessTokenLifetimeSeconds: '--access-token-lifetime',
+  'introspection.introspection_signed_response_alg': '--introspection-alg',
+  'introspection.introspection_encrypted_response_alg': '--introspection-encryption-alg',
+  'introspection.introspection_encrypted_response_enc': '--introspection-encryption-enc',
+  jwks: '--jwks',
+  jwksUri: '--jwks-uri',
 };
 
 function addCommand(resources: Command, cli: CommandLine): void {
@@ -94,6 +105,11 @@ function addCommand(resources: Command, cli: CommandLine): void {
       '--access-token-lifetime <duration>',
       'how long its tokens live, such as 5m; default: as in the settings',
     )
+    .option('--introspection-alg <alg>', 'how introspection answers are signed; default: as its tokens are')
+    .option('--introspection-encryption-alg <alg>', 'how they are encrypted to its key, such as ECDH-ES')
+    .option('--introspection-encryption-enc <enc>', 'how their content is encrypted; default: A128CBC-HS256')
+    .option('--jwks <file>', 'its public keys, for encryption: a file with a JWK Set')
+    .option('--jwks-uri <uri>', 'where it publishes its public keys, for encryption')
     .action((options: AddOptions) => cli.report(({ resources }) => addResource(resources, options)));
 }
 
@@ -118,7 +134,13 @@ async function addResource(resources: Resources, options: AddOptions): Promise<R
 }
 
 function registrationOf(options: AddOptions): object {
-  const { scope, scopeMeaning, accessTokenLifetime, ...rest } = options;
+  const { scope, scopeMeaning, accessTokenLifetime, jwks, ...others } = options;
+  const { introspectionAlg, introspectionEncryptionAlg, introspectionEncryptionEnc, ...rest } = others;
+  const introspection = {
+    introspection_signed_response_alg: introspectionAlg,
+    introspection_encrypted_response_alg: introspectionEncryptionAlg,
+    introspection_encrypted_response_enc: introspectionEncryptionEnc,
+  };
   const lifetime = accessTokenLifetime === undefined ? undefined : parseDuration(accessTokenLifetime);
   if (lifetime === null) {
     throw new UsageFault(
@@ -131,6 +153,10 @@ function registrationOf(options: AddOptions): object {
     ...(scope === undefined ? undefined : { scope: parseScope(scope.join(' ')) }),
     ...(scopeMeaning === undefined ? undefined : { scopeMeanings: meaningsOf(scopeMeaning) }),
     ...(lifetime === undefined ? undefined : { accessTokenLifetimeSeconds: lifetime }),
+    introspection: Object.fromEntries(
+      Object.entries(introspection).filter(([, value]) => value !== undefined),
+    ),
+    ...(jwks === undefined ? undefined : { jwks: readJson('--jwks', jwks) }),
   };
 }
 
@@ -234,6 +260,9 @@ function documentOf(resourceServer: ResourceServer): object {
     token_format: resourceServer.tokenFormat,
     signing_algorithm: resourceServer.signingAlgorithm,
     access_token_lifetime: resourceServer.accessTokenLifetime,
+    ...resourceServer.introspection,
+    ...(resourceServer.jwksUri === null ? undefined : { jwks_uri: resourceServer.jwksUri }),
+    ...(resourceServer.jwks === null ? undefined : { jwks: resourceServer.jwks }),
     client_id: resourceServer.clientId,
     live_secrets: resourceServer.secrets.map(({ id, createdAt }) => ({ id, created_at: createdAt })),
     created_at: resourceServer.createdAt,
@@ -252,6 +281,9 @@ function factsOf(resourceServer: ResourceServer) {
     signing_algorithm: resourceServer.signingAlgorithm,
     access_token_lifetime:
       accessTokenLifetime === null ? 'as in the settings' : formatDuration(accessTokenLifetime),
+    ...resourceServer.introspection,
+    jwks_uri: resourceServer.jwksUri ?? undefined,
+    jwks: resourceServer.jwks === null ? undefined : `${resourceServer.jwks.keys.length} keys`,
     client_id: resourceServer.clientId,
   };
 }

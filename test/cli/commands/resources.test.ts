@@ -32,6 +32,7 @@ describe('keyturn resources', () => {
       token_format: 'jwt',
       signing_algorithm: 'ES256',
       access_token_lifetime: null,
+      introspection_signed_response_alg: 'ES256',
     });
     const shown = (await runJson('resources show https://api.example.com/')).json();
     assert.deepEqual(shown, { ...described, client_id, created_at, updated_at, live_secrets });
