@@ -169,7 +169,14 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   'fapi-2.0-message-signing': {
     includes: ['fapi-2.0-security'],
     implied: (client) =>
-      usesCodeFlow(client) ? { require_signed_request_object: true, response_modes: JWT_RESPONSE_MODES } : {},
+      usesCodeFlow(client)
+        ? {
+            require_signed_request_object: true,
+            response_modes: JWT_RESPONSE_MODES,
+            // JARM section 5 would make it RS256, which the profile does not allow.
+            authorization_signed_response_alg: client.idTokenSignedResponseAlg,
+          }
+        : {},
     rules: [
       {
         rule: 'signs its authorization requests',
