@@ -94,6 +94,7 @@ export const RECORD_KINDS = [
   'client',
   'consent',
   'delivery',
+  'device-code',
   'interaction',
   'key-ring',
   'opaque-access-token',

@@ -30,6 +30,7 @@ import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/ser
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { startSweeping } from '#src/sweeping.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
+import { UserCodeThrottle } from '#src/throttle/user-code-throttle.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 
 /** A running server. Disposing it lets requests finish; the services that it was given stay open. */
@@ -108,6 +109,14 @@ async function createApp(
     lifetimes: config.lifetimes,
     requests: config.requests,
     findAccount: (subject) => services.accounts.findBySubject(subject),
+    deviceAuthorization: config.deviceAuthorization,
+    userCodeThrottle: new UserCodeThrottle({
+      records: store.records,
+      clock,
+      wrongPerAddress: config.throttle.userCodesWrongPerAddress,
+      wrongOverall: config.throttle.userCodesWrong,
+      window: config.throttle.userCodeWindow,
+    }),
     onReuse: (detail) => log.warn(detail, 'a used refresh token came back, its family has ended'),
     onExchange: (detail) => log.info(detail, 'token exchanged'),
     keyFetching: {

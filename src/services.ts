@@ -179,10 +179,10 @@ function ringPolicyOf(config: Config): RingPolicy {
 }
 
 function authorizationLifetimesOf(config: Config) {
-  const { refreshIdle, refreshAbsolute, refreshGrace, authorizationCode } = config.lifetimes;
+  const { refreshIdle, refreshAbsolute, refreshGrace, authorizationCode, deviceCode } = config.lifetimes;
   return {
     refresh: { idle: refreshIdle, absolute: refreshAbsolute, grace: refreshGrace },
     // A code is redeemed for tokens first, and they then live on their own.
-    longestToken: seconds(authorizationCode + longestTokenOf(config)),
+    longestToken: seconds(Math.max(authorizationCode, deviceCode) + longestTokenOf(config)),
   };
 }

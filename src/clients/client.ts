@@ -32,10 +32,14 @@ export const CLIENT_AUTHENTICATION_METHODS = [
 
 export type ClientAuthenticationMethod = (typeof CLIENT_AUTHENTICATION_METHODS)[number];
 
+/** RFC 8628 section 3.4. */
+export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+
 export const GRANT_TYPES = [
   'authorization_code',
   'refresh_token',
   'client_credentials',
+  DEVICE_CODE_GRANT,
   TOKEN_EXCHANGE_GRANT,
 ] as const;
 
@@ -70,6 +74,14 @@ export interface Client {
   readonly registeredBy: RegisteredBy;
   readonly createdAt: EpochSeconds;
   readonly updatedAt: EpochSeconds;
+}
+
+/** The grants that a person gives. */
+const GRANTS_OF_PEOPLE: readonly GrantType[] = ['authorization_code', DEVICE_CODE_GRANT];
+
+/** True if people sign in for the client, one way or another. */
+function actsForPeople({ grantTypes }: { readonly grantTypes: readonly GrantType[] }): boolean {
+  return GRANTS_OF_PEOPLE.some((grant) => grantTypes.includes(grant));
 }
 
 /** True if the client has a way to prove who it is: RFC 6749 section 2.1. */
@@ -213,8 +225,8 @@ function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Gene
   const { authenticationMethod, defaultScope, grantTypes, idTokenSignedResponseAlg, jwks, jwksUri, scope } =
     client;
   yield* redirectContradictionsIn(client);
-  if (grantTypes.includes('refresh_token') && !grantTypes.includes('authorization_code')) {
-    yield 'grantTypes: refresh_token needs authorization_code beside it';
+  if (grantTypes.includes('refresh_token') && !actsForPeople(client)) {
+    yield `grantTypes: refresh_token needs one of ${GRANTS_OF_PEOPLE.join(', ')} beside it`;
   }
   if (!isConfidential(client) && grantTypes.includes('client_credentials')) {
     yield 'grantTypes: client_credentials is for confidential clients (RFC 6749 section 4.4)';
@@ -263,7 +275,7 @@ function* redirectContradictionsIn(client: Client): Generator<string> {
 
 /** What a client may ask for when nobody said: who signed in, if anyone can sign in at all. */
 function defaultScopeOf(client: { grantTypes: readonly GrantType[] }): readonly string[] {
-  if (!client.grantTypes.includes('authorization_code')) return [];
+  if (!actsForPeople(client)) return [];
   const basic = ['openid', 'profile', 'email'];
   return client.grantTypes.includes('refresh_token') ? [...basic, 'offline_access'] : basic;
 }

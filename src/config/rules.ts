@@ -16,6 +16,10 @@ export interface SettingRule {
 /** 7 MiB, gone over five times. */
 const ARGON2_WORK_MIN = 7168 * 5;
 
+/** The letters of a user code: RFC 8628 section 6.1. */
+const USER_CODE_LETTERS = 20;
+const USER_CODE_ODDS = 1_000_000;
+
 export const RULES: readonly SettingRule[] = [
   {
     settings: ['lifetimes.accessToken', 'lifetimes.accessTokenMax'],
@@ -83,6 +87,24 @@ export const RULES: readonly SettingRule[] = [
     holds: (perAccount = 0, perAddress = 0) => perAccount <= perAddress,
     rule: '`throttle.signInFailuresPerAccount` is not more than `throttle.signInFailuresPerAddress`',
     because: 'an address stands for one account or for many',
+  },
+  {
+    settings: ['throttle.userCodesWrongPerAddress', 'throttle.userCodesWrong'],
+    holds: (perAddress = 0, overall = 0) => perAddress <= overall,
+    rule: '`throttle.userCodesWrongPerAddress` is not more than `throttle.userCodesWrong`',
+    because: 'no address may do more than all of them',
+  },
+  {
+    settings: [
+      'deviceAuthorization.userCodeLength',
+      'throttle.userCodesWrong',
+      'throttle.userCodeWindow',
+      'lifetimes.deviceCode',
+    ],
+    holds: (length = 0, wrong = 0, window = 1, lifetime = 0) =>
+      wrong * (Math.floor(lifetime / window) + 2) * USER_CODE_ODDS <= USER_CODE_LETTERS ** length,
+    rule: 'the wrong codes that may be entered while a device code lives, by `throttle.userCodesWrong` and `throttle.userCodeWindow`, hit on it with a chance of at most one in a million',
+    because: 'RFC 8628 section 5.1 weighs the length of a user code against how often it may be guessed',
   },
   {
     settings: ['http.headersTimeout', 'http.requestTimeout'],

@@ -86,6 +86,11 @@ export const settingsSchema = z.strictObject({
       seconds(60),
       'How long a client has to redeem an authorization code.',
     ),
+    deviceCode: setting(
+      duration({ min: '30s', max: '30m' }),
+      minutes(10),
+      'How long a person has to enter and confirm the code that a device shows.',
+    ),
     refreshIdle: setting(
       atMost('3650d'),
       days(14),
@@ -223,7 +228,25 @@ export const settingsSchema = z.strictObject({
     hashWaitMax: setting(atMost('1m'), seconds(5), 'How long a sign-in may wait for its turn to be hashed.'),
   }),
 
-  throttle: group('Throttling of sign-ins', {
+  deviceAuthorization: group('Devices without a browser (RFC 8628)', {
+    enabled: setting(
+      flag,
+      true,
+      'Whether clients that are registered for it may have people enter a code instead of sending a browser.',
+    ),
+    userCodeLength: setting(
+      wholeNumber({ min: 6, max: 16 }),
+      8,
+      'How many letters, out of twenty, a person has to type.',
+    ),
+    pollingInterval: setting(
+      duration({ min: '1s', max: '1m' }),
+      seconds(5),
+      'How long a device waits before it asks again whether the person has answered.',
+    ),
+  }),
+
+  throttle: group('Throttling', {
     signInFailuresPerAccount: setting(
       wholeNumber({ min: 1, max: 100_000 }),
       10,
@@ -235,6 +258,21 @@ export const settingsSchema = z.strictObject({
       'How many failed sign-ins one address may have in `signInWindow`, at whichever accounts, before more are refused.',
     ),
     signInWindow: setting(atMost('1d'), minutes(15), 'For how long failed sign-ins are counted together.'),
+    userCodesWrongPerAddress: setting(
+      wholeNumber({ min: 1, max: 100_000 }),
+      10,
+      'How many wrong device codes one address may enter in `userCodeWindow` before more are refused.',
+    ),
+    userCodesWrong: setting(
+      wholeNumber({ min: 1, max: 1_000_000 }),
+      1000,
+      'How many wrong device codes all addresses together may enter in `userCodeWindow` before more are refused.',
+    ),
+    userCodeWindow: setting(
+      atMost('1d'),
+      minutes(15),
+      'For how long wrong device codes are counted together.',
+    ),
   }),
 
   http: group('HTTP', {

@@ -58,6 +58,30 @@ export interface PageLocals {
       /** True if the client asks to go on after the person has signed out: `offline_access`. */
       readonly offline: boolean;
     };
+  /** Posts the anti-forgery token as `field`, and `user_code`, to `action`. RFC 8628 section 3.3. */
+  readonly 'device-code': FormLocals & {
+    readonly field: string;
+    /** What was typed before. */
+    readonly userCode?: string | undefined;
+    readonly problem?: DeviceCodeProblem | undefined;
+    /** With `throttled`: when it makes sense to try again. */
+    readonly retryAfterMinutes?: number | undefined;
+  };
+  /** Posts the anti-forgery token as `field`, `user_code`, and `confirm` or `abort` to `action`. */
+  readonly 'device-confirm': ClientLocals &
+    FormLocals & {
+      readonly field: string;
+      /** As the device shows it. */
+      readonly userCode: string;
+      /** Who asked for the code. */
+      readonly device: {
+        readonly address: string;
+        /** What it calls itself. */
+        readonly program?: string | undefined;
+        readonly askedMinutesAgo: number;
+      };
+    };
+  readonly 'device-done': Partial<ClientLocals> & { readonly connected: boolean };
   /** Posts `values` and the anti-forgery token, the latter as `field`, to `action`. */
   readonly 'sign-out': Partial<ClientLocals> &
     FormLocals & {
@@ -105,6 +129,16 @@ interface FormLocals {
 /** `refused` says neither which of the two was wrong, nor whether there is such an account. */
 export type SignInProblem = 'refused' | 'throttled' | 'overloaded' | 'missing';
 
+export type DeviceCodeProblem =
+  | 'missing'
+  | 'unknown'
+  | 'expired'
+  | 'used'
+  | 'stale'
+  | 'refused'
+  | 'fault'
+  | 'throttled';
+
 /** Scopes of the account, which the pages have words for, when it has no title; else those of a resource server. */
 export interface ScopeGroup {
   readonly title?: string | undefined;
@@ -123,6 +157,9 @@ const PAGE_NAMES = [
   'front',
   'sign-in',
   'consent',
+  'device-code',
+  'device-confirm',
+  'device-done',
   'sign-out',
   'signed-out',
   'error',
@@ -170,7 +207,8 @@ const PRESENTERS: { readonly [Name in PageName]: (locals: PageLocals[Name], loca
   'sign-in': (locals, locale) => ({
     ...locals,
     client: presentClient(locals),
-    problemText: locals.problem && signInProblemText(locals.problem, locals.retryAfterMinutes, locale),
+    problemText:
+      locals.problem && problemText('sign-in.problem', locals.problem, locals.retryAfterMinutes, locale),
     loginAmiss: locals.problem === 'refused' || (locals.problem === 'missing' && !locals.login),
     passwordAmiss: locals.problem === 'refused' || locals.problem === 'missing',
   }),
@@ -182,6 +220,20 @@ const PRESENTERS: { readonly [Name in PageName]: (locals: PageLocals[Name], loca
       .filter(({ scopes }) => scopes.length > 0),
     offline: locals.offline && presentScope({ name: OFFLINE_ACCESS }, true, locale),
   }),
+  'device-code': (locals, locale) => ({
+    ...locals,
+    problemText:
+      locals.problem && problemText('device-code.problem', locals.problem, locals.retryAfterMinutes, locale),
+  }),
+  'device-confirm': (locals, locale) => ({
+    ...locals,
+    client: presentClient(locals),
+    askedText:
+      locals.device.askedMinutesAgo < 1
+        ? locale.text('device-confirm.asked.now')
+        : locale.counted('device-confirm.asked', locals.device.askedMinutesAgo),
+  }),
+  'device-done': (locals) => locals,
   'sign-out': (locals) => ({
     ...locals,
     values: { [locals.field]: locals.antiForgery, ...locals.values },
@@ -229,14 +281,15 @@ function presentScope(scope: ScopeGroup['scopes'][number], ofAccount: boolean, l
   };
 }
 
-function signInProblemText(
-  problem: SignInProblem,
+function problemText(
+  texts: string,
+  problem: SignInProblem | DeviceCodeProblem,
   retryAfterMinutes: number | undefined,
   locale: Locale,
 ): string {
   return problem === 'throttled' && retryAfterMinutes
-    ? locale.counted('sign-in.problem.throttled', Math.ceil(retryAfterMinutes))
-    : locale.text(`sign-in.problem.${problem}`);
+    ? locale.counted(`${texts}.throttled`, Math.ceil(retryAfterMinutes))
+    : locale.text(`${texts}.${problem}`);
 }
 
 /** What a person can make of an error: whose doing it is, and whether trying again makes sense. */

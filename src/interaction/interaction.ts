@@ -9,14 +9,14 @@ export interface Interaction {
   readonly clientId: string;
   readonly clientName: string;
   readonly clientUri: string | undefined;
-  /** Where the browser will be sent in the end. */
-  readonly redirectUri: string;
+  /** Where the browser will be sent in the end; `null` if it stays here. */
+  readonly redirectUri: string | null;
   /** Who is signed in already; `null` if nobody is. */
   readonly subject: string | null;
   readonly loginHint: string | undefined;
   readonly uiLocales: string | undefined;
-  /** Where the same request begins anew, with the question of who is there. */
-  readonly asSomeoneElse: string;
+  /** Where the same request begins anew, with the question of who is there; `null` if it cannot. */
+  readonly asSomeoneElse: string | null;
   /** All that the request asks for, whether or not it was agreed to before. */
   readonly requested: Consent;
 }

@@ -63,7 +63,7 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
   router.post('/switch', async (ctx) => {
     const { interaction } = await posted(ctx, deps);
     ctx.status = 303;
-    ctx.redirect(interaction.asSomeoneElse);
+    ctx.redirect(interaction.asSomeoneElse ?? `/interaction/${interaction.uid}`);
   });
 
   router.post('/cancel', async (ctx) => {
@@ -154,7 +154,7 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
     accountName: account.displayName ?? account.username,
     action: `/interaction/${uid}/consent`,
     cancelAction: `/interaction/${uid}/cancel`,
-    switchAction: `/interaction/${uid}/switch`,
+    ...(interaction.asSomeoneElse === null ? undefined : { switchAction: `/interaction/${uid}/switch` }),
     antiForgery: deps.antiForgery.tokenFor(uid),
     groups: [
       {
@@ -197,7 +197,7 @@ function show<Name extends PageName>(
   // The last redirect after the form leads to the client, and browsers hold the form's policy against that too.
   const { html, contentSecurityPolicy } = pages.render(page, locals, {
     language,
-    formActionOrigins: [interaction.redirectUri],
+    formActionOrigins: interaction.redirectUri === null ? [] : [interaction.redirectUri],
   });
   ctx.set('Content-Security-Policy', contentSecurityPolicy);
   ctx.type = 'html';

@@ -151,8 +151,8 @@ function claimsOf(
 }
 
 /** How and when the person signed in: RFC 9068 section 2.2.1, and in introspection RFC 9470 section 6.2. */
-function authenticationOf({ oidc }: KoaContextWithOIDC): AuthenticationClaims {
-  const { authTime, acr, amr } = oidc.entities.RefreshToken ?? oidc.entities.AuthorizationCode ?? {};
+function authenticationOf(ctx: KoaContextWithOIDC): AuthenticationClaims {
+  const { authTime, acr, amr } = sourceOf(ctx) ?? {};
   return {
     ...(authTime === undefined ? undefined : { auth_time: epochSeconds(authTime) }),
     ...(acr === undefined ? undefined : { acr }),
@@ -174,14 +174,19 @@ function audienceAndScope(
 ): { audience: string | readonly string[]; scope: string } {
   const scope = token.scope ?? '';
   if (typeof token.aud !== 'string') return { audience: issuer, scope };
-  const { grant, entities, params } = ctx.oidc;
-  const requested = (entities.RefreshToken ?? entities.AuthorizationCode)?.scopes;
+  const { grant, params } = ctx.oidc;
+  const requested = sourceOf(ctx)?.scopes;
   const namesResource = params?.resource !== undefined;
   if (namesResource || grant === undefined || !requested?.has('openid'))
     return { audience: token.aud, scope };
   const openid = grant.getOIDCScopeFiltered(narrowed(requested, params?.scope));
   if (!openid.split(' ').includes('openid')) return { audience: token.aud, scope };
   return { audience: [token.aud, issuer], scope: [openid, scope].filter((part) => part !== '').join(' ') };
+}
+
+/** What a token request presents to get its tokens. */
+function sourceOf({ oidc: { entities } }: KoaContextWithOIDC) {
+  return entities.RefreshToken ?? entities.AuthorizationCode ?? entities.DeviceCode;
 }
 
 /** The scopes of a grant as far as this token request asks for them: RFC 6749 section 6. */

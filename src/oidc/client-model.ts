@@ -1,5 +1,12 @@
 import { type AllClientMetadata, errors, type Client as LibraryClient, type Provider } from 'oidc-provider';
-import { type Client, namesResourceServer, usesSecret } from '#src/clients/client.ts';
+import {
+  type Client,
+  DEVICE_CODE_GRANT,
+  GRANT_TYPES,
+  type GrantType,
+  namesResourceServer,
+  usesSecret,
+} from '#src/clients/client.ts';
 import type { ClientMetadata } from '#src/clients/client-metadata.ts';
 import type { ClientRegistry } from '#src/clients/client-registry.ts';
 import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts';
@@ -25,6 +32,7 @@ export interface ClientDependencies {
   readonly clients: ClientRegistry;
   readonly resources: ResourceRegistry;
   readonly secrets: ClientSecrets;
+  readonly deviceAuthorization: { readonly enabled: boolean };
   /** The rules that hold for every client. */
   readonly profile: ProfileName | null;
   readonly clock: Clock;
@@ -37,11 +45,13 @@ const HELD_CLIENTS_MAX = 10_000;
 /** Teaches the library to find clients in the registries, and leaves it their parsed form as long as it is current. */
 export class RegisteredClients {
   readonly #deps: ClientDependencies;
+  readonly #grantTypes: ReadonlySet<GrantType>;
   readonly #registered = new WeakMap<object, Registered>();
   readonly #held = new Recent<string, { version: number; client: LibraryClient }>(HELD_CLIENTS_MAX);
 
   constructor(deps: ClientDependencies) {
     this.#deps = deps;
+    this.#grantTypes = grantTypesOn(deps);
   }
 
   /** What the registries know of one of the library's clients. */
@@ -78,7 +88,9 @@ export class RegisteredClients {
       if (found === null) return undefined;
       const held = this.#held.get(id as string);
       if (held?.version === found.version) return held.client;
-      const client = new Clients(metadataOf(found.registered, this.#profileMetadata(found.registered)));
+      const client = new Clients(
+        metadataOf(found.registered, this.#profileMetadata(found.registered), this.#grantTypes),
+      );
       addOlderSecret(client, found.registered);
       boundKeyFetches(client, { clock, ...keyFetching });
       this.#registered.set(client, found.registered);
@@ -131,7 +143,12 @@ export class RegisteredClients {
   }
 }
 
-function metadataOf(registered: Registered, further: ClientMetadata): AllClientMetadata {
+/** The library refuses a client with a grant that it has not been told of, so what is off is left out. */
+function metadataOf(
+  registered: Registered,
+  further: ClientMetadata,
+  grantTypes: ReadonlySet<GrantType>,
+): AllClientMetadata {
   if (registered.kind === 'resource-server') {
     const { clientId, name, introspection, jwks, jwksUri } = registered.resourceServer;
     return {
@@ -157,7 +174,7 @@ function metadataOf(registered: Registered, further: ClientMetadata): AllClientM
     client_id: client.clientId,
     client_name: client.name,
     application_type: client.applicationType,
-    grant_types: [...client.grantTypes],
+    grant_types: client.grantTypes.filter((grantType) => grantTypes.has(grantType)),
     redirect_uris: client.redirectUris,
     post_logout_redirect_uris: client.postLogoutRedirectUris,
     token_endpoint_auth_method: client.authenticationMethod,
@@ -174,6 +191,13 @@ function metadataOf(registered: Registered, further: ClientMetadata): AllClientM
 function keysOf({ jwks, jwksUri }: Pick<Client, 'jwks' | 'jwksUri'>): Partial<AllClientMetadata> {
   if (jwksUri !== null) return { jwks_uri: jwksUri };
   return jwks === null ? {} : { jwks: jwks as { keys: [] } };
+}
+
+/** The grants that the settings leave on. */
+function grantTypesOn({ deviceAuthorization }: ClientDependencies): ReadonlySet<GrantType> {
+  return new Set(
+    GRANT_TYPES.filter((grantType) => grantType !== DEVICE_CODE_GRANT || deviceAuthorization.enabled),
+  );
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type ReplayDetection,
 } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
+import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import type { Records } from '#src/records.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
@@ -29,20 +30,11 @@ function teachCodes(provider: Provider, { authorizations, assertAnswerable }: De
   const Codes = teachable<AuthorizationCode>(provider.AuthorizationCode);
   const { save, consume } = Codes.prototype;
   Codes.prototype.save = async function saveCode(this: AuthorizationCode & LibraryModel) {
-    const { grant, session } = currentRequest().oidc;
-    if (grant === undefined || this.grantId === undefined) throw new Error('a code carries a grant');
-    const { payload = {} } = await (grant as unknown as LibraryModel).getValueAndPayload();
+    if (this.grantId === undefined) throw new Error('a code carries a grant');
+    const authorization = await openingAuthorization(currentRequest().oidc, this);
     // Both writes belong to one turn, so the store commits them together.
     const [opened, value] = await Promise.all([
-      authorizations.open(this.grantId, {
-        subject: grant.accountId as string,
-        clientId: grant.clientId as string,
-        signedInAt: epochSeconds(session?.authTime() as number),
-        grant: payload,
-        claims: { ...this.claims },
-        family: null,
-        sessionUid: this.scopes.has('offline_access') ? null : (session?.uid ?? null),
-      }),
+      authorizations.open(this.grantId, authorization),
       save.call(this),
     ]);
     if (!opened) throw new errors.AccessDenied('the session has ended');

@@ -5,6 +5,7 @@ import { accountFinder, CLAIMS } from '#src/oidc/account-claims.ts';
 import { defaultAlgorithms, enabledAlgorithms } from '#src/oidc/algorithms.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
 import { cookiesOf } from '#src/oidc/cookies.ts';
+import { deviceFlowOf } from '#src/oidc/device-flow.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import { grantLoader } from '#src/oidc/grants.ts';
 import { interactionPolicyOf } from '#src/oidc/interaction-policy.ts';
@@ -76,6 +77,7 @@ export function configurationOf(
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
+      deviceFlow: deviceFlowOf(deps),
       dPoP: { enabled: true },
       encryption: { enabled: true },
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },

@@ -1,6 +1,8 @@
 /** Where the endpoints are. Clients learn it from the metadata. */
 export const ROUTES = {
   authorization: '/authorize',
+  code_verification: '/device',
+  device_authorization: '/device_authorization',
   end_session: '/logout',
   introspection: '/introspect',
   jwks: '/jwks',
@@ -19,6 +21,8 @@ const CALL = ['POST', 'OPTIONS'];
  */
 const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
   [ROUTES.authorization, [...READ, 'POST']],
+  [ROUTES.code_verification, [...READ, 'POST']],
+  [ROUTES.device_authorization, CALL],
   [ROUTES.end_session, [...READ, 'POST']],
   [`${ROUTES.end_session}/confirm`, ['POST']],
   [`${ROUTES.end_session}/success`, READ],
@@ -33,6 +37,8 @@ const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
 const METHODS_BY_PATTERN: readonly (readonly [RegExp, readonly string[]])[] = [
   // Where an authorization request goes on after an interaction.
   [new RegExp(`^${ROUTES.authorization}/[^/]+$`), READ],
+  // Where the confirmation of a device does.
+  [new RegExp(`^${ROUTES.code_verification}/[^/]+$`), READ],
 ];
 
 /** What the protocol endpoint under this path takes; `undefined` where there is none. */

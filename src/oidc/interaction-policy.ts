@@ -27,6 +27,15 @@ export function interactionPolicyOf(lifetimes: ProviderLifetimes, clock: Clock, 
   );
   policy.get('consent')?.checks.add(
     new interactionPolicy.Check(
+      'device',
+      'a person is asked each time whether a device may act for them',
+      'consent_required',
+      // What is agreed here is used where nobody sees it, and whoever began it may be someone else: RFC 8628 section 5.4.
+      ({ oidc }) => oidc.entities.DeviceCode !== undefined && oidc.result?.consent === undefined,
+    ),
+  );
+  policy.get('consent')?.checks.add(
+    new interactionPolicy.Check(
       'resource_not_agreed',
       'a resource server is asked for that was not agreed to',
       'consent_required',

@@ -34,7 +34,7 @@ async function unlessEnded<T>(promise: Promise<T>): Promise<T | null> {
 }
 
 async function describe(
-  { uid, params, prompt, session }: LibraryInteraction,
+  { uid, params, prompt, session, deviceCode }: LibraryInteraction,
   provider: Provider,
   resources: ResourceRegistry,
 ): Promise<Interaction | null> {
@@ -47,11 +47,14 @@ async function describe(
     clientId: client.clientId,
     clientName: client.clientName ?? client.clientId,
     clientUri: client.clientUri,
-    redirectUri: text(params.redirect_uri) ?? '',
+    redirectUri: text(params.redirect_uri) ?? null,
     subject: session?.accountId ?? null,
     loginHint: text(params.login_hint),
     uiLocales: text(params.ui_locales),
-    asSomeoneElse: `${ROUTES.authorization}?${stringify({ ...params, prompt: 'login' } as ParsedUrlQueryInput)}`,
+    asSomeoneElse:
+      deviceCode !== undefined
+        ? null
+        : `${ROUTES.authorization}?${stringify({ ...params, prompt: 'login' } as ParsedUrlQueryInput)}`,
     requested: await requestedOf(params, resources),
   };
 }

@@ -7,6 +7,7 @@ export interface ProviderLifetimes {
   readonly accessToken: Seconds;
   readonly accessTokenMax: Seconds;
   readonly authorizationCode: Seconds;
+  readonly deviceCode: Seconds;
   readonly idToken: Seconds;
   readonly interaction: Seconds;
   readonly session: Seconds;
@@ -25,6 +26,7 @@ export function ttlOf(lifetimes: ProviderLifetimes, clock: Clock): NonNullable<C
     AccessToken: accessTokenTtl,
     ClientCredentials: accessTokenTtl,
     AuthorizationCode: lifetimes.authorizationCode,
+    DeviceCode: lifetimes.deviceCode,
     Grant: lifetimes.refreshAbsolute,
     IdToken: lifetimes.idToken,
     Interaction: lifetimes.interaction,

@@ -1,6 +1,8 @@
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
-import type { RecordKind, Records, StoredRecord } from '#src/records.ts';
+import { PendingRequestAdapter } from '#src/oidc/pending-request-adapter.ts';
+import { storedPayload } from '#src/oidc/stored-payload.ts';
+import type { RecordKind, Records } from '#src/records.ts';
 import { type Authorizations, authorizationGroup, sessionGroup } from '#src/tokens/authorization.ts';
 import { after, type Seconds, seconds } from '#src/units.ts';
 
@@ -22,6 +24,7 @@ export function protocolAdapter(deps: {
 }): (model: string) => Adapter {
   return (model) => {
     if (model === 'Grant') return new GrantAdapter(deps.authorizations);
+    if (model === 'DeviceCode') return new PendingRequestAdapter({ ...deps, kind: 'device-code' });
     return new RecordAdapter({ ...deps, model });
   };
 }
@@ -52,7 +55,7 @@ class RecordAdapter implements Adapter {
   }
 
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
-    const { uid, userCode } = payload;
+    const { uid } = payload;
     const group = this.#group(payload);
     const record = {
       kind: this.#kind,
@@ -64,9 +67,7 @@ class RecordAdapter implements Adapter {
         ? { owner: payload.accountId }
         : undefined),
     };
-    const aliases = [];
-    if (uid !== undefined) aliases.push(`uid:${uid}`);
-    if (userCode !== undefined) aliases.push(`user-code:${userCode}`);
+    const aliases = uid === undefined ? [] : [`uid:${uid}`];
     let { outcome } = await this.#records.put<AdapterPayload>({ ...record, aliases });
     if (outcome === 'alias-taken' && this.#kind === 'session') {
       // A request that began before the session changed its identifier saves it under the old one. The uid keeps
@@ -80,16 +81,14 @@ class RecordAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
-    return payloadOf(await this.#records.find<AdapterPayload>(this.#kind, this.#id(id)));
+    return storedPayload(await this.#records.find<AdapterPayload>(this.#kind, this.#id(id)));
   }
 
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
-    return payloadOf(await this.#records.findByAlias<AdapterPayload>(this.#kind, `uid:${uid}`));
+    return storedPayload(await this.#records.findByAlias<AdapterPayload>(this.#kind, `uid:${uid}`));
   }
 
-  async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
-    return payloadOf(await this.#records.findByAlias<AdapterPayload>(this.#kind, `user-code:${userCode}`));
-  }
+  async findByUserCode(): Promise<undefined> {}
 
   /** Exactly one of any number of simultaneous calls returns; for the others the grant is refused. */
   async consume(id: string): Promise<void> {
@@ -127,7 +126,7 @@ class RecordAdapter implements Adapter {
   }
 }
 
-/** The library's grants are the authorizations of `tokens/`; they are opened with the code that carries them. */
+/** The library's grants are the authorizations of `tokens/`; they are opened with what carries them, such as a code. */
 class GrantAdapter implements Adapter {
   readonly #authorizations: Authorizations;
 
@@ -166,10 +165,5 @@ class GrantAdapter implements Adapter {
 }
 
 async function unsupported(): Promise<never> {
-  throw new Error('a grant is opened by the authorization code that carries it');
-}
-
-function payloadOf(record: StoredRecord<AdapterPayload> | null): AdapterPayload | undefined {
-  if (record === null) return undefined;
-  return record.consumedAt === null ? record.value : { ...record.value, consumed: record.consumedAt };
+  throw new Error('a grant is opened by the code that carries it');
 }

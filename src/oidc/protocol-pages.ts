@@ -20,7 +20,7 @@ export class ProtocolPages {
 
   /** Tells a person what went wrong, where no client can be told. */
   async renderError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {
-    this.#show(ctx, 'error', {
+    this.show(ctx, 'error', {
       status: ctx.status,
       code: error.name === 'SessionNotFound' ? 'session_not_found' : out.error,
       message: out.error_description ?? '',
@@ -36,7 +36,7 @@ export class ProtocolPages {
       throw new Error('a sign-out begins with a session');
     const accountName = session.accountId === undefined ? null : await this.#accountName(session.accountId);
     const backTo = session.state?.postLogoutRedirectUri;
-    this.#show(
+    this.show(
       ctx,
       'sign-out',
       {
@@ -53,7 +53,7 @@ export class ProtocolPages {
   }
 
   async renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
-    this.#show(ctx, 'signed-out', clientLocals(ctx.oidc.client));
+    this.show(ctx, 'signed-out', clientLocals(ctx.oidc.client));
   }
 
   /** Sends a form on to where it belongs: OAuth 2.0 Form Post Response Mode. */
@@ -64,7 +64,7 @@ export class ProtocolPages {
     // A sign-out that has nobody to ask is posted on to this server, which then leads back to the client.
     const backTo = own ? session?.state?.postLogoutRedirectUri : undefined;
     const locals = { action: own ? pathname + search : action, fields, clientName: client?.clientName };
-    this.#show(ctx, 'post-on', locals, typeof backTo === 'string' ? [backTo] : []);
+    this.show(ctx, 'post-on', locals, typeof backTo === 'string' ? [backTo] : []);
   }
 
   /** Hands an answer to the window that asked for it: OAuth 2.0 Web Message Response Mode section 4. */
@@ -75,10 +75,11 @@ export class ProtocolPages {
   ): void {
     // That page alone may stand in a frame, and in none but the client's: its policy says so.
     ctx.remove('X-Frame-Options');
-    this.#show(ctx, 'web-message', { targetOrigin, response, clientName: ctx.oidc.client?.clientName });
+    this.show(ctx, 'web-message', { targetOrigin, response, clientName: ctx.oidc.client?.clientName });
   }
 
-  #show<Name extends PageName>(
+  /** Answers with a page, in the language that the request asks for. */
+  show<Name extends PageName>(
     ctx: KoaContextWithOIDC,
     page: Name,
     locals: PageLocals[Name],
@@ -96,7 +97,8 @@ export class ProtocolPages {
   }
 }
 
-function clientLocals(client: Client | undefined) {
+/** What a page tells of a client. */
+export function clientLocals(client: Client | undefined) {
   return client === undefined
     ? {}
     : { clientName: client.clientName ?? client.clientId, clientUri: client.clientUri };

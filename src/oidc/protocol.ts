@@ -69,6 +69,9 @@ function tellMethods(ctx: Context, methods: readonly string[]): void {
 /** The events of the library that tell of a refusal. */
 const REFUSALS = [
   'authorization.error',
+  'code_verification.error',
+  'device_authorization.error',
+  'device_resume.error',
   'end_session.error',
   'grant.error',
   'introspection.error',
@@ -109,6 +112,10 @@ const QUERY_TOO_LONG = `the query is longer than ${QUERY_CHARS_MAX} characters`;
 /** Refusals for which RFC 6749 section 5.2 has a code of its own, by what the library says of them. */
 const CODES_OF_THE_RFC: ReadonlyMap<unknown, { readonly status: number; readonly error: string }> = new Map([
   ['requested grant type is not allowed for this client', { status: 400, error: 'unauthorized_client' }],
+  [
+    'urn:ietf:params:oauth:grant-type:device_code is not allowed for this client',
+    { status: 400, error: 'unauthorized_client' },
+  ],
   ['no client authentication mechanism provided', { status: 401, error: 'invalid_client' }],
 ]);
 

@@ -3,6 +3,8 @@ import type { Account } from '#src/accounts/account.ts';
 import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Consents } from '#src/interaction/consent.ts';
 import type { ClientDependencies } from '#src/oidc/client-model.ts';
+import type { DeviceCodeDependencies } from '#src/oidc/device-code-model.ts';
+import type { DeviceAuthorizationPolicy } from '#src/oidc/device-flow.ts';
 import type { ProviderLifetimes } from '#src/oidc/lifetimes.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import type { RefreshTokenDependencies } from '#src/oidc/refresh-token-model.ts';
@@ -35,6 +37,8 @@ export interface ProviderDependencies extends ClientDependencies {
   readonly pages: ProtocolPages;
   readonly lifetimes: ProviderLifetimes;
   readonly requests: RequestPolicy;
+  readonly deviceAuthorization: DeviceAuthorizationPolicy;
+  readonly userCodeThrottle: DeviceCodeDependencies['userCodeThrottle'];
   readonly onReuse: RefreshTokenDependencies['onReuse'];
   readonly onExchange: TokenExchangeDependencies['onExchange'];
   findAccount(subject: string): Promise<Account | null>;

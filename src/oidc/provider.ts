@@ -5,6 +5,7 @@ import { assertEncryptable } from '#src/oidc/client-keys.ts';
 import { RegisteredClients } from '#src/oidc/client-model.ts';
 import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
 import { configurationOf } from '#src/oidc/configuration.ts';
+import { teachDeviceCodes } from '#src/oidc/device-code-model.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { teachPushedRequests } from '#src/oidc/pushed-request-model.ts';
@@ -15,6 +16,7 @@ import { registerTokenExchange } from '#src/oidc/token-exchange-grant.ts';
 import type { Send } from '#src/outbox/dispatcher.ts';
 import { SIGN_OUT_TOPIC } from '#src/sessions/sessions.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
+import { PollingPace } from '#src/throttle/polling-pace.ts';
 
 /** The protocol, and what sends the deliveries that it posts, by their topic. */
 export interface Protocol {
@@ -37,6 +39,12 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   nameIssuer(provider);
   teachCodesAndReplays(provider, { ...deps, assertAnswerable });
   teachSessions(provider, deps);
+  teachDeviceCodes(provider, {
+    ...deps,
+    pollingPace: new PollingPace(deps.records),
+    pollingInterval: deps.deviceAuthorization.pollingInterval,
+    assertAnswerable,
+  });
   teachAccessTokens(provider, {
     ...deps,
     ownAlgorithm: deps.signingAlgorithms[0] as SigningAlgorithm,
@@ -62,6 +70,8 @@ export function createProvider(deps: ProviderDependencies): Protocol {
  */
 function nameIssuer(provider: Provider): void {
   provider.on('authorization.success', (ctx, answer) => {
+    // A device that was approved is answered at the token endpoint.
+    if (answer === undefined) return;
     if (!ctx.oidc.params?.response_mode?.toString().includes('jwt'))
       Object.assign(answer as object, { iss: provider.issuer });
   });

@@ -6,6 +6,7 @@ import {
   CLIENT_NAME_LENGTH_MAX,
   type Client,
   type ClientRegistration,
+  DEVICE_CODE_GRANT,
   GRANT_TYPES,
   isConfidential,
   newClient,
@@ -188,7 +189,7 @@ describe('a registration that contradicts itself is refused, every contradiction
   const contradictions: readonly (readonly [words: RegExp, isOne: (input: Wellformed) => boolean])[] = [
     [/^redirectUris: the code flow needs/, (c) => codeFlow(c) && c.redirectUris.length === 0],
     [/^redirectUris: only the authorization_code/, (c) => !codeFlow(c) && c.redirectUris.length > 0],
-    [/^grantTypes: refresh_token needs/, (c) => !codeFlow(c) && c.grantTypes.includes('refresh_token')],
+    [/^grantTypes: refresh_token needs/, (c) => !forPeople(c) && c.grantTypes.includes('refresh_token')],
     [
       /^grantTypes: client_credentials is for/,
       (c) => c.authenticationMethod === 'none' && c.grantTypes.includes('client_credentials'),
@@ -234,7 +235,8 @@ describe('a registration that contradicts itself is refused, every contradiction
   });
   type Wellformed = typeof wellformed extends fc.Arbitrary<infer T> ? T : never;
   const codeFlow = ({ grantTypes }: Wellformed) => grantTypes.includes('authorization_code');
-  const scopeOf = (c: Wellformed) => (c.scope ?? (codeFlow(c) ? 'openid' : '')).split(' ');
+  const forPeople = (c: Wellformed) => codeFlow(c) || c.grantTypes.includes(DEVICE_CODE_GRANT);
+  const scopeOf = (c: Wellformed) => (c.scope ?? (forPeople(c) ? 'openid' : '')).split(' ');
 
   test('exactly those that there are, in whatever company', () => {
     const met = new Set<string>();

@@ -35,6 +35,7 @@ describe('without any settings', () => {
       accessTokenMax: hours(1),
       idToken: minutes(10),
       authorizationCode: seconds(60),
+      deviceCode: minutes(10),
       refreshIdle: days(14),
       refreshAbsolute: days(90),
       refreshGrace: seconds(10),
@@ -345,6 +346,16 @@ describe('settings that do not fit together', () => {
       'an address may fail as often as an account',
       { THROTTLE_SIGN_IN_FAILURES_PER_ADDRESS: '9' },
       'throttle.signInFailuresPerAddress',
+    ],
+    [
+      'all addresses may enter as many wrong device codes as one',
+      { THROTTLE_USER_CODES_WRONG: '9' },
+      'throttle.userCodesWrong',
+    ],
+    [
+      'user codes are too long to be guessed (RFC 8628 section 5.1)',
+      { DEVICE_AUTHORIZATION_USER_CODE_LENGTH: '7', LIFETIMES_DEVICE_CODE: '15m' },
+      'deviceAuthorization.userCodeLength',
     ],
     ['the head of a request is a part of it', { HTTP_HEADERS_TIMEOUT: '31s' }, 'http.headersTimeout'],
   ];

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import * as oauth from 'openid-client';
+import { Device } from '#test/support/device.ts';
 import { CALLBACK, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -35,6 +36,8 @@ test('a copy of the database without keys/ holds no token, code, session, secret
     state: 'a-state-of-mind',
   });
 
+  const device = await (await Device.register(keyturn)).begin();
+
   const sought = {
     password,
     'password hash': 'argon2id',
@@ -47,6 +50,8 @@ test('a copy of the database without keys/ holds no token, code, session, secret
     'signature of the refresh token': renewed.refresh_token?.split('.')[2],
     'ID token': tokens.id_token,
     'pushed request': pushed.searchParams.get('request_uri')?.split(':').at(-1),
+    'device code': device.device_code,
+    'user code': device.user_code.replace('-', ''),
     state: 'a-state-of-mind',
     nonce: checks.expectedNonce,
     username: 'ada.lovelace',

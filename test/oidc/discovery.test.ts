@@ -23,6 +23,7 @@ describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discove
     );
     assert.deepEqual(endpoints, {
       authorization_endpoint: ISSUER + ROUTES.authorization,
+      device_authorization_endpoint: ISSUER + ROUTES.device_authorization,
       end_session_endpoint: ISSUER + ROUTES.end_session,
       introspection_endpoint: ISSUER + ROUTES.introspection,
       jwks_uri: ISSUER + ROUTES.jwks,
@@ -41,6 +42,7 @@ describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discove
       'authorization_code',
       'client_credentials',
       'refresh_token',
+      'urn:ietf:params:oauth:grant-type:device_code',
       'urn:ietf:params:oauth:grant-type:token-exchange',
     ]);
     assert.equal(document.authorization_response_iss_parameter_supported, true, 'RFC 9207 section 3');

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import type { Provider } from 'oidc-provider';
 import { ClientRegistry } from '#src/clients/client-registry.ts';
@@ -36,6 +37,7 @@ const lifetimes = {
   accessToken: minutes(5),
   accessTokenMax: hours(1),
   authorizationCode: seconds(60),
+  deviceCode: minutes(10),
   idToken: hours(1),
   interaction: hours(1),
   session: days(14),
@@ -114,6 +116,8 @@ export async function openProvider(): Promise<OpenProvider> {
     reader: new TokenReader({ keys, issuer: ISSUER, clock }),
     pages: new ProtocolPages({ pages, locales, accountName: async () => null }),
     findAccount: async () => null,
+    deviceAuthorization: { enabled: true, userCodeLength: 8, pollingInterval: seconds(5) },
+    userCodeThrottle: { admit: async () => assert.fail('no code is entered'), recordRight: async () => {} },
     onReuse: () => {},
     onExchange: () => {},
     keyFetching: { keysMaxAge: hours(1), retryAfter: seconds(10) },

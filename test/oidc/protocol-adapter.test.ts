@@ -109,18 +109,15 @@ describe('a stored model of the library', () => {
     assert.equal(await store.adapter('Session').find('SomethingOfTomorrow:id'), undefined);
   });
 
-  test('is found by its uid and its user code while it is there', async () => {
+  test('is found by its uid while it is there', async () => {
     await using store = await openAdapters();
-    const adapter = store.adapter('DeviceCode');
-    await adapter.upsert('id', payload({ uid: 'uid', userCode: 'code' }), 60);
-    assert.deepEqual(await adapter.findByUid('uid'), payload({ uid: 'uid', userCode: 'code' }));
-    assert.deepEqual(await adapter.findByUserCode('code'), payload({ uid: 'uid', userCode: 'code' }));
+    const adapter = store.adapter('Session');
+    await adapter.upsert('id', payload({ uid: 'uid' }), 60);
+    assert.deepEqual(await adapter.findByUid('uid'), payload({ uid: 'uid' }));
     assert.equal(await adapter.findByUid('code'), undefined);
-    assert.equal(await adapter.findByUserCode('uid'), undefined);
-    assert.equal(await store.adapter('Session').findByUid('uid'), undefined);
+    assert.equal(await store.adapter('Interaction').findByUid('uid'), undefined);
     await adapter.destroy('id');
     assert.equal(await adapter.findByUid('uid'), undefined);
-    assert.equal(await adapter.findByUserCode('code'), undefined);
   });
 });
 
@@ -222,7 +219,7 @@ describe('the end of an authorization', () => {
       () => grants.findByUid('uid'),
       () => grants.findByUserCode('code'),
     ]) {
-      await assert.rejects(async () => call(), /opened by the authorization code/);
+      await assert.rejects(async () => call(), /opened by the code/);
     }
     assert.equal(await grants.find('grant'), undefined);
   });

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 /** The codes of the registry that RFC 6749 section 11.4 begins, of those that this server has a use for. */
 const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'access_denied',
+  'authorization_pending',
   'consent_required',
+  'expired_token',
   'insufficient_scope',
   'interaction_required',
   'invalid_client',
@@ -19,6 +21,7 @@ const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'registration_not_supported',
   'request_not_supported',
   'request_uri_not_supported',
+  'slow_down',
   'temporarily_unavailable',
   'unmet_authentication_requirements',
   'unauthorized_client',

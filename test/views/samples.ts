@@ -85,6 +85,30 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
       groups: [{ scopes: [{ name: `urn:${'x'.repeat(150)}` }] }],
     }),
   },
+  'device-code': {
+    'a first visit': deviceCode({}),
+    ...Object.fromEntries(
+      (['missing', 'unknown', 'expired', 'used', 'stale', 'refused', 'fault', 'throttled'] as const).map(
+        (problem) => [`a problem: ${problem}`, deviceCode({ problem, userCode: 'BCDF-GHJK' })],
+      ),
+    ),
+    'a throttled address, one minute': deviceCode({ problem: 'throttled', retryAfterMinutes: 1 }),
+    'a throttled address, some minutes': deviceCode({ problem: 'throttled', retryAfterMinutes: 14.2 }),
+  },
+  'device-confirm': {
+    'a program that says its name': deviceConfirm({}),
+    'a program that does not': deviceConfirm({ device: { address: '2001:db8::1', askedMinutesAgo: 1 } }),
+    'a client without a page': deviceConfirm({
+      clientUri: undefined,
+      device: { address: '192.0.2.7', askedMinutesAgo: 9 },
+    }),
+    'a very long name': deviceConfirm({ clientName: 'W'.repeat(200), userCode: 'BCDF-GHJK-LMNP-QRST' }),
+  },
+  'device-done': {
+    'connected, for a client': { clientName: 'Living Room', connected: true },
+    connected: { connected: true },
+    declined: { connected: false },
+  },
   'sign-out': {
     'a client asks': {
       clientName: 'Team Wiki',
@@ -185,6 +209,23 @@ export function consent(differences: Partial<PageLocals['consent']>): PageLocals
     antiForgery: 'anti-forgery',
     groups: [],
     offline: false,
+    ...differences,
+  };
+}
+
+function deviceCode(differences: Partial<PageLocals['device-code']>): PageLocals['device-code'] {
+  return { action: '/device', field: 'xsrf', antiForgery: 'anti-forgery', ...differences };
+}
+
+function deviceConfirm(differences: Partial<PageLocals['device-confirm']>): PageLocals['device-confirm'] {
+  return {
+    clientName: 'Living Room',
+    clientUri: 'https://wiki.example.com/',
+    action: '/device',
+    field: 'xsrf',
+    antiForgery: 'anti-forgery',
+    userCode: 'BCDF-GHJK',
+    device: { address: '192.0.2.7', program: 'tv-player/3.1', askedMinutesAgo: 0 },
     ...differences,
   };
 }
