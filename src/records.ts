@@ -92,6 +92,7 @@ export const RECORD_KINDS = [
   'authorization',
   'authorization-code',
   'client',
+  'concern',
   'consent',
   'delivery',
   'device-code',

@@ -26,9 +26,12 @@ import { protocol } from '#src/oidc/protocol.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, type Protocol } from '#src/oidc/provider.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
+import { RevocationFeed } from '#src/revocations/feed.ts';
+import { revocationRoutes } from '#src/revocations/routes.ts';
 import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { startSweeping } from '#src/sweeping.ts';
+import { CredentialThrottle } from '#src/throttle/credential-throttle.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { UserCodeThrottle } from '#src/throttle/user-code-throttle.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
@@ -60,24 +63,38 @@ export async function startServer(
   );
   keys.start();
   started.use(startSweeping({ records: store.records, ...config.sweep, onFault }));
-  let stopping = false;
-  const { app, senders } = await createApp(services, keys, { clock, random, log, stopping: () => stopping });
+  const feed = started.use(
+    new RevocationFeed({ records: store.records, clock, pollMs: config.revocations.pollMs, onFault }),
+  );
+  const stopping = new AbortController();
+  const { app, senders } = await createApp(services, keys, {
+    clock,
+    random,
+    log,
+    feed,
+    stopping: stopping.signal,
+  });
   started.use(startDelivering(services, senders, { clock, log, onFault }));
   const server = await listen(app.callback(), { ...config.http, addresses: config.host, port: config.port });
   started.defer(async () => {
-    stopping = true;
+    stopping.abort();
     await server.stop(config.http.stopGrace);
   });
   const running = started.move();
   return { [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
-type AppOptions = Surroundings & { readonly log: Logger; readonly stopping: () => boolean };
+type AppOptions = Surroundings & {
+  readonly log: Logger;
+  readonly feed: RevocationFeed;
+  /** From when on no request should be sent here any more. */
+  readonly stopping: AbortSignal;
+};
 
 async function createApp(
   services: Services,
   keys: KeyHolder,
-  { clock, random, log, stopping }: AppOptions,
+  { clock, random, log, feed, stopping }: AppOptions,
 ): Promise<{ app: Koa; senders: Protocol['senders'] }> {
   const { config, store } = services;
   const { issuer } = config;
@@ -138,10 +155,27 @@ async function createApp(
   app.use(requestLog(log));
   app.use(securityHeaders({ issuer }));
   app.use(failures({ pages, locales, onFault }));
-  app.use(probes({ ping: () => store.records.ping(), stopping }));
+  app.use(probes({ ping: () => store.records.ping(), stopping: () => stopping.aborted }));
   app.use(assets.middleware);
   app.use(publicDocuments(keys, await discoveryDocument(provider, locales), config.keys.jwksMaxAge));
   app.use(welcome(issuer, pages, locales));
+  app.use(
+    revocationRoutes({
+      ...config.revocations,
+      issuer,
+      records: store.records,
+      feed,
+      resources: services.resources,
+      secrets: services.clientSecrets,
+      throttle: new CredentialThrottle({
+        records: store.records,
+        clock,
+        failuresMax: config.revocations.failuresPerAddress,
+        window: config.revocations.failureWindow,
+      }),
+      stopping,
+    }),
+  );
   app.use(
     interactionRoutes({
       ...services,

@@ -46,12 +46,17 @@ export class ClientSecrets {
 
   /** True if `presented` is one of the secrets. Takes the same time whichever it is, and whether it is. */
   matches(secrets: readonly ClientSecret[], presented: string): boolean {
+    return this.matching(secrets, presented) !== null;
+  }
+
+  /** The secret that `presented` is, or `null`. Takes the same time whichever it is, and whether it is. */
+  matching(secrets: readonly ClientSecret[], presented: string): ClientSecret | null {
     const digest = this.#digest(presented);
-    let matched = false;
+    let matching: ClientSecret | null = null;
     for (const secret of secrets) {
-      matched = timingSafeEqual(digest, Buffer.from(secret.digest, 'base64url')) || matched;
+      if (timingSafeEqual(digest, Buffer.from(secret.digest, 'base64url'))) matching = secret;
     }
-    return matched;
+    return matching;
   }
 
   #digest(text: string): Buffer {

@@ -275,6 +275,35 @@ export const settingsSchema = z.strictObject({
     ),
   }),
 
+  revocations: group('Telling resource servers of revocations', {
+    pollMs: setting(
+      wholeNumber({ min: 50, max: 10_000 }),
+      250,
+      'How often a server with open streams looks for what other processes have revoked, in milliseconds; its own are told at once.',
+    ),
+    heartbeat: setting(
+      atMost('5m'),
+      seconds(15),
+      'How often a stream on which nothing happens shows that it is alive; shorter than the idle timeout of any proxy between.',
+    ),
+    streamsMax: setting(
+      wholeNumber({ min: 0, max: 100_000 }),
+      256,
+      'How many streams of `/revocations` may be open at a server.',
+    ),
+    streamsPerServerMax: setting(
+      wholeNumber({ min: 1, max: 100_000 }),
+      32,
+      'How many of them may be those of one resource server.',
+    ),
+    failuresPerAddress: setting(
+      wholeNumber({ min: 1, max: 1_000_000 }),
+      100,
+      'How often one address may fail to authenticate at `/revocations` in `failureWindow` before it is turned away.',
+    ),
+    failureWindow: setting(atMost('1d'), minutes(15), 'For how long such failures are counted together.'),
+  }),
+
   http: group('HTTP', {
     bodyMax: setting(
       size({ min: '4KiB', max: '56KiB' }),

@@ -4,6 +4,7 @@ import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.
 import { jwtIn } from '#src/oidc/token-value.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
+import { rememberConcerns } from '#src/revocations/concern.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { Signer } from '#src/signing/jws.ts';
 import { signJwt } from '#src/signing/jws.ts';
@@ -17,7 +18,7 @@ import {
   standingOfGround,
 } from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
-import { after, type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
+import { after, type EpochSeconds, epochSeconds, type Seconds, seconds } from '#src/units.ts';
 
 export interface AccessTokenDependencies {
   readonly issuer: string;
@@ -27,6 +28,7 @@ export interface AccessTokenDependencies {
   readonly authorizations: Authorizations;
   readonly reader: TokenReader;
   readonly standing: StandingSources;
+  readonly lifetimes: { readonly accessTokenMax: Seconds };
   /** The algorithm for tokens that are meant for this server itself. */
   readonly ownAlgorithm: SigningAlgorithm;
   signer(alg: SigningAlgorithm): Signer;
@@ -115,6 +117,13 @@ async function issue(token: AnyAccessToken, deps: AccessTokenDependencies): Prom
   const signer = deps.signer(
     token.resourceServer === undefined ? deps.ownAlgorithm : signingAlgorithm(token),
   );
+  if (claims.rests_on !== undefined && token.resourceServer !== undefined)
+    await rememberConcerns(
+      deps.records,
+      token.resourceServer.identifier(),
+      claims,
+      after(now, deps.lifetimes.accessTokenMax),
+    );
   const value = await signJwt(signer, { typ: ACCESS_TOKEN_TYPE }, { ...claims });
   token.emit('issued');
   return value;

@@ -6,7 +6,7 @@ import type { EpochSeconds } from '#src/units.ts';
  * entry is written with the very change that it tells of, by whoever makes that change, and matters until the last
  * token concerned has expired.
  */
-const REVOCATIONS = 'revocations';
+export const REVOCATIONS = 'revocations';
 
 /** What is noted in the log. Authorizations and clients that end are noted by the store, as they were. */
 export type RevocationNote =
