@@ -78,7 +78,7 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
       accountId: authorization.subject,
       grantId: ownGrant(claims.grant_id, claims),
       sid: claims.sid,
-      extra: { auth_time: claims.auth_time, acr: claims.acr, amr: claims.amr },
+      extra: { auth_time: claims.auth_time, acr: claims.acr, amr: claims.amr, ...actOf(claims) },
       claims: authorization.claims ?? authorization.family?.says.claims,
     });
     jwts.add(token);

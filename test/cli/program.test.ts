@@ -63,8 +63,11 @@ describe('the command line', () => {
       /^Registered the client Größe 名前\.\n\n {2}client_id +size\n {2}client_secret +keyturn_cs_/,
     );
     const listed = await keyturn.run(['clients', 'list']);
-    assert.match(listed.stdout, /^CLIENT ID +NAME +AUTHENTICATION +GRANTS\n/);
-    assert.match(listed.stdout, /^size +Größe 名前 +client_secret_basic +authorization_code$/m);
+    assert.match(listed.stdout, /^CLIENT ID +NAME +AUTHENTICATION +GRANTS +REGISTERED BY\n/);
+    assert.match(
+      listed.stdout,
+      /^size +Größe 名前 +client_secret_basic +authorization_code +an administrator$/m,
+    );
     const refused = await keyturn.run(['clients', 'show', 'nobody']);
     assert.deepEqual([refused.code, refused.stdout, refused.stderr], [1, '', 'keyturn: no client nobody\n']);
     const settings = await keyturn.run(['config', 'check']);
