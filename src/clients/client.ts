@@ -240,6 +240,9 @@ function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Gene
   if (!isConfidential(client) && !client.requirePkce) {
     yield 'requirePkce: a public client cannot go without PKCE (RFC 9700 section 2.1.1)';
   }
+  if (!isConfidential(client) && client.metadata.backchannel_logout_uri?.startsWith('http:')) {
+    yield 'metadata.backchannel_logout_uri: that of a public client begins with https (OpenID Connect Back-Channel Logout section 2.2)';
+  }
   if (jwks !== null && jwksUri !== null) yield 'jwks: give jwks or jwksUri, not both (RFC 7591 section 2)';
   if (authenticationMethod === 'private_key_jwt' && jwks === null && jwksUri === null) {
     yield 'jwks: private_key_jwt needs the public keys: jwks or jwksUri';

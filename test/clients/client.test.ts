@@ -200,6 +200,12 @@ describe('a registration that contradicts itself is refused, every contradiction
     ],
     [/^tokenExchange:/, (c) => c.grantTypes.includes(TOKEN_EXCHANGE_GRANT) !== (c.tokenExchange !== null)],
     [/^requirePkce:/, (c) => c.authenticationMethod === 'none' && !c.requirePkce],
+    [
+      /^metadata.backchannel_logout_uri:/,
+      (c) =>
+        c.authenticationMethod === 'none' &&
+        c.metadata.backchannel_logout_uri === 'http://app.example.com/out',
+    ],
     [/^jwks: give jwks or jwksUri/, (c) => c.jwks !== null && c.jwksUri !== null],
     [
       /^jwks: private_key_jwt needs/,
@@ -231,6 +237,9 @@ describe('a registration that contradicts itself is refused, every contradiction
     idTokenSignedResponseAlg: fc.constantFrom(undefined, 'RS256', 'PS256'),
     jwks: fc.constantFrom(null, jwks),
     jwksUri: fc.constantFrom(null, 'https://app.example.com/jwks'),
+    metadata: fc
+      .constantFrom('http://app.example.com/out', 'https://app.example.com/out')
+      .map((backchannel_logout_uri) => ({ backchannel_logout_uri })),
     tokenExchange: fc.constantFrom(null, { to: ['https://api.example.com'] }),
   });
   type Wellformed = typeof wellformed extends fc.Arbitrary<infer T> ? T : never;

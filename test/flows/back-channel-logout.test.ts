@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { createRemoteJWKSet, decodeJwt, type JWTPayload, jwtVerify } from 'jose';
 import type { ClientRegistration } from '#src/clients/client.ts';
+import { Secret } from '#src/secret.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { type ReceivedCall, type Receiver, startReceiver } from '#test/support/receiver.ts';
@@ -19,6 +22,8 @@ const SETTINGS = {
 describe('back-channel logout', () => {
   let keyturn: Keyturn;
   let receiver: Receiver;
+  /** Of this test. */
+  const clientIds = new Set<string>();
   const ada = { login: 'ada', password: '' };
 
   before(async () => {
@@ -28,6 +33,7 @@ describe('back-channel logout', () => {
   after(() => keyturn[Symbol.asyncDispose]());
   beforeEach(async () => {
     receiver = await startReceiver();
+    clientIds.clear();
   });
   afterEach(() => receiver[Symbol.asyncDispose]());
 
@@ -38,6 +44,7 @@ describe('back-channel logout', () => {
       ...registration,
       metadata: { backchannel_logout_uri: `${receiver.origin}${path}`, ...registration.metadata },
     });
+    clientIds.add(added.client.clientId);
     return RelyingParty.discover(keyturn, added, {
       id_token_signed_response_alg: added.client.idTokenSignedResponseAlg,
     });
@@ -134,4 +141,206 @@ describe('back-channel logout', () => {
     assert.equal((await receiver.next()).path, '/client');
     assert.equal(receiver.received.length, 1);
   });
+
+  test('the person is not kept waiting for a client that does not answer', async () => {
+    const client = await addClient('/');
+    receiver.answer(null);
+    const person = new Person();
+    await signOut(person, await client.signIn(person, ada));
+    await receiver.next();
+    assert.equal(receiver.received.length, 1);
+  });
+
+  for (const [how, answer] of [
+    ['answers 503', (response: ServerResponse) => response.writeHead(503).end()],
+    ['answers 400 (section 2.8)', (response: ServerResponse) => response.writeHead(400).end()],
+    ['breaks the connection off', (response: ServerResponse) => response.destroy()],
+    ['does not answer', null],
+    [
+      'answers by a redirect',
+      (response: ServerResponse) => response.writeHead(302, { location: '/elsewhere' }).end(),
+    ],
+  ] as const) {
+    test(`a client that ${how} is told again, by another token, until it has answered 200 or 204`, async () => {
+      const client = await addClient('/');
+      receiver.answer(answer);
+      const person = new Person();
+      await signOut(person, await client.signIn(person, ada));
+      const first = await verified(await receiver.next(), client);
+      receiver.answer((response) => response.writeHead(204).end());
+      const second = await verified(await receiver.next(), client);
+      assert.notEqual(second.jti, first.jti);
+      assert.deepEqual([second.sid, second.sub], [first.sid, first.sub]);
+      await deliveries('delivered');
+      assert.deepEqual(
+        receiver.received.map(({ path }) => path),
+        ['/', '/'],
+      );
+    });
+  }
+
+  test('what has not been told when the server stops is told when it runs again', async () => {
+    const client = await addClient('/');
+    receiver.answer((response) => response.writeHead(500).end());
+    const person = new Person();
+    await signOut(person, await client.signIn(person, ada));
+    await receiver.next();
+    receiver.answer((response) => response.end());
+    await keyturn.restart();
+    const { sid } = await verified(await receiver.next(), client);
+    assert.equal(typeof sid, 'string');
+  });
+
+  test('a client that was removed is not told any more', async () => {
+    const client = await addClient('/');
+    receiver.answer((response) => response.writeHead(500).end());
+    const person = new Person();
+    await signOut(person, await client.signIn(person, ada));
+    await receiver.next();
+    await keyturn.services.clients.remove(client.configuration.clientMetadata().client_id);
+    await deliveries('unwanted');
+    assert.equal(receiver.received.length, 1);
+  });
+
+  test('every attempt is logged, and never the token', async () => {
+    const client = await addClient('/');
+    const person = new Person();
+    await signOut(person, await client.signIn(person, ada));
+    const token = logoutToken(await receiver.next());
+    const recipient = client.configuration.clientMetadata().client_id;
+    const [attempt] = await deliveries('delivered');
+    assert.equal(attempt?.recipient, recipient);
+    assert.equal(
+      keyturn.logged.some((line) => line.includes(token)),
+      false,
+    );
+  });
+
+  test('signing in as somebody else in the same browser ends the session before, and its clients are told', async () => {
+    const { password } = await keyturn.addAccount('grace');
+    const client = await addClient('/');
+    const person = new Person();
+    const before = (await client.signIn(person, ada)).claims();
+    const { url } = await client.request({ prompt: 'login' });
+    let page = await person.submit(await person.visit(url), '/sign-in', { login: 'grace', password });
+    if (page.html.includes('/logout/confirm')) page = await person.submit(page, '/logout/confirm');
+    const { sid, sub } = await verified(await receiver.next(), client);
+    assert.deepEqual([sid, sub], [before?.sid, before?.sub]);
+  });
+
+  describe('a session that somebody else ends', () => {
+    for (const [how, end] of [
+      ['signs the account out', (subject: string) => keyturn.services.accounts.signOutEverywhere(subject)],
+      ['locks the account', (subject: string) => keyturn.services.accounts.lock(subject)],
+      ['removes the account', (subject: string) => keyturn.services.accounts.remove(subject)],
+      [
+        'sets a new password',
+        (subject: string) =>
+          keyturn.services.accounts.setPassword(subject, new Secret('another quick brown fox')),
+      ],
+    ] as const) {
+      test(`is told to its clients when an administrator ${how}`, async () => {
+        const { account, password } = await keyturn.addAccount(`bob-${how.split(' ')[0]}`);
+        const client = await addClient('/');
+        const credentials = { login: account.username, password };
+        const browsers = [new Person(), new Person()];
+        const sids = [];
+        for (const browser of browsers) sids.push((await client.signIn(browser, credentials)).claims()?.sid);
+        await end(account.subject);
+        const told = [await receiver.next(), await receiver.next()].map((call) =>
+          decodeJwt(logoutToken(call)),
+        );
+        assert.deepEqual(told.map(({ sid }) => sid).toSorted(), sids.toSorted());
+        assert.deepEqual([...new Set(told.map(({ sub }) => sub))], [account.subject]);
+      });
+    }
+
+    test('is told again only if it was: an account that is locked and unlocked signs in as before', async () => {
+      const { account, password } = await keyturn.addAccount('carol');
+      const client = await addClient('/');
+      const person = new Person();
+      const tokens = await client.signIn(person, { login: 'carol', password });
+      await keyturn.services.accounts.lock(account.subject);
+      await receiver.next();
+      await keyturn.services.accounts.unlock(account.subject);
+      assert.equal((await client.introspect(tokens.access_token)).active, true);
+      const { url } = await client.request({ prompt: 'none' });
+      assert.ok((await person.visit(url)).leftTo?.searchParams.has('code'));
+    });
+  });
+
+  /** What was logged of deliveries to the receiver's clients that came out so, once there is something. */
+  async function deliveries(outcome: string): Promise<Record<string, unknown>[]> {
+    const signal = AbortSignal.timeout(20_000);
+    for (;;) {
+      const found = keyturn.logged
+        .map((line) => JSON.parse(line))
+        .filter(
+          (entry) => entry.msg === 'delivery' && entry.outcome === outcome && clientIds.has(entry.recipient),
+        );
+      if (found.length > 0) return found;
+      await setTimeout(20, undefined, { signal });
+    }
+  }
+});
+
+describe('back-channel logout where private networks are out of reach', () => {
+  test('a client on one is never called, and that is logged', async () => {
+    await using keyturn = await startKeyturnHere();
+    await using receiver = await startReceiver();
+    const { password } = await keyturn.addAccount('ada');
+    const client = await RelyingParty.discover(
+      keyturn,
+      await keyturn.addClient({ metadata: { backchannel_logout_uri: receiver.origin } }),
+    );
+    const person = new Person();
+    const tokens = await client.signIn(person, { login: 'ada', password });
+    await keyturn.services.accounts.signOutEverywhere(tokens.claims()?.sub ?? '');
+    const signal = AbortSignal.timeout(20_000);
+    while (!keyturn.logged.some((line) => JSON.parse(line).outcome === 'failed'))
+      await setTimeout(20, undefined, { signal });
+    assert.deepEqual(receiver.received, []);
+  });
+});
+
+describe('sid (OpenID Connect Back-Channel Logout section 2.1)', () => {
+  let keyturn: Keyturn;
+  const ada = { login: 'ada', password: '' };
+  before(async () => {
+    keyturn = await startKeyturnHere();
+    ada.password = (await keyturn.addAccount('ada')).password;
+  });
+  after(() => keyturn[Symbol.asyncDispose]());
+
+  const party = async () => RelyingParty.discover(keyturn, await keyturn.addClient());
+
+  test('ID token and access token say it, and it stays the same when the token is refreshed', async () => {
+    const client = await party();
+    const tokens = await client.signIn(new Person(), ada);
+    const sid = tokens.claims()?.sid;
+    assert.equal(typeof sid, 'string');
+    const refreshed = await client.refresh(tokens.refresh_token ?? '');
+    assert.equal(refreshed.claims()?.sid, sid);
+    for (const each of [tokens, refreshed]) assert.equal(decodeJwt(each.access_token).sid, sid);
+    assert.equal((await client.introspect(tokens.access_token)).sid, sid);
+  });
+
+  test('it is the same for every sign-in of a client in one browser, and differs between clients and browsers', async () => {
+    const [one, other] = [await party(), await party()];
+    const person = new Person();
+    const sidOf = async (client: RelyingParty, browser: Person) =>
+      (await client.signIn(browser, ada)).claims()?.sid;
+    const first = await sidOf(one, person);
+    assert.equal(await sidOf(one, person), first);
+    const others = [await sidOf(other, person), await sidOf(one, new Person())];
+    assert.equal(new Set([first, ...others]).size, 3);
+  });
+});
+
+test('backchannel_logout_supported and backchannel_logout_session_supported are true (section 2.1)', async () => {
+  await using keyturn = await startKeyturnHere();
+  const response = await fetch(`${keyturn.issuer}/.well-known/openid-configuration`);
+  const metadata = (await response.json()) as Record<string, unknown>;
+  assert.equal(metadata.backchannel_logout_supported, true);
+  assert.equal(metadata.backchannel_logout_session_supported, true);
 });
