@@ -8,6 +8,7 @@ import { doctorCommand } from '#src/cli/commands/doctor.ts';
 import { keyCommands } from '#src/cli/commands/keys.ts';
 import { resourceCommands } from '#src/cli/commands/resources.ts';
 import { serveCommand } from '#src/cli/commands/serve.ts';
+import { sessionCommands } from '#src/cli/commands/sessions.ts';
 import { tokenCommands } from '#src/cli/commands/tokens.ts';
 import { tourCommand } from '#src/cli/commands/tour.ts';
 import { EXIT, failureDocument, failureOf, failureText } from '#src/cli/failure.ts';
@@ -58,6 +59,7 @@ function assemble(program: Command, cli: CommandLine): void {
     clientCommands(cli),
     resourceCommands(cli),
     accountCommands(cli),
+    sessionCommands(cli),
     keyCommands(cli),
     tokenCommands(cli),
     doctorCommand(cli),

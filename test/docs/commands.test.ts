@@ -35,7 +35,15 @@ for (const page of everyPage()) {
 test('every option that a page names belongs to a command', async () => {
   await using directory = await makeTemporaryDirectory();
   const keyturn = commandLineIn(directory.path);
-  const commands = ['', 'clients add', 'clients roll-secret', 'resources add', 'accounts add', 'keys revoke'];
+  const commands = [
+    '',
+    'clients add',
+    'clients roll-secret',
+    'resources add',
+    'accounts add',
+    'keys revoke',
+    'sessions end',
+  ];
   const helps = await Promise.all(
     commands.map((each) => keyturn([...each.split(' ').filter(Boolean), '--help'])),
   );

@@ -1,6 +1,12 @@
 /** A person with a browser that runs no scripts: keeps cookies, follows redirects, fills in forms. */
 export class Person {
   readonly #cookies = new Map<string, { value: string; path: string }>();
+  readonly #headers: Readonly<Record<string, string>>;
+
+  /** `headers` are what the browser sends with everything. */
+  constructor(headers: Readonly<Record<string, string>> = {}) {
+    this.#headers = headers;
+  }
 
   /**
    * Follows redirects from `url` until a page is shown or the browser would leave `origin`. Answers with the last
@@ -51,7 +57,11 @@ export class Person {
   }
 
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
-    const headers = new Headers({ accept: 'text/html', ...Object.fromEntries(new Headers(init.headers)) });
+    const headers = new Headers({
+      accept: 'text/html',
+      ...this.#headers,
+      ...Object.fromEntries(new Headers(init.headers)),
+    });
     const sent = [...this.#cookies].filter(([, { path }]) => isUnder(url.pathname, path));
     if (sent.length > 0)
       headers.set('cookie', sent.map(([name, { value }]) => `${nameOf(name)}=${value}`).join('; '));

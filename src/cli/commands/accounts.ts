@@ -1,28 +1,25 @@
 import { Command } from 'commander';
-import type { Account, LivingAccount } from '#src/accounts/account.ts';
+import type { LivingAccount } from '#src/accounts/account.ts';
 import { parseDisplayName } from '#src/accounts/display-name.ts';
 import { parseEmailAddress } from '#src/accounts/email-address.ts';
 import { parseUsername } from '#src/accounts/username.ts';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { confirm, newPassword } from '#src/cli/input.ts';
 import { facts, moment, table } from '#src/cli/layout.ts';
+import { ACCOUNT, ACCOUNT_NAMES, findAccount } from '#src/cli/named-account.ts';
 import { PASSWORD_STDIN, YES } from '#src/cli/options.ts';
 import type { Report } from '#src/cli/report.ts';
-import { Refusal } from '#src/fault.ts';
 import type { Services } from '#src/services.ts';
 
 type Accounts = Services['accounts'];
 
 const LIST_PAGE = 200;
 
-/** What names an account in every command. */
-const ACCOUNT = '<account>';
-
 /** `keyturn accounts …`: the people who sign in. */
 export function accountCommands(cli: CommandLine): Command {
   const accounts = new Command('accounts')
     .description('the people who sign in')
-    .addHelpText('after', `\nAn account is named by its username, its e-mail address or its subject (sub).`);
+    .addHelpText('after', ACCOUNT_NAMES);
   accounts
     .command('add')
     .description('open an account; the password is asked for, or read from stdin')
@@ -155,15 +152,6 @@ async function removeAccount(
     text: (style) => `${style('good', 'Removed')} the account ${style('strong', username)}.`,
   };
 }
-
-/** By username or e-mail address, or by the subject. @throws Refusal `account_not_found` */
-async function findAccount(accounts: Accounts, named: string): Promise<LivingAccount> {
-  const found = (await accounts.findBySubject(named)) ?? (await accounts.findByLogin(named));
-  if (found === null || !isLiving(found)) throw new Refusal('account_not_found', `no account ${named}`);
-  return found;
-}
-
-const isLiving = (account: Account): account is LivingAccount => account.state !== 'deleted';
 
 async function* everyAccount(accounts: Accounts): AsyncGenerator<LivingAccount> {
   let after: string | null | undefined;
