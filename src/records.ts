@@ -103,6 +103,7 @@ export const RECORD_KINDS = [
   'protocol',
   'replay',
   'resource-server',
+  'sector',
   'session',
 ] as const;
 

@@ -34,6 +34,7 @@ import { startSweeping } from '#src/sweeping.ts';
 import { CredentialThrottle } from '#src/throttle/credential-throttle.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { UserCodeThrottle } from '#src/throttle/user-code-throttle.ts';
+import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 
 /** A running server. Disposing it lets requests finish; the services that it was given stay open. */
@@ -121,6 +122,7 @@ async function createApp(
     algorithms: responseAlgorithmsOf(config),
     cookieKeys,
     consents,
+    pairwise: new PairwiseSubjects(store.derive('pairwise subjects')),
     reader: new TokenReader({ keys, issuer, clock }),
     pages: protocolPages,
     lifetimes: config.lifetimes,

@@ -12,6 +12,7 @@ import {
 import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
 import { protectionProblemsIn, type ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import { formatScope, parseScope } from '#src/clients/scope.ts';
+import { sectorProblemsIn } from '#src/clients/sector-identifier.ts';
 import {
   TOKEN_EXCHANGE_GRANT,
   type TokenExchangePolicy,
@@ -252,6 +253,7 @@ function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Gene
   if (!algorithms.signing.includes(idTokenSignedResponseAlg)) {
     yield `idTokenSignedResponseAlg: this server signs with ${algorithms.signing.join(', ')}`;
   }
+  yield* sectorProblemsIn(client);
   yield* protectionProblemsIn({ ...client, hasSecret: usesSecret(authenticationMethod) }, algorithms);
 }
 

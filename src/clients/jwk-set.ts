@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { webUri } from '#src/clients/client-metadata.ts';
+import { isLoopbackHost } from '#src/clients/redirect-uri.ts';
 
 const JWKS_KEYS_MAX = 20;
 
@@ -9,11 +10,9 @@ const JWKS_KEYS_MAX = 20;
  * section 9.1). Plain http is for a machine that talks to itself.
  */
 export const keysUri = webUri.refine(
-  (uri) => !uri.startsWith('http:') || LOOPBACK_HOSTS.has(URL.parse(uri)?.hostname ?? ''),
+  (uri) => !uri.startsWith('http:') || isLoopbackHost(URL.parse(uri)?.hostname ?? ''),
   'must be an https URI',
 );
-
-const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** The members that make a key private or symmetric: RFC 7518 section 6. Such a key is its owner's alone. */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'];

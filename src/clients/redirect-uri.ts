@@ -74,10 +74,15 @@ export function isPrivateUseUri(uri: string): boolean {
   return !/^https?:/i.test(uri);
 }
 
+/** True for a host that is the machine itself, as URLs write it. */
+export function isLoopbackHost(host: string): boolean {
+  return LOOPBACK_HOSTS.has(host);
+}
+
 /** True for https on the loopback interface, where no certificate of a public authority can be. */
 export function isLoopbackHttpsUri(uri: string): boolean {
   const parsed = URL.parse(uri);
-  return parsed?.protocol === 'https:' && LOOPBACK_HOSTS.has(parsed.hostname);
+  return parsed?.protocol === 'https:' && isLoopbackHost(parsed.hostname);
 }
 
 function withoutLoopbackPort(uri: string): string | null {

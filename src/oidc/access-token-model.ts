@@ -1,6 +1,7 @@
 import type { AccessToken, ClientCredentials, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
+import { subjectFor } from '#src/oidc/subjects.ts';
 import { jwtIn } from '#src/oidc/token-value.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
@@ -10,6 +11,7 @@ import type { Signer } from '#src/signing/jws.ts';
 import { signJwt } from '#src/signing/jws.ts';
 import { ACCESS_TOKEN_TYPE, type AccessTokenClaims } from '#src/tokens/access-token.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
+import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import {
   opaqueTokenName,
   revokeAccessToken,
@@ -29,6 +31,7 @@ export interface AccessTokenDependencies {
   readonly reader: TokenReader;
   readonly standing: StandingSources;
   readonly lifetimes: { readonly accessTokenMax: Seconds };
+  readonly pairwise: PairwiseSubjects;
   /** The algorithm for tokens that are meant for this server itself. */
   readonly ownAlgorithm: SigningAlgorithm;
   signer(alg: SigningAlgorithm): Signer;
@@ -135,6 +138,14 @@ function signingAlgorithm(token: AnyAccessToken): SigningAlgorithm {
   return sign.alg as SigningAlgorithm;
 }
 
+/** What the client that holds the token knows its subject as. A client that acts for itself is its own subject. */
+function subjectOf(token: AnyAccessToken, { pairwise }: AccessTokenDependencies): string {
+  const clientId = token.clientId as string;
+  if (!('accountId' in token)) return token.extra?.sub ?? clientId;
+  if (token.client === undefined) throw new Error('a token is issued to a client');
+  return subjectFor(token.client, token.accountId, pairwise);
+}
+
 function claimsOf(
   token: AnyAccessToken,
   ctx: KoaContextWithOIDC,
@@ -145,7 +156,7 @@ function claimsOf(
   return {
     ...token.extra,
     iss: deps.issuer,
-    sub: person?.accountId ?? token.extra?.sub ?? (token.clientId as string),
+    sub: subjectOf(token, deps),
     aud: audience,
     client_id: token.clientId as string,
     iat: token.iat as EpochSeconds,

@@ -15,7 +15,9 @@ import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { Clock } from '#src/clock.ts';
 import { boundKeyFetches, type KeyFetching } from '#src/oidc/client-keys.ts';
+import { SectorIdentifiers } from '#src/oidc/sector-identifiers.ts';
 import { Recent } from '#src/recent.ts';
+import type { Records } from '#src/records.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
 
@@ -36,6 +38,7 @@ export interface ClientDependencies {
   /** The rules that hold for every client. */
   readonly profile: ProfileName | null;
   readonly clock: Clock;
+  readonly records: Records;
   readonly keyFetching: Omit<KeyFetching, 'clock'>;
 }
 
@@ -76,21 +79,24 @@ export class RegisteredClients {
     const Clients = provider.Client as unknown as {
       new (metadata: AllClientMetadata): LibraryClient;
       find(id: unknown): Promise<LibraryClient | undefined>;
+      validate(metadata: AllClientMetadata): Promise<void>;
       prototype: LibraryClient & {
         compareClientSecret(presented: string): boolean;
         redirectUriAllowed(uri: string): boolean;
         postLogoutRedirectUriAllowed(uri: string): boolean;
       };
     };
-    const { secrets, clock, keyFetching } = this.#deps;
+    const { secrets, clock, keyFetching, records } = this.#deps;
+    const sectors = new SectorIdentifiers({ records, clock, retryAfter: keyFetching.retryAfter });
     Clients.find = async (id) => {
       const found = typeof id === 'string' && id !== '' ? await this.#find(id) : null;
       if (found === null) return undefined;
       const held = this.#held.get(id as string);
       if (held?.version === found.version) return held.client;
-      const client = new Clients(
-        metadataOf(found.registered, this.#profileMetadata(found.registered), this.#grantTypes),
-      );
+      const further = this.#profileMetadata(found.registered);
+      const metadata = metadataOf(found.registered, further, this.#grantTypes);
+      const client = new Clients(metadata);
+      await sectors.assertConfirmed(client, () => Clients.validate(metadata));
       addOlderSecret(client, found.registered);
       boundKeyFetches(client, { clock, ...keyFetching });
       this.#registered.set(client, found.registered);

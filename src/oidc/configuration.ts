@@ -15,6 +15,7 @@ import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { requestFeatures } from '#src/oidc/request-features.ts';
 import type { ResourcePolicy } from '#src/oidc/resource-policy.ts';
 import { SigningSlot } from '#src/oidc/signing-slot.ts';
+import { subjectFor } from '#src/oidc/subjects.ts';
 import {
   corsAllowed,
   introspectionAllowed,
@@ -45,7 +46,8 @@ export function configurationOf(
     scopes: [...OPENID_SCOPES],
     responseTypes: ['code', ...deps.requests.otherResponseTypes],
     acrValues: [deps.requests.passwordAcr],
-    subjectTypes: ['public'],
+    subjectTypes: ['public', 'pairwise'],
+    pairwiseIdentifier: async (_ctx, accountId, client) => subjectFor(client, accountId, deps.pairwise),
     clientAuthMethods: [...CLIENT_AUTHENTICATION_METHODS],
     clientDefaults: defaultAlgorithms(deps.algorithms),
     enabledJWA: enabledAlgorithms(deps.algorithms),

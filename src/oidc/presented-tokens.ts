@@ -1,4 +1,5 @@
 import type { AccessToken, ClientCredentials, Client as LibraryClient, Provider } from 'oidc-provider';
+import { subjectFor } from '#src/oidc/subjects.ts';
 import {
   type AccessTokenClaims,
   type Actor,
@@ -6,6 +7,7 @@ import {
   type Confirmation,
   type RestsOn,
 } from '#src/tokens/access-token.ts';
+import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import type { PresentedToken, SignInClaims } from '#src/tokens/presented-token.ts';
 import { opaqueTokenName, type StandingSources, standingOf, standingOfGround } from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
@@ -22,6 +24,7 @@ export interface PresentedTokenDependencies {
   readonly provider: Provider;
   readonly reader: TokenReader;
   readonly standing: StandingSources;
+  readonly pairwise: PairwiseSubjects;
   readonly clock: { now(): EpochSeconds };
 }
 
@@ -62,12 +65,13 @@ export class PresentedTokens {
     const read = this.#deps.reader.read(jwt);
     if (read.kind !== 'access') return null;
     const { claims } = read;
-    const { stands } = await standingOf(this.#deps.standing, read.kid, claims);
-    if (!stands) return null;
+    const state = await standingOf(this.#deps.standing, read.kid, claims);
+    if (!state.stands) return null;
     return {
       kind: 'access',
       jti: claims.jti,
-      subject: claims.sub,
+      subject: state.authorization?.subject ?? claims.sub,
+      sub: claims.sub,
       clientId: claims.client_id,
       audiences: audiencesOf(claims),
       scope: listOf(claims.scope),
@@ -92,6 +96,7 @@ export class PresentedTokens {
       kind: 'access',
       jti: opaqueTokenName(value),
       subject: person?.accountId ?? extra.sub ?? (token.clientId as string),
+      sub: await this.#nameOf(token),
       clientId: token.clientId as string,
       audiences: [token.aud].flat() as string[],
       scope: listOf(token.scope),
@@ -103,6 +108,16 @@ export class PresentedTokens {
       restsOn: extra.rests_on ?? {},
       signIn: signInOf(extra),
     };
+  }
+
+  /** What an opaque token calls its subject, as introspection tells it. */
+  async #nameOf(token: Opaque): Promise<string> {
+    const { provider, pairwise } = this.#deps;
+    const clientId = token.clientId as string;
+    if (!('accountId' in token)) return token.extra?.sub ?? clientId;
+    const client = await provider.Client.find(clientId);
+    if (client === undefined) throw new Error('a token that stands has a client');
+    return subjectFor(client, token.accountId, pairwise);
   }
 
   /** An ID token allows nothing by itself: what counts is what its authorization allows the client at the target. */
@@ -119,6 +134,7 @@ export class PresentedTokens {
       kind: 'id',
       jti: null,
       subject: state.authorization.subject,
+      sub: claims.sub,
       clientId,
       audiences: [clientId],
       scope: listOf(grant?.getResourceScope(target)),
@@ -134,6 +150,7 @@ export class PresentedTokens {
 }
 
 type IdTokenClaims = SignInClaims & {
+  readonly sub: string;
   readonly grant_id: string;
   readonly iat: EpochSeconds;
   readonly exp: EpochSeconds;

@@ -16,6 +16,7 @@ import type { Sessions } from '#src/sessions/sessions.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
+import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import type { StandingSources } from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
 
@@ -32,6 +33,7 @@ export interface ProviderDependencies extends ClientDependencies {
   readonly authorizations: Authorizations;
   readonly sessions: Sessions;
   readonly consents: Consents;
+  readonly pairwise: PairwiseSubjects;
   readonly reader: TokenReader;
   readonly standing: StandingSources;
   readonly pages: ProtocolPages;

@@ -7,7 +7,10 @@ export interface PresentedToken {
   readonly kind: 'access' | 'id';
   /** Its name in the revocation set; `null` for an ID token, which cannot be revoked by itself. */
   readonly jti: string | null;
+  /** The account, or the client that acts for itself. */
   readonly subject: string;
+  /** What it calls its subject, which differs from one client to the next where subjects are pairwise. */
+  readonly sub: string;
   /** The client that it was issued to. */
   readonly clientId: string;
   readonly audiences: readonly string[];

@@ -85,7 +85,7 @@ function assertNamedActor({ issuer, client, subject, actor }: ExchangeRequest): 
   if (subject.mayAct === null) return;
   const party: Readonly<Record<string, unknown>> = {
     iss: issuer,
-    sub: actor?.subject ?? client.clientId,
+    sub: actor?.sub ?? client.clientId,
     client_id: client.clientId,
   };
   const named = Object.entries(subject.mayAct);
@@ -103,7 +103,7 @@ function semanticsOf({ semantics }: TokenExchangePolicy, actor: PresentedToken |
 
 /** Whoever acted before stays within: RFC 8693 section 4.1. */
 function actorOf({ client, subject, actor }: ExchangeRequest): Actor {
-  const sub = actor?.subject ?? client.clientId;
+  const sub = actor?.sub ?? client.clientId;
   return subject.act === null ? { sub } : { sub, act: subject.act };
 }
 

@@ -16,15 +16,18 @@ import { systemRandom as random } from '#src/random.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { Sessions } from '#src/sessions/sessions.ts';
 import { Authorizations } from '#src/tokens/authorization.ts';
+import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
 import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import type { MovingClock } from '#test/support/moving-clock.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
 export const ISSUER = 'https://login.example.com';
 
 export interface OpenProvider extends AsyncDisposable {
   readonly provider: Provider;
+  readonly clock: MovingClock;
   readonly clients: ClientRegistry;
   readonly resources: ResourceRegistry;
 }
@@ -56,7 +59,9 @@ const REQUESTS = {
 };
 
 /** The library as Keyturn sets it up, on a store of its own, without anything that listens. */
-export async function openProvider(): Promise<OpenProvider> {
+export async function openProvider(
+  fetch = outgoingFetch({ allowPrivateNetwork: false, timeout: seconds(5) }),
+): Promise<OpenProvider> {
   await using opened = new AsyncDisposableStack();
   const signingAlgorithms = ['ES256', 'EdDSA'] as const;
   const algorithms = algorithmsWith(...signingAlgorithms);
@@ -113,6 +118,7 @@ export async function openProvider(): Promise<OpenProvider> {
       accountStands: async () => false,
     },
     consents: new Consents(records),
+    pairwise: new PairwiseSubjects(random.bytes(32)),
     reader: new TokenReader({ keys, issuer: ISSUER, clock }),
     pages: new ProtocolPages({ pages, locales, accountName: async () => null }),
     findAccount: async () => null,
@@ -121,9 +127,9 @@ export async function openProvider(): Promise<OpenProvider> {
     onReuse: () => {},
     onExchange: () => {},
     keyFetching: { keysMaxAge: hours(1), retryAfter: seconds(10) },
-    fetch: outgoingFetch({ allowPrivateNetwork: false, timeout: seconds(5) }),
+    fetch,
   });
   pinOrigin(provider, { issuer: ISSUER, trustProxy: { kind: 'nobody' } });
   const closing = opened.move();
-  return { provider, clients, resources, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+  return { provider, clock, clients, resources, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }

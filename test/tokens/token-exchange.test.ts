@@ -22,7 +22,8 @@ const policy: TokenExchangePolicy = {
 const ofAda: PresentedToken = {
   kind: 'access',
   jti: 'of-ada',
-  subject: 'ada',
+  subject: 'account of ada',
+  sub: 'ada',
   clientId: 'web',
   audiences: ['https://api.example.com'],
   scope: ['read', 'write'],
@@ -39,7 +40,8 @@ const ofAda: PresentedToken = {
 const ofGrace: PresentedToken = {
   ...ofAda,
   jti: 'of-grace',
-  subject: 'grace',
+  subject: 'account of grace',
+  sub: 'grace',
   clientId: 'gateway',
   authorizationId: 'sign-in-of-grace',
   expiresAt: epochSeconds(900),

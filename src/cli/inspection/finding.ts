@@ -80,10 +80,12 @@ async function accessOutcome(
 ): Promise<Outcome> {
   const standing = await standingOf(services.standing, kid, claims);
   const authorizationId = claims.grant_id ?? null;
+  const authorization = authorizationId === null ? null : await services.authorizations.find(authorizationId);
   return {
     reason: standing.stands ? null : standing.reason,
     clientId: claims.client_id,
-    subject: authorizationId === null ? null : claims.sub,
+    // What the token calls its subject is not always the account's own (OpenID Connect Core section 8.1).
+    subject: authorizationId === null ? null : (authorization?.subject ?? claims.sub),
     authorizationId,
     family: null,
   };

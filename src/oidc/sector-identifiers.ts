@@ -1,0 +1,44 @@
+import type { Client } from 'oidc-provider';
+import type { Clock } from '#src/clock.ts';
+import { Recent } from '#src/recent.ts';
+import type { Records } from '#src/records.ts';
+import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
+
+/** How many sectors are remembered that could not be confirmed. */
+const UNCONFIRMED_MAX = 1000;
+
+/**
+ * Sees to it that a sector has confirmed its client: that what `sector_identifier_uri` leads to lists every redirect
+ * URI of it, else a client could join a sector to learn whom that one knows (OpenID Connect Core section 8.1). What was
+ * confirmed once stays so, as after a registration; what was not is asked for again after a while.
+ */
+export class SectorIdentifiers {
+  readonly #records: Records;
+  readonly #clock: Clock;
+  readonly #retryAfter: Seconds;
+  readonly #unconfirmed = new Recent<string, { problem: unknown; until: EpochSeconds }>(UNCONFIRMED_MAX);
+
+  constructor(options: { records: Records; clock: Clock; retryAfter: Seconds }) {
+    this.#records = options.records;
+    this.#clock = options.clock;
+    this.#retryAfter = options.retryAfter;
+  }
+
+  /** `ask` fetches the document and throws if it does not list the client. */
+  async assertConfirmed(client: Client, ask: () => Promise<void>): Promise<void> {
+    const { sectorIdentifierUri, redirectUris = [], jwksUri } = client;
+    if (sectorIdentifierUri === undefined) return;
+    const id = JSON.stringify([sectorIdentifierUri, [...redirectUris].sort(), jwksUri]);
+    if ((await this.#records.find('sector', id)) !== null) return;
+    const now = this.#clock.now();
+    const before = this.#unconfirmed.get(id);
+    if (before !== undefined && now < before.until) throw before.problem;
+    try {
+      await ask();
+    } catch (problem) {
+      this.#unconfirmed.set(id, { problem, until: after(now, this.#retryAfter) });
+      throw problem;
+    }
+    await this.#records.put({ kind: 'sector', id, value: { confirmedAt: now }, expiresAt: null });
+  }
+}

@@ -1,0 +1,14 @@
+import type { Client } from 'oidc-provider';
+import { sectorOf } from '#src/clients/sector-identifier.ts';
+import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
+
+/**
+ * What a client knows an account as: its subject or, for a client that is registered for pairwise ones, an identifier
+ * that no client of another sector knows. Everything that this client is told says the same: ID tokens, userinfo, logout
+ * tokens, introspection, and its access tokens, which it holds and could read (RFC 9068 section 6).
+ */
+export function subjectFor(client: Client, accountId: string, pairwise: PairwiseSubjects): string {
+  if (client.subjectType !== 'pairwise') return accountId;
+  const { clientId, redirectUris = [], sectorIdentifierUri } = client;
+  return pairwise.of(sectorOf({ clientId, redirectUris, sectorIdentifierUri }), accountId);
+}
