@@ -105,6 +105,7 @@ export const RECORD_KINDS = [
   'resource-server',
   'sector',
   'session',
+  'trusted-issuer',
 ] as const;
 
 export type RecordKind = (typeof RECORD_KINDS)[number];

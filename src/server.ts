@@ -142,6 +142,8 @@ async function createApp(
       keysMaxAge: config.http.fetchedKeysMaxAge,
       retryAfter: config.http.fetchRetryAfter,
     },
+    onAssertion: (detail) => log.info(detail, 'assertion taken for a token'),
+    clockSkewMax: config.keys.clockSkewMax,
     fetch: outgoingFetch({
       allowPrivateNetwork: config.allowPrivateNetwork,
       timeout: config.http.outgoingTimeout,

@@ -8,6 +8,7 @@ import { ClientSecrets } from '#src/clients/client-secret.ts';
 import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Config } from '#src/config/schema.ts';
+import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
@@ -36,6 +37,7 @@ export interface Services extends AsyncDisposable {
   readonly authorizations: Authorizations;
   readonly outbox: Outbox;
   readonly sessions: Sessions;
+  readonly trustedIssuers: TrustedIssuerRegistry;
   /** What tells whether a token stands. */
   readonly standing: StandingSources;
   readonly rotation: KeyRotation;
@@ -96,6 +98,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     authorizations,
     outbox,
     sessions,
+    trustedIssuers: new TrustedIssuerRegistry({ records, clock, ownIssuer: config.issuer }),
     standing: {
       records,
       authorizations,

@@ -1,16 +1,21 @@
 import { type Command, Option } from 'commander';
+import {
+  CLIENT_GRANT_OPTION_WORDS,
+  type ClientGrantOptions,
+  describesGrants,
+  grantsByOptions,
+} from '#src/cli/client-grant-options.ts';
 import { readJson } from '#src/cli/json-file.ts';
 import { repeatable } from '#src/cli/options.ts';
-import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
+import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
 import { PROFILE_NAMES } from '#src/clients/profile.ts';
 
 /** What an administrator says of a client. */
-export interface ClientOptions {
+export interface ClientOptions extends ClientGrantOptions {
   readonly name?: string;
   readonly clientId?: string;
   readonly redirectUri?: readonly string[];
   readonly postLogoutRedirectUri?: readonly string[];
-  readonly grant?: readonly string[];
   readonly scope?: readonly string[];
   readonly defaultScope?: readonly string[];
   readonly public?: boolean;
@@ -33,7 +38,7 @@ export const CLIENT_OPTION_WORDS = {
   authenticationMethod: '--auth-method',
   redirectUris: '--redirect-uri',
   postLogoutRedirectUris: '--post-logout-redirect-uri',
-  grantTypes: '--grant',
+  ...CLIENT_GRANT_OPTION_WORDS,
   scope: '--scope',
   defaultScope: '--default-scope',
   requirePkce: '--no-pkce',
@@ -47,10 +52,9 @@ export const CLIENT_OPTION_WORDS = {
 
 /** Gives a command the options that describe a client, whether it is new or changes. */
 export function describesClient(command: Command): Command {
-  return command
+  return describesGrants(command)
     .addOption(repeatable('--redirect-uri <uri>', 'where people are sent back to; compared exactly'))
     .addOption(repeatable('--post-logout-redirect-uri <uri>', 'where people may be sent after signing out'))
-    .addOption(repeatable('--grant <type>', `one of ${GRANT_TYPES.join(', ')}; default: authorization_code`))
     .addOption(repeatable('--scope <scopes>', 'what it may ask for, separated by spaces'))
     .addOption(repeatable('--default-scope <scopes>', 'what a request that names no scope asks for'))
     .option('--public', 'it cannot keep a secret, as an app or a page cannot: the same as --auth-method none')
@@ -79,7 +83,7 @@ export function describedByOptions(options: ClientOptions): Record<string, unkno
     authenticationMethod: options.public === true ? 'none' : options.authMethod,
     redirectUris: options.redirectUri,
     postLogoutRedirectUris: options.postLogoutRedirectUri,
-    grantTypes: options.grant,
+    ...grantsByOptions(options),
     scope: options.scope?.join(' '),
     defaultScope: options.defaultScope?.join(' '),
     requirePkce: options.pkce,

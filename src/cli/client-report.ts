@@ -1,3 +1,4 @@
+import { grantPolicyDocument, grantPolicyFacts } from '#src/cli/client-grant-options.ts';
 import { moment } from '#src/cli/layout.ts';
 import type { Client } from '#src/clients/client.ts';
 import { clientDocument } from '#src/clients/client-document.ts';
@@ -11,6 +12,7 @@ export function documentOf(client: Client): object {
     default_scope: formatScope(client.defaultScope),
     require_pkce: client.requirePkce,
     ...(client.profile === null ? undefined : { profile: client.profile }),
+    ...grantPolicyDocument(client),
     registered_by: registrationDocument(client.registeredBy),
     live_secrets: client.secrets.map(({ id, createdAt }) => ({ id, created_at: createdAt })),
     updated_at: client.updatedAt,
@@ -31,6 +33,7 @@ export function factsOf(client: Client) {
     require_pkce: client.requirePkce ? 'yes' : 'no',
     id_token_signed_response_alg: client.idTokenSignedResponseAlg,
     profile: client.profile ?? undefined,
+    ...grantPolicyFacts(client),
     client_uri: client.clientUri ?? undefined,
     jwks_uri: client.jwksUri ?? undefined,
     jwks: client.jwks === null ? undefined : `${client.jwks.keys.length} keys`,

@@ -11,6 +11,7 @@ import { serveCommand } from '#src/cli/commands/serve.ts';
 import { sessionCommands } from '#src/cli/commands/sessions.ts';
 import { tokenCommands } from '#src/cli/commands/tokens.ts';
 import { tourCommand } from '#src/cli/commands/tour.ts';
+import { trustedIssuerCommands } from '#src/cli/commands/trusted-issuers.ts';
 import { EXIT, failureDocument, failureOf, failureText } from '#src/cli/failure.ts';
 import { shieldIdentifiers } from '#src/cli/operands.ts';
 import { type Streams, Terminal } from '#src/cli/terminal.ts';
@@ -62,6 +63,7 @@ function assemble(program: Command, cli: CommandLine): void {
     sessionCommands(cli),
     keyCommands(cli),
     tokenCommands(cli),
+    trustedIssuerCommands(cli),
     doctorCommand(cli),
   ];
   for (const command of commands) program.addCommand(command);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type ClientMetadata, clientMetadata, webUri } from '#src/clients/client-metadata.ts';
 import type { ClientSecret } from '#src/clients/client-secret.ts';
 import { keysUri, type PublicJwks, publicJwks } from '#src/clients/jwk-set.ts';
+import { JWT_BEARER_GRANT, type JwtBearerPolicy, jwtBearerPolicy } from '#src/clients/jwt-bearer-policy.ts';
 import { brokenProfileRules, PROFILE_NAMES, type ProfileName, profilesOf } from '#src/clients/profile.ts';
 import {
   isLoopbackHttpsUri,
@@ -42,6 +43,7 @@ export const GRANT_TYPES = [
   'client_credentials',
   DEVICE_CODE_GRANT,
   TOKEN_EXCHANGE_GRANT,
+  JWT_BEARER_GRANT,
 ] as const;
 
 export type GrantType = (typeof GRANT_TYPES)[number];
@@ -69,6 +71,8 @@ export interface Client {
   readonly profile: ProfileName | null;
   /** Which tokens it may exchange; `null` for none. */
   readonly tokenExchange: TokenExchangePolicy | null;
+  /** Which assertions it may bring; `null` for none. */
+  readonly jwtBearer: JwtBearerPolicy | null;
   /** What it has registered beyond that. */
   readonly metadata: ClientMetadata;
   readonly secrets: readonly ClientSecret[];
@@ -165,6 +169,7 @@ const registration = z.strictObject({
   jwks: publicJwks.nullable().default(null),
   profile: z.enum(PROFILE_NAMES).nullable().default(null),
   tokenExchange: tokenExchangePolicy.nullable().default(null),
+  jwtBearer: jwtBearerPolicy.nullable().default(null),
   metadata: clientMetadata.default({}),
 });
 
@@ -237,6 +242,9 @@ function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Gene
   }
   if (grantTypes.includes(TOKEN_EXCHANGE_GRANT) !== (client.tokenExchange !== null)) {
     yield `tokenExchange: it goes together with the grant type ${TOKEN_EXCHANGE_GRANT}`;
+  }
+  if (grantTypes.includes(JWT_BEARER_GRANT) !== (client.jwtBearer !== null)) {
+    yield `jwtBearer: it goes together with the grant type ${JWT_BEARER_GRANT}`;
   }
   if (!isConfidential(client) && !client.requirePkce) {
     yield 'requirePkce: a public client cannot go without PKCE (RFC 9700 section 2.1.1)';

@@ -342,12 +342,12 @@ export const settingsSchema = z.strictObject({
     fetchedKeysMaxAge: setting(
       atMost('1d'),
       hours(1),
-      'How long keys that a client publishes are used at most before they are fetched again, however long their answer says; a client that has to replace a stolen key waits for that long.',
+      'How long keys that a client or a trusted issuer publishes are used at most before they are fetched again, however long their answer says; whoever has to replace a stolen key waits for that long.',
     ),
     fetchRetryAfter: setting(
       atMost('10m'),
       seconds(10),
-      'How long after a failed call for the keys of a client the next is made.',
+      'How long after a failed call for the keys of a client or a trusted issuer the next is made.',
     ),
   }),
 

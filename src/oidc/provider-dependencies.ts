@@ -5,6 +5,7 @@ import type { Consents } from '#src/interaction/consent.ts';
 import type { ClientDependencies } from '#src/oidc/client-model.ts';
 import type { DeviceCodeDependencies } from '#src/oidc/device-code-model.ts';
 import type { DeviceAuthorizationPolicy } from '#src/oidc/device-flow.ts';
+import type { JwtBearerDependencies } from '#src/oidc/jwt-bearer-grant.ts';
 import type { ProviderLifetimes } from '#src/oidc/lifetimes.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import type { RefreshTokenDependencies } from '#src/oidc/refresh-token-model.ts';
@@ -21,7 +22,10 @@ import type { StandingSources } from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
 
 /** What the protocol needs of the rest of the house. */
-export interface ProviderDependencies extends ClientDependencies {
+export interface ProviderDependencies
+  extends ClientDependencies,
+    Pick<TokenExchangeDependencies, 'onExchange'>,
+    Pick<JwtBearerDependencies, 'accounts' | 'trustedIssuers' | 'clockSkewMax' | 'onAssertion'> {
   readonly issuer: string;
   readonly random: Random;
   readonly records: Records;
@@ -42,7 +46,6 @@ export interface ProviderDependencies extends ClientDependencies {
   readonly deviceAuthorization: DeviceAuthorizationPolicy;
   readonly userCodeThrottle: DeviceCodeDependencies['userCodeThrottle'];
   readonly onReuse: RefreshTokenDependencies['onReuse'];
-  readonly onExchange: TokenExchangeDependencies['onExchange'];
   findAccount(subject: string): Promise<Account | null>;
   /** Fetches what a client published elsewhere, within the limits that the settings draw. */
   readonly fetch: NonNullable<Configuration['fetch']>;

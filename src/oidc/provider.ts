@@ -7,6 +7,7 @@ import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
 import { configurationOf } from '#src/oidc/configuration.ts';
 import { teachDeviceCodes } from '#src/oidc/device-code-model.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
+import { registerJwtBearer } from '#src/oidc/jwt-bearer-grant.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { teachPushedRequests } from '#src/oidc/pushed-request-model.ts';
 import { type RefreshTokenDependencies, teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
@@ -61,6 +62,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     assertAnswerable,
   });
   registerTokenExchange(provider, registered, resources, deps);
+  registerJwtBearer(provider, registered, deps);
   return { provider, senders: { [SIGN_OUT_TOPIC]: teachBackChannelLogout(provider, deps) } };
 }
 

@@ -5,6 +5,7 @@ import {
   type ResourceServer as LibraryResourceServer,
 } from 'oidc-provider';
 import type { Client } from '#src/clients/client.ts';
+import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
@@ -36,7 +37,7 @@ export class ResourcePolicy {
     const client = this.#application(libraryClient);
     const resourceServer = await this.#resources.findByIndicator(identifier);
     if (resourceServer === null) throw new errors.InvalidTarget();
-    if (ctx.oidc.params?.grant_type === 'client_credentials') assertConcerned(client, resourceServer);
+    if (ctx.oidc.route === 'token' && !isExchange(ctx)) assertConcerned(client, resourceServer);
     if (!isExchange(ctx)) await this.#settleScope(ctx, client);
     const { accessToken, accessTokenMax } = this.#lifetimes;
     return {
@@ -153,7 +154,10 @@ function isOffered(scope: string, resourceServers: readonly ResourceServer[]): b
   return resourceServers.some((each) => each.scope.includes(scope));
 }
 
-/** True where a code or a refresh token, and not the request, says which scopes it is about. */
+/** The grants of which the token request itself says which scopes it is about. */
+const ASKING_GRANTS: ReadonlySet<unknown> = new Set(['client_credentials', JWT_BEARER_GRANT]);
+
+/** True where a code or another token, and not the request, says which scopes it is about. */
 function isExchange(ctx: KoaContextWithOIDC): boolean {
-  return ctx.oidc.route === 'token' && ctx.oidc.params?.grant_type !== 'client_credentials';
+  return ctx.oidc.route === 'token' && !ASKING_GRANTS.has(ctx.oidc.params?.grant_type);
 }

@@ -13,6 +13,7 @@ import {
   newClientId,
   usesSecret,
 } from '#src/clients/client.ts';
+import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import { REDIRECT_URIS_MAX } from '#src/clients/redirect-uri.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
@@ -67,6 +68,7 @@ describe('a registered client (RFC 7591 section 2)', () => {
       jwks: null,
       profile: null,
       tokenExchange: null,
+      jwtBearer: null,
       metadata: {},
       secrets: [],
       registeredBy: { by: 'administrator' },
@@ -199,6 +201,7 @@ describe('a registration that contradicts itself is refused, every contradiction
       (c) => c.authenticationMethod === 'none' && c.grantTypes.includes(TOKEN_EXCHANGE_GRANT),
     ],
     [/^tokenExchange:/, (c) => c.grantTypes.includes(TOKEN_EXCHANGE_GRANT) !== (c.tokenExchange !== null)],
+    [/^jwtBearer:/, (c) => c.grantTypes.includes(JWT_BEARER_GRANT) !== (c.jwtBearer !== null)],
     [/^requirePkce:/, (c) => c.authenticationMethod === 'none' && !c.requirePkce],
     [
       /^metadata.backchannel_logout_uri:/,
@@ -240,6 +243,7 @@ describe('a registration that contradicts itself is refused, every contradiction
     metadata: fc
       .constantFrom('http://app.example.com/out', 'https://app.example.com/out')
       .map((backchannel_logout_uri) => ({ backchannel_logout_uri })),
+    jwtBearer: fc.constantFrom(null, { issuer: 'https://ci.example.com' }),
     tokenExchange: fc.constantFrom(null, { to: ['https://api.example.com'] }),
   });
   type Wellformed = typeof wellformed extends fc.Arbitrary<infer T> ? T : never;

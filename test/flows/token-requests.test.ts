@@ -141,8 +141,7 @@ describe('token requests that are refused', () => {
     for (const grant of [
       'password',
       'implicit',
-      'urn:ietf:params:oauth:grant-type:token-exchange',
-      'urn:ietf:params:oauth:grant-type:device_code',
+      'urn:ietf:params:oauth:grant-type:saml2-bearer',
       'nonsense',
       'Authorization_Code',
       'client_credentials ',

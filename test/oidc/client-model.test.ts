@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
+import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import {
   CONTENT_ENCRYPTION_ALGORITHMS,
   KEY_MANAGEMENT_ALGORITHMS,
@@ -75,6 +76,9 @@ describe('a client of the registry', () => {
     // What goes together with one grant alone would else be refused nearly always.
     .map((input) => ({
       ...input,
+      ...(input.grantTypes?.includes(JWT_BEARER_GRANT) && {
+        jwtBearer: { issuer: 'https://ci.example.com' },
+      }),
       ...(input.grantTypes?.includes(TOKEN_EXCHANGE_GRANT) && {
         tokenExchange: { to: ['https://api.example.com'] },
       }),

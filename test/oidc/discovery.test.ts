@@ -43,6 +43,7 @@ describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discove
       'client_credentials',
       'refresh_token',
       'urn:ietf:params:oauth:grant-type:device_code',
+      'urn:ietf:params:oauth:grant-type:jwt-bearer',
       'urn:ietf:params:oauth:grant-type:token-exchange',
     ]);
     assert.equal(document.authorization_response_iss_parameter_supported, true, 'RFC 9207 section 3');

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Provider } from 'oidc-provider';
 import { ClientRegistry } from '#src/clients/client-registry.ts';
 import { ClientSecrets } from '#src/clients/client-secret.ts';
+import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
 import { loadAssets } from '#src/http/assets.ts';
 import { loadLocales } from '#src/http/locale.ts';
 import { createPages } from '#src/http/pages.ts';
@@ -128,6 +129,10 @@ export async function openProvider(
     onExchange: () => {},
     keyFetching: { keysMaxAge: hours(1), retryAfter: seconds(10) },
     fetch,
+    onAssertion: () => {},
+    accounts: { findBySubject: async () => null, findByLogin: async () => null },
+    trustedIssuers: new TrustedIssuerRegistry({ records, clock, ownIssuer: ISSUER }),
+    clockSkewMax: seconds(30),
   });
   pinOrigin(provider, { issuer: ISSUER, trustProxy: { kind: 'nobody' } });
   const closing = opened.move();
