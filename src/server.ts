@@ -3,21 +3,25 @@ import Koa, { type Context } from 'koa';
 import type { Logger } from 'pino';
 import type { Account } from '#src/accounts/account.ts';
 import type { Clock } from '#src/clock.ts';
+import type { Config } from '#src/config/schema.ts';
 import { Refusal } from '#src/fault.ts';
 import { loadAssets } from '#src/http/assets.ts';
+import { trustedPeers } from '#src/http/client-address.ts';
 import { failures } from '#src/http/failure.ts';
 import { frontPage } from '#src/http/front-page.ts';
-import { listen } from '#src/http/listen.ts';
 import { type Locales, loadLocales } from '#src/http/locale.ts';
 import { fixedDocument, metadata } from '#src/http/metadata.ts';
 import { createPages, type Pages } from '#src/http/pages.ts';
 import { pinOrigin } from '#src/http/pinned-origin.ts';
+import { listenOnPorts, type PortOptions } from '#src/http/ports.ts';
 import { probes } from '#src/http/probes.ts';
 import { requestLog } from '#src/http/request-log.ts';
 import { securityHeaders } from '#src/http/security-headers.ts';
 import { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import { Consents } from '#src/interaction/consent.ts';
 import { interactionRoutes } from '#src/interaction/routes.ts';
+import { Attestations } from '#src/oidc/attestations.ts';
+import type { ClientProofs } from '#src/oidc/client-proofs.ts';
 import { discoveryDocument } from '#src/oidc/discovery.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import { libraryInteractions } from '#src/oidc/library-interactions.ts';
@@ -76,7 +80,12 @@ export async function startServer(
     stopping: stopping.signal,
   });
   started.use(startDelivering(services, senders, { clock, log, onFault }));
-  const server = await listen(app.callback(), { ...config.http, addresses: config.host, port: config.port });
+  const server = await listenOnPorts(app.callback(), {
+    ...config.http,
+    addresses: config.host,
+    port: config.port,
+    tls: tlsOf(config, log),
+  });
   started.defer(async () => {
     stopping.abort();
     await server.stop(config.http.stopGrace);
@@ -124,6 +133,7 @@ async function createApp(
     consents,
     pairwise: new PairwiseSubjects(store.derive('pairwise subjects')),
     reader: new TokenReader({ keys, issuer, clock }),
+    proofs: clientProofsOf(services),
     pages: protocolPages,
     lifetimes: config.lifetimes,
     requests: config.requests,
@@ -161,7 +171,13 @@ async function createApp(
   app.use(failures({ pages, locales, onFault }));
   app.use(probes({ ping: () => store.records.ping(), stopping: () => stopping.aborted }));
   app.use(assets.middleware);
-  app.use(publicDocuments(keys, await discoveryDocument(provider, locales), config.keys.jwksMaxAge));
+  app.use(
+    publicDocuments(
+      keys,
+      await discoveryDocument(provider, { languages: locales.languages, mtlsOrigin: mtlsOriginOf(config) }),
+      config.keys.jwksMaxAge,
+    ),
+  );
   app.use(welcome(issuer, pages, locales));
   app.use(
     revocationRoutes({
@@ -239,6 +255,48 @@ function startDelivering(
   });
   dispatcher.start();
   return dispatcher;
+}
+
+function tlsOf({ tls, mutualTls }: Config, log: Logger): PortOptions['tls'] {
+  const { certificate, key, clientCa, mtlsPort, reloadEvery } = tls;
+  if (certificate === null || key === null) return null;
+  return {
+    paths: { certificate, key, clientCa },
+    asksForCertificate: mutualTls.from === 'connection',
+    mtlsPort,
+    reloadEvery,
+    onRenewed: () => log.info('the files of TLS have changed and are in use'),
+    onFault: (fault) => log.error({ err: fault }, 'the files of TLS have changed and are of no use'),
+  };
+}
+
+/** The origin at which clients are asked for certificates, if it is another than the issuer. */
+function mtlsOriginOf({ issuer, mutualTls, tls }: Config): string | null {
+  if (mutualTls.origin !== null || tls.mtlsPort === null) return mutualTls.origin;
+  const url = new URL(issuer);
+  url.port = String(tls.mtlsPort);
+  return url.origin;
+}
+
+/** How the settings let clients prove themselves. */
+function clientProofsOf({ config, store, clients }: Services): ClientProofs {
+  const { clientAuthentication, dpop, keys, mutualTls, trustProxy } = config;
+  const { header: name, headerFormat: format, headerVerified: verified, from } = mutualTls;
+  const attesters = clientAuthentication.attesters;
+  return {
+    certificates:
+      from === 'header' ? { from, name, format, verified, trusts: trustedPeers(trustProxy) } : { from },
+    mtlsOrigin: mtlsOriginOf(config),
+    certificatesVerified: clients.authenticationMethods.includes('tls_client_auth'),
+    dpop: { ...dpop, nonceSecret: store.derive('dpop nonces') },
+    assertions: {
+      lifetimeMax: clientAuthentication.assertionLifetimeMax,
+      audience: clientAuthentication.assertionAudience,
+    },
+    attestations:
+      attesters === null ? null : Attestations.open(attesters, store.derive('attestation challenges')),
+    clockSkewMax: keys.clockSkewMax,
+  };
 }
 
 async function accountName(services: Services, subject: string): Promise<string | null> {

@@ -3,6 +3,7 @@ import { AccountRegistry } from '#src/accounts/account-registry.ts';
 import { CommonPasswords } from '#src/accounts/common-passwords.ts';
 import { PasswordHasher } from '#src/accounts/password.ts';
 import { PasswordPolicy } from '#src/accounts/password-policy.ts';
+import { type AuthenticationMeans, authenticationMethodsOf } from '#src/clients/client-authentication.ts';
 import { ClientRegistry } from '#src/clients/client-registry.ts';
 import { ClientSecrets } from '#src/clients/client-secret.ts';
 import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
@@ -68,6 +69,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     clock,
     random,
     algorithms,
+    authenticationMethods: authenticationMethodsOf(authenticationMeansOf(config)),
     profile: config.profile,
     longestToken: authorizationLifetimesOf(config).longestToken,
   });
@@ -156,6 +158,17 @@ export function responseAlgorithmsOf({ keys, encryption }: Config): ResponseAlgo
     signing: keys.algorithms,
     keyManagement: encryption.algorithms,
     contentEncryption: encryption.contentAlgorithms,
+  };
+}
+
+/** What the settings give clients to authenticate with. */
+function authenticationMeansOf({ mutualTls, tls, clientAuthentication }: Config): AuthenticationMeans {
+  const verifies =
+    mutualTls.from === 'header' ? mutualTls.headerVerified.kind !== 'never' : tls.clientCa !== null;
+  return {
+    certificates: mutualTls.from !== 'off',
+    verifiedCertificates: mutualTls.from !== 'off' && verifies,
+    attestations: clientAuthentication.attesters !== null,
   };
 }
 

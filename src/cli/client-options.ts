@@ -7,7 +7,7 @@ import {
 } from '#src/cli/client-grant-options.ts';
 import { readJson } from '#src/cli/json-file.ts';
 import { repeatable } from '#src/cli/options.ts';
-import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
+import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client-authentication.ts';
 import { PROFILE_NAMES } from '#src/clients/profile.ts';
 
 /** What an administrator says of a client. */

@@ -1,4 +1,5 @@
-import { type Client, newClient, newClientId, registrationOf, usesSecret } from '#src/clients/client.ts';
+import { type Client, newClient, newClientId, registrationOf } from '#src/clients/client.ts';
+import { type ClientAuthenticationMethod, usesSecret } from '#src/clients/client-authentication.ts';
 import {
   type ClientSecret,
   type ClientSecrets,
@@ -25,6 +26,8 @@ export interface RegisteredClient {
 
 /** The clients that are registered, by an administrator or by themselves, in the store. */
 export class ClientRegistry {
+  /** How clients of this server may authenticate. */
+  readonly authenticationMethods: readonly ClientAuthenticationMethod[];
   readonly #records: Records;
   readonly #secrets: ClientSecrets;
   readonly #clock: Clock;
@@ -39,6 +42,7 @@ export class ClientRegistry {
     clock: Clock;
     random: Random;
     algorithms: ResponseAlgorithms;
+    authenticationMethods: readonly ClientAuthenticationMethod[];
     profile: ProfileName | null;
     /** The longest that a token can live, and so be concerned by what happens to its client. */
     longestToken: Seconds;
@@ -48,6 +52,7 @@ export class ClientRegistry {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#algorithms = options.algorithms;
+    this.authenticationMethods = options.authenticationMethods;
     this.#profile = options.profile;
     this.#longestToken = options.longestToken;
   }
@@ -166,6 +171,7 @@ export class ClientRegistry {
     return newClient(input, {
       clientId: newClientId(this.#random),
       algorithms: this.#algorithms,
+      authenticationMethods: this.authenticationMethods,
       profile: this.#profile,
       now: this.#clock.now(),
     });

@@ -1,4 +1,10 @@
 import { z } from 'zod';
+import {
+  authenticationProblemsIn,
+  CLIENT_AUTHENTICATION_METHODS,
+  type ClientAuthenticationMethod,
+  usesSecret,
+} from '#src/clients/client-authentication.ts';
 import { type ClientMetadata, clientMetadata, webUri } from '#src/clients/client-metadata.ts';
 import type { ClientSecret } from '#src/clients/client-secret.ts';
 import { keysUri, type PublicJwks, publicJwks } from '#src/clients/jwk-set.ts';
@@ -22,17 +28,6 @@ import {
 import { Refusal } from '#src/fault.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { EpochSeconds } from '#src/units.ts';
-
-/** How a client proves who it is at the token endpoint. OpenID Connect Core section 9; RFC 6749 section 2.3. */
-export const CLIENT_AUTHENTICATION_METHODS = [
-  'client_secret_basic',
-  'client_secret_post',
-  'client_secret_jwt',
-  'private_key_jwt',
-  'none',
-] as const;
-
-export type ClientAuthenticationMethod = (typeof CLIENT_AUTHENTICATION_METHODS)[number];
 
 /** RFC 8628 section 3.4. */
 export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -92,11 +87,6 @@ function actsForPeople({ grantTypes }: { readonly grantTypes: readonly GrantType
 /** True if the client has a way to prove who it is: RFC 6749 section 2.1. */
 export function isConfidential(client: Pick<Client, 'authenticationMethod'>): boolean {
   return client.authenticationMethod !== 'none';
-}
-
-/** True if the client proves itself by a secret that both sides hold. */
-export function usesSecret(method: ClientAuthenticationMethod): boolean {
-  return method.startsWith('client_secret_');
 }
 
 /** Client identifiers of resource servers, which authenticate at introspection, begin so; no other client's does. */
@@ -186,6 +176,8 @@ export function newClient(
   made: {
     clientId: string;
     algorithms: ResponseAlgorithms;
+    /** How clients of the server may authenticate. */
+    authenticationMethods: readonly ClientAuthenticationMethod[];
     /** The rules that hold for every client of the server. */
     profile: ProfileName | null;
     now: EpochSeconds;
@@ -210,6 +202,7 @@ export function newClient(
   };
   const problems = [
     ...contradictionsIn(client, made.algorithms),
+    ...authenticationProblemsIn(client, made.authenticationMethods),
     ...profileProblemsIn(client, profilesOf(made.profile, client.profile)),
   ];
   if (problems.length > 0) throw refuse(problems);
@@ -228,8 +221,7 @@ export function registrationOf(client: Client): ClientRegistration {
 
 /** In what the fields of a client, each well formed, do not go together. */
 function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Generator<string> {
-  const { authenticationMethod, defaultScope, grantTypes, idTokenSignedResponseAlg, jwks, jwksUri, scope } =
-    client;
+  const { authenticationMethod, defaultScope, grantTypes, idTokenSignedResponseAlg, scope } = client;
   yield* redirectContradictionsIn(client);
   if (grantTypes.includes('refresh_token') && !actsForPeople(client)) {
     yield `grantTypes: refresh_token needs one of ${GRANTS_OF_PEOPLE.join(', ')} beside it`;
@@ -251,10 +243,6 @@ function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Gene
   }
   if (!isConfidential(client) && client.metadata.backchannel_logout_uri?.startsWith('http:')) {
     yield 'metadata.backchannel_logout_uri: that of a public client begins with https (OpenID Connect Back-Channel Logout section 2.2)';
-  }
-  if (jwks !== null && jwksUri !== null) yield 'jwks: give jwks or jwksUri, not both (RFC 7591 section 2)';
-  if (authenticationMethod === 'private_key_jwt' && jwks === null && jwksUri === null) {
-    yield 'jwks: private_key_jwt needs the public keys: jwks or jwksUri';
   }
   const beyond = defaultScope.filter((each) => !scope.includes(each));
   if (beyond.length > 0) yield `defaultScope: not among the client's scopes: ${beyond.join(' ')}`;

@@ -79,8 +79,12 @@ function configOf(values: ReadValues['values'], cwd: string): Config {
     else nested[group] = { ...(nested[group] as object | undefined), [key]: raw };
   }
   const config = settingsSchema.parse(nested);
+  const { tls, clientAuthentication } = config;
+  const path = (given: string | null) => (given === null ? null : resolve(cwd, given));
   return {
     ...config,
+    tls: { ...tls, certificate: path(tls.certificate), key: path(tls.key), clientCa: path(tls.clientCa) },
+    clientAuthentication: { ...clientAuthentication, attesters: path(clientAuthentication.attesters) },
     keysDir: resolve(cwd, config.keysDir),
     store: `sqlite:${resolve(cwd, config.store.slice('sqlite:'.length))}`,
   };

@@ -50,7 +50,9 @@ function derivedDefault(name: string, values: ReadonlyMap<string, ReadValue>, co
   switch (name) {
     case 'issuer': {
       const port = values.get('port');
-      return port === undefined ? null : `http://localhost:${port.value}`;
+      const scheme = (values.get('tls.certificate')?.value ?? null) === null ? 'http' : 'https';
+      if (port === undefined) return null;
+      return new URL(`${scheme}://localhost:${port.value}`).origin;
     }
     case 'passwords.hashConcurrency':
       return Math.max(1, cores - 1);

@@ -1,17 +1,8 @@
 import { SETTINGS, written } from '#src/config/catalogue.ts';
+import { CERTIFICATE_RULES } from '#src/config/certificate-rules.ts';
 import type { GivenValue, ReadValues } from '#src/config/read-values.ts';
+import type { SettingRule } from '#src/config/setting-rule.ts';
 import type { SettingProblem } from '#src/config/settings-fault.ts';
-
-/** What must hold between settings, each of them a number, so that each of two right values does not make a wrong pair. */
-export interface SettingRule {
-  /** The settings that the rule compares, in the order of the arguments of `holds`. */
-  readonly settings: readonly string[];
-  readonly holds: (...values: number[]) => boolean;
-  /** The rule, as a sentence without its full stop. */
-  readonly rule: string;
-  /** Why, as the rest of that sentence. */
-  readonly because: string;
-}
 
 /** 7 MiB, gone over five times. */
 const ARGON2_WORK_MIN = 7168 * 5;
@@ -112,6 +103,7 @@ export const RULES: readonly SettingRule[] = [
     rule: '`http.headersTimeout` is not longer than `http.requestTimeout`',
     because: 'the head is a part of the request',
   },
+  ...CERTIFICATE_RULES,
 ];
 
 /** The rules that the values break. A rule of which a value is missing, because it has a problem itself, waits. */
@@ -121,10 +113,8 @@ export function brokenRules(
 ): readonly SettingProblem[] {
   const problems: SettingProblem[] = [];
   for (const { settings, holds, rule, because } of RULES) {
-    const numbers = settings
-      .map((name) => values.get(name)?.value)
-      .filter((value) => typeof value === 'number');
-    if (numbers.length < settings.length || holds(...numbers)) continue;
+    if (!settings.every((name) => values.has(name))) continue;
+    if (holds(...(settings.map((name) => values.get(name)?.value) as never[]))) continue;
     const blamed = settings.find((name) => given.has(name)) ?? settings.join(', ');
     const facts = settings.map((name) => `${name} is ${shown(name, values.get(name)?.value)}`).join(' and ');
     const message = `${facts}; what must hold: ${rule.replaceAll('`', '')}, because ${because}`;
@@ -135,5 +125,6 @@ export function brokenRules(
 
 function shown(name: string, value: unknown): string {
   const setting = SETTINGS.find((candidate) => candidate.name === name);
-  return setting === undefined ? String(value) : String(written(setting, value));
+  const text = setting === undefined ? value : written(setting, value);
+  return text === null ? 'not set' : String(text);
 }

@@ -5,6 +5,7 @@ import {
   KEY_MANAGEMENT_ALGORITHMS,
 } from '#src/clients/response-protection.ts';
 import { OTHER_RESPONSE_TYPES } from '#src/clients/response-type.ts';
+import { clientAuthentication, dpop, mutualTls, tls } from '#src/config/client-proof-settings.ts';
 import {
   acrValue,
   choice,
@@ -379,6 +380,11 @@ export const settingsSchema = z.strictObject({
       'How often is looked for what another process, such as a command, wants to have told.',
     ),
   }),
+
+  tls,
+  mutualTls,
+  dpop,
+  clientAuthentication,
 
   sweep: group('Clearing out', {
     every: setting(atMost('1d'), seconds(60), 'How often expired records are removed from the store.'),

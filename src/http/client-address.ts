@@ -32,6 +32,13 @@ export function clientAddressReader(trust: ProxyTrust): (peer: string, forwarded
   };
 }
 
+/** Whether this neighbour, the other end of the connection, is one of the listed ones. */
+export function trustedPeers(trust: ProxyTrust): (peer: string) => boolean {
+  if (trust.kind !== 'addresses') return () => false;
+  const trusted = membership(trust.blocks);
+  return (peer) => isIP(plain(peer)) !== 0 && trusted(plain(peer));
+}
+
 /** An address without the port that some proxies add; one of IPv4 that came over an IPv6 socket as what it is. */
 function plain(entry: string): string {
   const [, bracketed, withPort] = /^(?:\[([^\]]+)\](?::\d+)?|(\d+(?:\.\d+){3}):\d+)$/.exec(entry) ?? [];

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import { createServer as createSocketServer, type Socket, type Server as SocketServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { SetupFault } from '#src/fault.ts';
+import { secureContextOptions, type TlsMaterial } from '#src/http/tls-files.ts';
 import type { Seconds } from '#src/units.ts';
 
 export interface ListenOptions {
@@ -13,11 +15,19 @@ export interface ListenOptions {
   readonly requestTimeout: Seconds;
   readonly keepAliveTimeout: Seconds;
   readonly connectionsMax: number | null;
+  /** Without it HTTP is spoken in clear. */
+  readonly tls: {
+    readonly material: TlsMaterial;
+    /** Whether clients are asked for a certificate. Whatever they show, or not, the connection stands: RFC 8705 section 7.1. */
+    readonly asksForCertificate: boolean;
+  } | null;
 }
 
 export interface Listening {
   /** Takes no new connections, lets the requests that are under way finish, and cuts off what is left at `grace`. */
   stop(grace: Seconds): Promise<void>;
+  /** Speaks TLS with other material from the next connection on; those that are open go on. */
+  renew(material: TlsMaterial): void;
 }
 
 /** Headers beyond this are no request of an honest client; tokens travel in them, so it is more than a page. */
@@ -28,20 +38,15 @@ const HEADERS_BYTES_MAX = 32 * 1024;
  * @throws SetupFault when the port is taken or not allowed.
  */
 export async function listen(listener: RequestListener, options: ListenOptions): Promise<Listening> {
-  const server = createServer({
-    maxHeaderSize: HEADERS_BYTES_MAX,
-    headersTimeout: options.headersTimeout * 1000,
-    requestTimeout: options.requestTimeout * 1000,
-    keepAliveTimeout: options.keepAliveTimeout * 1000,
-    connectionsCheckingInterval: Math.min(options.headersTimeout * 1000, 5000),
-    noDelay: true,
-  });
+  const server = createServerFor(options);
   if (options.connectionsMax !== null) server.maxConnections = options.connectionsMax;
   const connections = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
+  const keep = (socket: Socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
-  });
+  };
+  // A connection of TLS is two sockets, one that is read in cipher text and one that is read in clear.
+  server.on('connection', keep).on('secureConnection', keep);
   const underWay = new Set<ServerResponse>();
   let stopping = false;
   server.on('request', (request, response) => {
@@ -78,9 +83,33 @@ export async function listen(listener: RequestListener, options: ListenOptions):
       for (const door of doors) door.close();
       // Browsers and load balancers open connections in advance, and Node takes those for busy.
       for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
-      await drained(server, grace);
+      await drained(server, connections, grace);
+    },
+    renew: (material) => {
+      if (server instanceof TlsServer) server.setSecureContext(secureContextOptions(material));
     },
   };
+}
+
+function createServerFor(options: ListenOptions): Server | TlsServer {
+  const { tls } = options;
+  const http = {
+    maxHeaderSize: HEADERS_BYTES_MAX,
+    headersTimeout: options.headersTimeout * 1000,
+    requestTimeout: options.requestTimeout * 1000,
+    keepAliveTimeout: options.keepAliveTimeout * 1000,
+    connectionsCheckingInterval: Math.min(options.headersTimeout * 1000, 5000),
+    noDelay: true,
+  };
+  if (tls === null) return createServer(http);
+  return createTlsServer({
+    ...http,
+    ...secureContextOptions(tls.material),
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: options.headersTimeout * 1000,
+    requestCert: tls.asksForCertificate,
+    rejectUnauthorized: false,
+  });
 }
 
 /** What else went wrong than that the request is none. Node's own names. */
@@ -127,11 +156,15 @@ function sayGoodbye(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
 }
 
-async function drained(server: Server, grace: Seconds): Promise<void> {
+async function drained(server: Server, connections: ReadonlySet<Socket>, grace: Seconds): Promise<void> {
   const closed = once(server, 'close');
   server.close();
   server.closeIdleConnections();
-  const deadline = setTimeout(() => server.closeAllConnections(), grace * 1000);
+  const deadline = setTimeout(() => {
+    server.closeAllConnections();
+    // Of these, HTTP knows nothing: TLS has not come to its end there.
+    for (const socket of connections) socket.destroy();
+  }, grace * 1000);
   await closed;
   clearTimeout(deadline);
 }

@@ -1,12 +1,18 @@
-import { type AllClientMetadata, errors, type Client as LibraryClient, type Provider } from 'oidc-provider';
+import {
+  type AllClientMetadata,
+  type ClientAuthMethod,
+  errors,
+  type Client as LibraryClient,
+  type Provider,
+} from 'oidc-provider';
 import {
   type Client,
   DEVICE_CODE_GRANT,
   GRANT_TYPES,
   type GrantType,
   namesResourceServer,
-  usesSecret,
 } from '#src/clients/client.ts';
+import { usesSecret } from '#src/clients/client-authentication.ts';
 import type { ClientMetadata } from '#src/clients/client-metadata.ts';
 import type { ClientRegistry } from '#src/clients/client-registry.ts';
 import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts';
@@ -183,7 +189,7 @@ function metadataOf(
     grant_types: client.grantTypes.filter((grantType) => grantTypes.has(grantType)),
     redirect_uris: client.redirectUris,
     post_logout_redirect_uris: client.postLogoutRedirectUris,
-    token_endpoint_auth_method: client.authenticationMethod,
+    token_endpoint_auth_method: client.authenticationMethod as ClientAuthMethod,
     id_token_signed_response_alg: client.idTokenSignedResponseAlg as 'ES256',
     ...(openidScope === '' ? undefined : { scope: openidScope }),
     ...(client.clientUri === null ? undefined : { client_uri: client.clientUri }),
@@ -196,7 +202,8 @@ function metadataOf(
 
 function keysOf({ jwks, jwksUri }: Pick<Client, 'jwks' | 'jwksUri'>): Partial<AllClientMetadata> {
   if (jwksUri !== null) return { jwks_uri: jwksUri };
-  return jwks === null ? {} : { jwks: jwks as { keys: [] } };
+  // The library writes thumbprints of certificates onto the keys.
+  return jwks === null ? {} : { jwks: structuredClone(jwks) as { keys: [] } };
 }
 
 /** The grants that the settings leave on. */

@@ -1,9 +1,9 @@
-import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
-import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
+import type { ClientAuthMethod, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { OPENID_SCOPES } from '#src/clients/scope.ts';
 import { accountFinder, CLAIMS } from '#src/oidc/account-claims.ts';
 import { defaultAlgorithms, enabledAlgorithms } from '#src/oidc/algorithms.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
+import { assertionRules, proofAlgorithms, proofFeatures } from '#src/oidc/client-proofs.ts';
 import { cookiesOf } from '#src/oidc/cookies.ts';
 import { deviceFlowOf } from '#src/oidc/device-flow.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
@@ -48,9 +48,11 @@ export function configurationOf(
     acrValues: [deps.requests.passwordAcr],
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: async (_ctx, accountId, client) => subjectFor(client, accountId, deps.pairwise),
-    clientAuthMethods: [...CLIENT_AUTHENTICATION_METHODS],
+    clientAuthMethods: [...(deps.clients.authenticationMethods as ClientAuthMethod[])],
+    clockTolerance: deps.proofs.clockSkewMax,
+    assertJwtClientAuthClaimsAndHeader: assertionRules({ ...deps, registered }),
     clientDefaults: defaultAlgorithms(deps.algorithms),
-    enabledJWA: enabledAlgorithms(deps.algorithms),
+    enabledJWA: { ...enabledAlgorithms(deps.algorithms), ...proofAlgorithms(deps.proofs) },
     allowOmittingSingleRegisteredRedirectUri: false,
     // Many clients look nowhere else for a name. OpenID Connect Core section 5.4 lets ID tokens carry the claims of the
     // scopes, and in the code flow none travels through the browser.
@@ -80,8 +82,8 @@ export function configurationOf(
       backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
       deviceFlow: deviceFlowOf(deps),
-      dPoP: { enabled: true },
       encryption: { enabled: true },
+      ...proofFeatures(deps.proofs),
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       introspection: { enabled: true, allowedPolicy: introspectionAllowed(registered) as () => boolean },
       ...requestFeatures(deps),

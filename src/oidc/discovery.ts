@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
 import type { Provider } from 'oidc-provider';
-import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
+import { endpointAliases } from '#src/oidc/endpoint-aliases.ts';
 
 /**
  * The server's metadata: what the library says of itself, asked once, and what Keyturn adds.
@@ -11,7 +11,7 @@ import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client.ts';
  */
 export async function discoveryDocument(
   provider: Provider,
-  added: { readonly languages: readonly string[] },
+  added: { readonly languages: readonly string[]; readonly mtlsOrigin: string | null },
 ): Promise<Record<string, unknown>> {
   const request = new IncomingMessage(new Socket());
   request.method = 'GET';
@@ -19,14 +19,17 @@ export async function discoveryDocument(
   const ctx = provider.createContext(request, new ServerResponse(request));
   await compose(provider.middleware as Middleware[])(ctx, async () => undefined);
   const document = ctx.body as Record<string, unknown>;
-  const methods = CLIENT_AUTHENTICATION_METHODS.filter((method) => method !== 'none');
+  const methods = document.token_endpoint_auth_methods_supported as readonly string[];
   const signedWith = document.token_endpoint_auth_signing_alg_values_supported;
   return {
     ...document,
-    introspection_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),
     introspection_endpoint_auth_signing_alg_values_supported: signedWith,
-    revocation_endpoint_auth_methods_supported: [...CLIENT_AUTHENTICATION_METHODS],
+    revocation_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_signing_alg_values_supported: signedWith,
     ui_locales_supported: added.languages,
+    ...(added.mtlsOrigin === null
+      ? undefined
+      : { mtls_endpoint_aliases: endpointAliases(document, added.mtlsOrigin) }),
   };
 }

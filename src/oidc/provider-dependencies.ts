@@ -3,6 +3,7 @@ import type { Account } from '#src/accounts/account.ts';
 import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Consents } from '#src/interaction/consent.ts';
 import type { ClientDependencies } from '#src/oidc/client-model.ts';
+import type { ClientProofs } from '#src/oidc/client-proofs.ts';
 import type { DeviceCodeDependencies } from '#src/oidc/device-code-model.ts';
 import type { DeviceAuthorizationPolicy } from '#src/oidc/device-flow.ts';
 import type { JwtBearerDependencies } from '#src/oidc/jwt-bearer-grant.ts';
@@ -40,6 +41,7 @@ export interface ProviderDependencies
   readonly pairwise: PairwiseSubjects;
   readonly reader: TokenReader;
   readonly standing: StandingSources;
+  readonly proofs: ClientProofs;
   readonly pages: ProtocolPages;
   readonly lifetimes: ProviderLifetimes;
   readonly requests: RequestPolicy;

@@ -6,6 +6,7 @@ import { RegisteredClients } from '#src/oidc/client-model.ts';
 import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
 import { configurationOf } from '#src/oidc/configuration.ts';
 import { teachDeviceCodes } from '#src/oidc/device-code-model.ts';
+import { teachEndpointAliases } from '#src/oidc/endpoint-aliases.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import { registerJwtBearer } from '#src/oidc/jwt-bearer-grant.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
@@ -31,6 +32,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   const resources = new ResourcePolicy({ resources: deps.resources, registered, lifetimes: deps.lifetimes });
   const provider = new Provider(deps.issuer, configurationOf(deps, registered, resources));
   registered.teach(provider);
+  if (deps.proofs.mtlsOrigin !== null) teachEndpointAliases(provider, deps.proofs.mtlsOrigin);
   teachIdTokens(provider, { issuer: deps.issuer, keys: deps.keys });
   const assertAnswerable: RefreshTokenDependencies['assertAnswerable'] = async (ctx, granted) => {
     await resources.assertObtainable(ctx, granted);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES, newClient } from '#src/clients/client.ts';
+import { GRANT_TYPES, newClient } from '#src/clients/client.ts';
 import { clientDocument, describedIn, inDocumentWords } from '#src/clients/client-document.ts';
 import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
 import { epochSeconds } from '#src/units.ts';
+import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
 fc.configureGlobal({ seed: 20_260_714 });
@@ -14,6 +15,7 @@ fc.configureGlobal({ seed: 20_260_714 });
 const made = {
   clientId: 'made',
   algorithms: algorithmsWith('ES256', 'RS256'),
+  authenticationMethods: PLAIN_METHODS,
   profile: null,
   now: epochSeconds(1_784_024_130),
 };
@@ -31,7 +33,7 @@ const registration = fc.record(
   {
     name: fc.constantFrom('Web', 'Wäb & <b>', '李'),
     applicationType: fc.constantFrom('web', 'native'),
-    authenticationMethod: fc.constantFrom(...CLIENT_AUTHENTICATION_METHODS),
+    authenticationMethod: fc.constantFrom(...PLAIN_METHODS),
     grantTypes: fc.uniqueArray(fc.constantFrom(...SELF_DESCRIBED_GRANTS), { minLength: 1 }),
     redirectUris: uris,
     postLogoutRedirectUris: uris,

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { CLIENT_AUTHENTICATION_METHODS, registrationOf } from '#src/clients/client.ts';
+import { registrationOf } from '#src/clients/client.ts';
 import { ClientRegistry } from '#src/clients/client-registry.ts';
 import { ClientSecrets, LIVE_SECRETS_MAX } from '#src/clients/client-secret.ts';
 import { systemRandom } from '#src/random.ts';
 import { minutes } from '#src/units.ts';
+import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
 import { refusal } from '#test/support/refusal.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
@@ -28,6 +29,7 @@ async function openClients() {
       clock,
       random: systemRandom,
       algorithms: algorithmsWith('ES256'),
+      authenticationMethods: PLAIN_METHODS,
       profile: null,
       longestToken: minutes(60),
     });
@@ -53,7 +55,7 @@ describe('a client that was added', () => {
 
   test('has a secret exactly where its method needs one, shown once and kept as a digest', async () => {
     await using store = await openClients();
-    for (const authenticationMethod of CLIENT_AUTHENTICATION_METHODS) {
+    for (const authenticationMethod of PLAIN_METHODS) {
       const jwksUri = authenticationMethod === 'private_key_jwt' ? 'https://app.example.com/jwks' : null;
       const { client, secret } = await store.clients.add({ ...web, authenticationMethod, jwksUri });
       assert.equal(secret !== null, authenticationMethod.startsWith('client_secret_'));

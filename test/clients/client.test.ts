@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import {
-  CLIENT_AUTHENTICATION_METHODS,
   CLIENT_NAME_LENGTH_MAX,
   type Client,
   type ClientRegistration,
@@ -11,12 +10,13 @@ import {
   isConfidential,
   newClient,
   newClientId,
-  usesSecret,
 } from '#src/clients/client.ts';
+import { usesSecret } from '#src/clients/client-authentication.ts';
 import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import { REDIRECT_URIS_MAX } from '#src/clients/redirect-uri.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
+import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
@@ -25,6 +25,7 @@ fc.configureGlobal({ seed: 20_260_714 });
 const made = {
   clientId: 'generated',
   algorithms: algorithmsWith('ES256', 'RS256'),
+  authenticationMethods: PLAIN_METHODS,
   profile: null,
   now: new MovingClock().now(),
 };
@@ -118,13 +119,12 @@ describe('a registered client (RFC 7591 section 2)', () => {
   });
 
   test('is confidential unless its method is none, and has a secret where both sides need one (RFC 6749 section 2.1)', () => {
-    const methods = CLIENT_AUTHENTICATION_METHODS;
     assert.deepEqual(
-      methods.filter((authenticationMethod) => !isConfidential({ authenticationMethod })),
+      PLAIN_METHODS.filter((authenticationMethod) => !isConfidential({ authenticationMethod })),
       ['none'],
     );
     assert.deepEqual(
-      methods.filter((method) => !usesSecret(method)),
+      PLAIN_METHODS.filter((method) => !usesSecret(method)),
       ['private_key_jwt', 'none'],
     );
   });
@@ -147,10 +147,11 @@ describe('a registration is refused', () => {
     ['with an empty identifier', 'clientId', { clientId: '' }],
     ['with an identifier of a resource server', 'clientId', { clientId: 'rs_api' }],
     [
-      'with an unknown authentication method',
+      'with an authentication method that the server does not offer',
       'authenticationMethod',
-      { authenticationMethod: 'tls_client_auth' },
+      { authenticationMethod: 'self_signed_tls_client_auth', jwksUri: 'https://app.example.com/jwks' },
     ],
+    ['with an unknown authentication method', 'authenticationMethod', { authenticationMethod: 'password' }],
     ['with an unknown grant type', 'grantTypes', { grantTypes: ['password'] }],
     ['with the implicit grant (OAuth 2.1 section 10.1)', 'grantTypes', { grantTypes: ['implicit'] }],
     ['with no grant type', 'grantTypes', { grantTypes: [] }],
@@ -231,7 +232,7 @@ describe('a registration that contradicts itself is refused, every contradiction
   const wellformed = fc.record({
     name: fc.constant('Client'),
     applicationType: fc.constantFrom(undefined, 'web' as const, 'native' as const),
-    authenticationMethod: fc.constantFrom(...CLIENT_AUTHENTICATION_METHODS),
+    authenticationMethod: fc.constantFrom(...PLAIN_METHODS),
     grantTypes: fc.uniqueArray(fc.constantFrom(...GRANT_TYPES), { minLength: 1 }),
     redirectUris: fc.uniqueArray(fc.constantFrom(CALLBACK, 'com.example.app:/cb', 'https://localhost/cb')),
     scope: fc.constantFrom(undefined, 'openid', 'openid read'),

@@ -21,6 +21,7 @@ async function listening(listener: RequestListener, options: Partial<ListenOptio
     requestTimeout: seconds(10),
     keepAliveTimeout: seconds(10),
     connectionsMax: null,
+    tls: null,
     ...options,
   });
   return {
@@ -169,6 +170,7 @@ suite('listening', () => {
       requestTimeout: seconds(1),
       keepAliveTimeout: seconds(1),
       connectionsMax: null,
+      tls: null,
     });
     await again.stop(GRACE);
   });

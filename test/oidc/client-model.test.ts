@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
+import { GRANT_TYPES } from '#src/clients/client.ts';
 import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import {
   CONTENT_ENCRYPTION_ALGORITHMS,
   KEY_MANAGEMENT_ALGORITHMS,
 } from '#src/clients/response-protection.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
+import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
 import { type OpenProvider, openProvider } from '#test/oidc/open-provider.ts';
 import { refusal } from '#test/support/refusal.ts';
 
@@ -51,7 +52,7 @@ describe('a client of the registry', () => {
       {
         name: fc.constantFrom('Web', 'Wäb & <b>', '李'),
         applicationType: fc.constantFrom('web', 'native'),
-        authenticationMethod: fc.constantFrom(...CLIENT_AUTHENTICATION_METHODS),
+        authenticationMethod: fc.constantFrom(...PLAIN_METHODS),
         grantTypes: fc.uniqueArray(fc.constantFrom(...GRANT_TYPES), { minLength: 1 }),
         redirectUris: uris,
         postLogoutRedirectUris: uris,

@@ -20,6 +20,7 @@ import { Authorizations } from '#src/tokens/authorization.ts';
 import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
+import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
 import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
 import type { MovingClock } from '#test/support/moving-clock.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
@@ -59,6 +60,16 @@ const REQUESTS = {
   passwordAcr: 'urn:keyturn:acr:password',
 };
 
+const PROOFS = {
+  certificates: { from: 'off' },
+  certificatesVerified: false,
+  mtlsOrigin: null,
+  dpop: { algorithms: ['ES256'], nonces: 'off', nonceSecret: random.bytes(32) },
+  assertions: { lifetimeMax: minutes(10), audience: 'endpoint' },
+  attestations: null,
+  clockSkewMax: seconds(30),
+} as const;
+
 /** The library as Keyturn sets it up, on a store of its own, without anything that listens. */
 export async function openProvider(
   fetch = outgoingFetch({ allowPrivateNetwork: false, timeout: seconds(5) }),
@@ -77,6 +88,7 @@ export async function openProvider(
     clock,
     random,
     algorithms,
+    authenticationMethods: PLAIN_METHODS,
     profile: null,
     longestToken: minutes(60),
   });
@@ -109,6 +121,7 @@ export async function openProvider(
     requests: REQUESTS,
     clients,
     resources,
+    proofs: PROOFS,
     cookieKeys: ['a key of tests'],
     authorizations,
     sessions: new Sessions({ records, authorizations, outbox, wantsSignOutNotices: async () => false }),

@@ -19,12 +19,17 @@ export class RelyingParty {
     { client, secret }: { client: Pick<Client, 'clientId' | 'authenticationMethod'>; secret: string },
     metadata: Partial<oauth.ClientMetadata> = {},
   ): Promise<RelyingParty> {
+    const ownKeys = () => assert.fail('a client with keys of its own configures itself');
     const methods = {
       none: oauth.None,
       client_secret_basic: oauth.ClientSecretBasic,
       client_secret_post: oauth.ClientSecretPost,
       client_secret_jwt: oauth.ClientSecretJwt,
-      private_key_jwt: () => assert.fail('a client with keys of its own configures itself'),
+      private_key_jwt: ownKeys,
+      tls_client_auth: ownKeys,
+      self_signed_tls_client_auth: ownKeys,
+      attest_jwt_client_auth: ownKeys,
+      attest_jwt_client_auth_dpop: ownKeys,
     };
     const authentication = methods[client.authenticationMethod](secret);
     const configuration = await oauth.discovery(
