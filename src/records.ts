@@ -101,6 +101,7 @@ export const RECORD_KINDS = [
   'opaque-access-token',
   'opaque-client-credentials',
   'protocol',
+  'registration-token',
   'replay',
   'resource-server',
   'sector',

@@ -30,12 +30,16 @@ import { protocol } from '#src/oidc/protocol.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, type Protocol } from '#src/oidc/provider.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
+import { Places } from '#src/registration/places.ts';
+import { REGISTRATION_PATH, registrationRoutes } from '#src/registration/routes.ts';
+import { type SelfRegistrationPorts, SelfRegistrations } from '#src/registration/self-registration.ts';
 import { RevocationFeed } from '#src/revocations/feed.ts';
 import { revocationRoutes } from '#src/revocations/routes.ts';
 import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { startSweeping } from '#src/sweeping.ts';
 import { CredentialThrottle } from '#src/throttle/credential-throttle.ts';
+import { RegistrationThrottle } from '#src/throttle/registration-throttle.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { UserCodeThrottle } from '#src/throttle/user-code-throttle.ts';
 import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
@@ -118,7 +122,9 @@ async function createApp(
     accountName: (subject) => accountName(services, subject),
   });
   const cookieKeys = [store.derive('cookies').toString('base64url')];
-  const { provider, senders } = createProvider({
+  const { clientsMax, unusedFor } = config.registrationLimits;
+  const places = new Places({ clients: services.clients, clock, random, max: clientsMax, unusedFor });
+  const { provider, senders, assertServable } = createProvider({
     ...services,
     issuer,
     clock,
@@ -138,6 +144,9 @@ async function createApp(
     lifetimes: config.lifetimes,
     requests: config.requests,
     findAccount: (subject) => services.accounts.findBySubject(subject),
+    onClientUsed: (client) => {
+      places.keep(client).catch((error) => log.error({ err: error }, 'the use of a client was not noted'));
+    },
     deviceAuthorization: config.deviceAuthorization,
     userCodeThrottle: new UserCodeThrottle({
       records: store.records,
@@ -171,13 +180,12 @@ async function createApp(
   app.use(failures({ pages, locales, onFault }));
   app.use(probes({ ping: () => store.records.ping(), stopping: () => stopping.aborted }));
   app.use(assets.middleware);
-  app.use(
-    publicDocuments(
-      keys,
-      await discoveryDocument(provider, { languages: locales.languages, mtlsOrigin: mtlsOriginOf(config) }),
-      config.keys.jwksMaxAge,
-    ),
-  );
+  const discovery = await discoveryDocument(provider, {
+    languages: locales.languages,
+    mtlsOrigin: mtlsOriginOf(config),
+    registrationEndpoint: config.registration === 'closed' ? null : issuer + REGISTRATION_PATH,
+  });
+  app.use(publicDocuments(keys, discovery, config.keys.jwksMaxAge));
   app.use(welcome(issuer, pages, locales));
   app.use(
     revocationRoutes({
@@ -221,6 +229,8 @@ async function createApp(
       },
     }).routes(),
   );
+  if (config.registration !== 'closed')
+    app.use(registrationOf(services, { places, clock, log, assertServable }));
   app.use(
     protocol({
       provider,
@@ -323,6 +333,48 @@ function welcome(issuer: string, pages: Pages, locales: Locales) {
     jwks: ROUTES.jwks,
   };
   return frontPage({ pages, locales, locals: { issuer, links } });
+}
+
+function registrationOf(
+  services: Services,
+  about: {
+    readonly places: Places;
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly assertServable: SelfRegistrationPorts['assertServable'];
+  },
+) {
+  const { config, store, clients, clientSecrets, initialAccessTokens, resources } = services;
+  const { perAddress, window, ...limits } = config.registrationLimits;
+  const { algorithms } = config.keys;
+  const throttle = new RegistrationThrottle({
+    records: store.records,
+    clock: about.clock,
+    perAddress,
+    window,
+  });
+  const registrations = new SelfRegistrations({
+    clients,
+    initialAccessTokens,
+    secrets: clientSecrets,
+    places: about.places,
+    open: config.registration === 'open',
+    bounds: {
+      ...limits,
+      responseTypes: ['code', ...config.requests.otherResponseTypes],
+      idTokenSignedResponseAlg: algorithms.find((each) => each === 'RS256') ?? (algorithms[0] as string),
+    },
+    openScopes: () => resources.openScopes(),
+    admit: (address) => throttle.admit(address),
+    assertServable: about.assertServable,
+  });
+  return registrationRoutes({
+    registrations,
+    issuer: config.issuer,
+    bodyMax: config.http.bodyMax,
+    onRegistration: ({ ip, state: { requestId } }, event, clientId) =>
+      about.log.info({ requestId, clientId, address: ip }, `client ${event} by itself`),
+  }).routes();
 }
 
 /** Refusals are everyday business, faults are not. Neither is logged with what the request carried. */

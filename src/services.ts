@@ -12,6 +12,7 @@ import type { Config } from '#src/config/schema.ts';
 import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
+import { InitialAccessTokens } from '#src/registration/initial-access-token.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { Sessions } from '#src/sessions/sessions.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
@@ -35,6 +36,7 @@ export interface Services extends AsyncDisposable {
   readonly clients: ClientRegistry;
   readonly clientSecrets: ClientSecrets;
   readonly resources: ResourceRegistry;
+  readonly initialAccessTokens: InitialAccessTokens;
   readonly authorizations: Authorizations;
   readonly outbox: Outbox;
   readonly sessions: Sessions;
@@ -97,6 +99,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
       algorithms,
       ...limitsOf(config),
     }),
+    initialAccessTokens: new InitialAccessTokens({ records, clock, random }),
     authorizations,
     outbox,
     sessions,

@@ -6,6 +6,7 @@ import { clientCommands } from '#src/cli/commands/clients.ts';
 import { configCommands } from '#src/cli/commands/config.ts';
 import { doctorCommand } from '#src/cli/commands/doctor.ts';
 import { keyCommands } from '#src/cli/commands/keys.ts';
+import { registrationTokenCommands } from '#src/cli/commands/registration-tokens.ts';
 import { resourceCommands } from '#src/cli/commands/resources.ts';
 import { serveCommand } from '#src/cli/commands/serve.ts';
 import { sessionCommands } from '#src/cli/commands/sessions.ts';
@@ -58,6 +59,7 @@ function assemble(program: Command, cli: CommandLine): void {
     tourCommand(cli),
     configCommands(cli),
     clientCommands(cli),
+    registrationTokenCommands(cli),
     resourceCommands(cli),
     accountCommands(cli),
     sessionCommands(cli),

@@ -139,6 +139,18 @@ export class ClientRegistry {
     return this.#records.remove('client', clientId, removalNoted('client', this.#allGoneBy()));
   }
 
+  /** Has a client hold its place until then. One that is gone, or that holds none, stays as it is. */
+  async hold(clientId: string, until: EpochSeconds): Promise<void> {
+    const record = await this.find(clientId);
+    if (record === null) return;
+    const { registeredBy } = record.value;
+    if (registeredBy.by !== 'registration' || registeredBy.place === null) return;
+    const place = { ...registeredBy.place, heldUntil: until };
+    const client = { ...record.value, registeredBy: { ...registeredBy, place } };
+    // Whoever has changed the client in between has used it too, and the next use comes here again.
+    await this.#records.put({ ...clientRecord(client), onlyIf: { version: record.version } });
+  }
+
   /**
    * Gives the client a new secret and keeps the one before it alive, until the next roll or `retireOldSecret`.
    * @throws Refusal `client_not_found`, or `client_has_no_secret`.

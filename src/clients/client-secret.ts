@@ -34,7 +34,15 @@ export class ClientSecrets {
 
   /** A new secret: the text to show once, and what to keep. */
   create({ keepText }: { keepText: boolean }): { shown: Secret; kept: ClientSecret } {
-    const text = newCredential(this.#random, 'keyturn_cs_');
+    return this.#made(newCredential(this.#random, 'keyturn_cs_'), keepText);
+  }
+
+  /** A new token by which a client manages its own registration: RFC 7592 section 3. Checked as secrets are. */
+  createRegistrationAccessToken(): { shown: Secret; kept: ClientSecret } {
+    return this.#made(newCredential(this.#random, 'keyturn_rat_'), false);
+  }
+
+  #made(text: string, keepText: boolean): { shown: Secret; kept: ClientSecret } {
     const kept = {
       id: this.#random.bytes(6).toString('hex'),
       digest: this.#digest(text).toString('base64url'),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
 import { PROFILE_NAMES } from '#src/clients/profile.ts';
 import {
   CONTENT_ENCRYPTION_ALGORITHMS,
@@ -20,6 +21,7 @@ import {
 import { issuerUrl, listenHost, storeLocation, trustedProxies } from '#src/config/network-format.ts';
 import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
 import { bytes } from '#src/config/size.ts';
+import { REGISTRATION_POLICIES } from '#src/registration/policy.ts';
 import { SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
 
@@ -67,6 +69,11 @@ export const settingsSchema = z.strictObject({
   profile: unlessSet(
     choice(PROFILE_NAMES),
     'The rules that every client has to keep, whatever it was registered for; without it, each keeps those of its own.',
+  ),
+  registration: setting(
+    choice(REGISTRATION_POLICIES),
+    'closed',
+    'Whether clients may register themselves: not at all, with an initial access token that `keyturn registration-tokens` makes, or as they come.',
   ),
   logLevel: setting(choice(LOG_LEVELS), 'info', 'The least severe messages that are logged.'),
 
@@ -153,6 +160,40 @@ export const settingsSchema = z.strictObject({
     ),
   }),
 
+  registrationLimits: group('Clients that register themselves', {
+    grantTypes: setting(
+      choices(GRANT_TYPES),
+      ['authorization_code', 'refresh_token'],
+      'The grants that such a client may have; an initial access token can allow more.',
+    ),
+    authenticationMethods: setting(
+      choices(CLIENT_AUTHENTICATION_METHODS),
+      [...CLIENT_AUTHENTICATION_METHODS],
+      'How such a client may prove who it is.',
+    ),
+    requirePkce: setting(
+      flag,
+      true,
+      'Whether a confidential client needs PKCE even where it sends a nonce; public ones always do.',
+    ),
+    perAddress: setting(
+      wholeNumber({ min: 1, max: 1_000_000 }),
+      60,
+      'How many clients one address may try to register in `window` without an initial access token.',
+    ),
+    window: setting(atMost('1d'), hours(1), 'For how long such tries are counted together.'),
+    clientsMax: setting(
+      wholeNumber({ min: 1, max: 1_000_000 }),
+      1000,
+      'How many clients there may be that came without an initial access token.',
+    ),
+    unusedFor: setting(
+      duration({ min: '1m', max: '3650d' }),
+      days(90),
+      'How long a client that came without an initial access token is kept without getting a token; then it is removed.',
+    ),
+  }),
+
   keys: group('Signing keys', {
     algorithms: setting(
       choices(SIGNING_ALGORITHMS),
@@ -194,40 +235,7 @@ export const settingsSchema = z.strictObject({
     ),
   }),
 
-  passwords: group('Passwords', {
-    minLength: setting(
-      wholeNumber({ min: 8, max: 128 }),
-      8,
-      'The fewest characters of a new password; NIST SP 800-63B asks for at least 8.',
-    ),
-    maxLength: setting(
-      wholeNumber({ min: 64, max: 4096 }),
-      256,
-      'The most characters of a password; NIST SP 800-63B asks to take at least 64.',
-    ),
-    argon2MemoryKiB: setting(
-      wholeNumber({ min: 7168, max: 1_048_576 }),
-      19_456,
-      'The memory that hashing one password takes, in KiB; existing hashes are renewed at the next sign-in.',
-    ),
-    argon2Iterations: setting(
-      wholeNumber({ min: 1, max: 100 }),
-      2,
-      'How often hashing a password goes over that memory.',
-    ),
-    argon2Parallelism: setting(wholeNumber({ min: 1, max: 64 }), 1, 'How many threads hash one password.'),
-    hashConcurrency: derived(
-      wholeNumber({ min: 1, max: 1024 }),
-      'one less than the cores, at least 1',
-      'How many passwords are hashed at the same time.',
-    ),
-    hashQueueMax: setting(
-      wholeNumber({ min: 0, max: 100_000 }),
-      64,
-      'How many sign-ins may wait for their turn to be hashed; more are turned away.',
-    ),
-    hashWaitMax: setting(atMost('1m'), seconds(5), 'How long a sign-in may wait for its turn to be hashed.'),
-  }),
+  passwords,
 
   deviceAuthorization: group('Devices without a browser (RFC 8628)', {
     enabled: setting(

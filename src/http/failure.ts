@@ -15,11 +15,19 @@ interface Outside {
 const REFUSALS: Readonly<Record<string, { readonly status: number; readonly error: string }>> = {
   body_too_large: { status: 413, error: 'invalid_request' },
   forged_form: { status: 403, error: 'invalid_request' },
+  invalid_client_metadata: { status: 400, error: 'invalid_client_metadata' },
+  invalid_redirect_uri: { status: 400, error: 'invalid_redirect_uri' },
+  invalid_software_statement: { status: 400, error: 'invalid_software_statement' },
+  invalid_token: { status: 401, error: 'invalid_token' },
   interaction_ended: { status: 400, error: 'session_not_found' },
   method_not_allowed: { status: 405, error: 'invalid_request' },
+  no_token: { status: 401, error: 'invalid_token' },
   not_a_form: { status: 415, error: 'invalid_request' },
   query_too_long: { status: 414, error: 'invalid_request' },
   overloaded: { status: 503, error: 'temporarily_unavailable' },
+  registration_throttled: { status: 429, error: 'temporarily_unavailable' },
+  registrations_full: { status: 503, error: 'temporarily_unavailable' },
+  unapproved_software_statement: { status: 400, error: 'unapproved_software_statement' },
 };
 
 const RETRY_AFTER_S = 2;

@@ -81,6 +81,14 @@ export class RegisteredClients {
     return profilesOf(this.#deps.profile, this.application(client)?.profile ?? null);
   }
 
+  /**
+   * What the library is told of somebody registered.
+   * @throws errors.InvalidClient for a client that does not keep the rules of its profiles.
+   */
+  libraryMetadata(registered: Registered): AllClientMetadata {
+    return metadataOf(registered, this.#profileMetadata(registered), this.#grantTypes);
+  }
+
   teach(provider: Provider): void {
     const Clients = provider.Client as unknown as {
       new (metadata: AllClientMetadata): LibraryClient;
@@ -99,8 +107,7 @@ export class RegisteredClients {
       if (found === null) return undefined;
       const held = this.#held.get(id as string);
       if (held?.version === found.version) return held.client;
-      const further = this.#profileMetadata(found.registered);
-      const metadata = metadataOf(found.registered, further, this.#grantTypes);
+      const metadata = this.libraryMetadata(found.registered);
       const client = new Clients(metadata);
       await sectors.assertConfirmed(client, () => Clients.validate(metadata));
       addOlderSecret(client, found.registered);

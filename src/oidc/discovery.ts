@@ -11,7 +11,12 @@ import { endpointAliases } from '#src/oidc/endpoint-aliases.ts';
  */
 export async function discoveryDocument(
   provider: Provider,
-  added: { readonly languages: readonly string[]; readonly mtlsOrigin: string | null },
+  added: {
+    readonly languages: readonly string[];
+    readonly mtlsOrigin: string | null;
+    /** Where clients register themselves; `null` where they do not. */
+    readonly registrationEndpoint: string | null;
+  },
 ): Promise<Record<string, unknown>> {
   const request = new IncomingMessage(new Socket());
   request.method = 'GET';
@@ -23,6 +28,9 @@ export async function discoveryDocument(
   const signedWith = document.token_endpoint_auth_signing_alg_values_supported;
   return {
     ...document,
+    ...(added.registrationEndpoint === null
+      ? undefined
+      : { registration_endpoint: added.registrationEndpoint }),
     introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),
     introspection_endpoint_auth_signing_alg_values_supported: signedWith,
     revocation_endpoint_auth_methods_supported: methods,

@@ -1,5 +1,6 @@
 import type { Configuration } from 'oidc-provider';
 import type { Account } from '#src/accounts/account.ts';
+import type { Client } from '#src/clients/client.ts';
 import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Consents } from '#src/interaction/consent.ts';
 import type { ClientDependencies } from '#src/oidc/client-model.ts';
@@ -45,6 +46,8 @@ export interface ProviderDependencies
   readonly pages: ProtocolPages;
   readonly lifetimes: ProviderLifetimes;
   readonly requests: RequestPolicy;
+  /** Told whenever a client has got a token. */
+  readonly onClientUsed: (client: Client) => void;
   readonly deviceAuthorization: DeviceAuthorizationPolicy;
   readonly userCodeThrottle: DeviceCodeDependencies['userCodeThrottle'];
   readonly onReuse: RefreshTokenDependencies['onReuse'];

@@ -1,4 +1,5 @@
 import { Provider } from 'oidc-provider';
+import type { Client } from '#src/clients/client.ts';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
 import { teachBackChannelLogout } from '#src/oidc/back-channel-logout.ts';
 import { assertEncryptable } from '#src/oidc/client-keys.ts';
@@ -13,6 +14,7 @@ import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { teachPushedRequests } from '#src/oidc/pushed-request-model.ts';
 import { type RefreshTokenDependencies, teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
 import { ResourcePolicy } from '#src/oidc/resource-policy.ts';
+import { servableClients } from '#src/oidc/servable-client.ts';
 import { teachSessions } from '#src/oidc/session-model.ts';
 import { registerTokenExchange } from '#src/oidc/token-exchange-grant.ts';
 import type { Send } from '#src/outbox/dispatcher.ts';
@@ -24,6 +26,8 @@ import { PollingPace } from '#src/throttle/polling-pace.ts';
 export interface Protocol {
   readonly provider: Provider;
   readonly senders: Readonly<Record<string, Send>>;
+  /** @throws Refusal `invalid_client_metadata` for a client that could not be served as it is described. */
+  assertServable(client: Client): Promise<void>;
 }
 
 /** The library, configured by Keyturn's policies and taught Keyturn's tokens. */
@@ -65,7 +69,12 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   });
   registerTokenExchange(provider, registered, resources, deps);
   registerJwtBearer(provider, registered, deps);
-  return { provider, senders: { [SIGN_OUT_TOPIC]: teachBackChannelLogout(provider, deps) } };
+  provider.on('grant.success', ({ oidc }) => {
+    const client = oidc.client === undefined ? null : registered.application(oidc.client);
+    if (client !== null) deps.onClientUsed(client);
+  });
+  const assertServable = servableClients(provider, registered);
+  return { provider, assertServable, senders: { [SIGN_OUT_TOPIC]: teachBackChannelLogout(provider, deps) } };
 }
 
 /**

@@ -88,6 +88,12 @@ export class ResourceRegistry {
     return everyValue<ResourceServer>(this.#records, 'resource-server');
   }
 
+  /** The scopes that clients which register themselves may ask people for. */
+  async openScopes(): Promise<readonly string[]> {
+    const open = await Array.fromAsync(this.list(), (each) => (each.openToRegistration ? each.scope : []));
+    return [...new Set(open.flat())];
+  }
+
   /** True if there was such a resource server. Tokens for it are issued no more. */
   remove(identifier: string): Promise<boolean> {
     return this.#records.remove('resource-server', identifier);

@@ -30,6 +30,8 @@ export interface ResourceServer {
   /** Its public keys, of which one encrypts introspection answers. */
   readonly jwks: PublicJwks | null;
   readonly jwksUri: string | null;
+  /** True if clients that register themselves may ask people for its scopes. */
+  readonly openToRegistration: boolean;
   /** The name under which it authenticates at introspection. */
   readonly clientId: string;
   readonly secrets: readonly ClientSecret[];
@@ -94,6 +96,7 @@ const registration = z.strictObject({
     .default({}),
   jwks: publicJwks.nullable().default(null),
   jwksUri: keysUri.nullable().default(null),
+  openToRegistration: z.boolean().default(false),
 });
 
 export type ResourceServerRegistration = z.input<typeof registration>;
@@ -138,6 +141,7 @@ export function newResourceServer(
     introspection: { introspection_signed_response_alg: signingAlgorithm, ...introspection },
     jwks,
     jwksUri,
+    openToRegistration: parsed.data.openToRegistration,
     clientId: RESOURCE_SERVER_CLIENT_PREFIX + made.clientId,
     secrets: [],
     createdAt: made.now,

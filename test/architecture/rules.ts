@@ -100,7 +100,7 @@ export const ROOMS: readonly Room[] = [
     name: 'domains',
     files: [
       'src/{accounts,admin,audit,clients,federation,interaction,mail,outbox,resources}/**',
-      'src/{revocations,sealing,sessions,signing,throttle,tokens}/**',
+      'src/{registration,revocations,sealing,sessions,signing,throttle,tokens}/**',
     ],
     mayImport: ['leaves'],
     reason:

@@ -109,6 +109,8 @@ async function replacement(arg: string, keyturn: CommandLine): Promise<string> {
     ]);
     return JSON.parse(output).client_id;
   }
+  if (arg === 'TOKEN_ID')
+    return JSON.parse((await keyturn(['registration-tokens', 'add', '--json'])).output).id;
   if (arg === 'KID') return JSON.parse((await keyturn(['keys', 'list', '--json'])).output)[0].kid;
   return arg;
 }

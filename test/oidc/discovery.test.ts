@@ -10,7 +10,13 @@ describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discove
   /** The document as it goes out. */
   const ask = async () =>
     JSON.parse(
-      JSON.stringify(await discoveryDocument(open.provider, { languages: ['en', 'de'], mtlsOrigin: null })),
+      JSON.stringify(
+        await discoveryDocument(open.provider, {
+          languages: ['en', 'de'],
+          mtlsOrigin: null,
+          registrationEndpoint: null,
+        }),
+      ),
     );
   before(async () => {
     open = await openProvider();

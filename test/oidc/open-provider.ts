@@ -138,6 +138,7 @@ export async function openProvider(
     findAccount: async () => null,
     deviceAuthorization: { enabled: true, userCodeLength: 8, pollingInterval: seconds(5) },
     userCodeThrottle: { admit: async () => assert.fail('no code is entered'), recordRight: async () => {} },
+    onClientUsed: () => {},
     onReuse: () => {},
     onExchange: () => {},
     keyFetching: { keysMaxAge: hours(1), retryAfter: seconds(10) },

@@ -51,6 +51,7 @@ describe('a registered resource server', () => {
       introspection: { introspection_signed_response_alg: 'ES256' },
       jwks: null,
       jwksUri: null,
+      openToRegistration: false,
       clientId: 'rs_generated',
       secrets: [],
       createdAt: made.now,

@@ -64,6 +64,7 @@ interface AddOptions {
   readonly introspectionEncryptionEnc?: string;
   readonly jwks?: string;
   readonly jwksUri?: string;
+  readonly openToRegistration?: boolean;
 }
 
 /** Which option says what a registration calls by another name. */
@@ -110,6 +111,7 @@ function addCommand(resources: Command, cli: CommandLine): void {
     .option('--introspection-encryption-enc <enc>', 'how their content is encrypted; default: A128CBC-HS256')
     .option('--jwks <file>', 'its public keys, for encryption: a file with a JWK Set')
     .option('--jwks-uri <uri>', 'where it publishes its public keys, for encryption')
+    .option('--open-to-registration', 'clients that register themselves may ask people for its scopes')
     .action((options: AddOptions) => cli.report(({ resources }) => addResource(resources, options)));
 }
 
@@ -263,6 +265,7 @@ function documentOf(resourceServer: ResourceServer): object {
     ...resourceServer.introspection,
     ...(resourceServer.jwksUri === null ? undefined : { jwks_uri: resourceServer.jwksUri }),
     ...(resourceServer.jwks === null ? undefined : { jwks: resourceServer.jwks }),
+    open_to_registration: resourceServer.openToRegistration,
     client_id: resourceServer.clientId,
     live_secrets: resourceServer.secrets.map(({ id, createdAt }) => ({ id, created_at: createdAt })),
     created_at: resourceServer.createdAt,
@@ -284,6 +287,7 @@ function factsOf(resourceServer: ResourceServer) {
     ...resourceServer.introspection,
     jwks_uri: resourceServer.jwksUri ?? undefined,
     jwks: resourceServer.jwks === null ? undefined : `${resourceServer.jwks.keys.length} keys`,
+    open_to_registration: resourceServer.openToRegistration ? 'yes' : 'no',
     client_id: resourceServer.clientId,
   };
 }
