@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { CLIENT_AUTHENTICATION_METHODS, GRANT_TYPES } from '#src/clients/client.ts';
 import { PROFILE_NAMES } from '#src/clients/profile.ts';
 import {
   CONTENT_ENCRYPTION_ALGORITHMS,
@@ -19,6 +18,8 @@ import {
   wholeNumber,
 } from '#src/config/format.ts';
 import { issuerUrl, listenHost, storeLocation, trustedProxies } from '#src/config/network-format.ts';
+import { passwords } from '#src/config/password-settings.ts';
+import { registrationLimits } from '#src/config/registration-settings.ts';
 import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
 import { bytes } from '#src/config/size.ts';
 import { REGISTRATION_POLICIES } from '#src/registration/policy.ts';
@@ -160,39 +161,7 @@ export const settingsSchema = z.strictObject({
     ),
   }),
 
-  registrationLimits: group('Clients that register themselves', {
-    grantTypes: setting(
-      choices(GRANT_TYPES),
-      ['authorization_code', 'refresh_token'],
-      'The grants that such a client may have; an initial access token can allow more.',
-    ),
-    authenticationMethods: setting(
-      choices(CLIENT_AUTHENTICATION_METHODS),
-      [...CLIENT_AUTHENTICATION_METHODS],
-      'How such a client may prove who it is.',
-    ),
-    requirePkce: setting(
-      flag,
-      true,
-      'Whether a confidential client needs PKCE even where it sends a nonce; public ones always do.',
-    ),
-    perAddress: setting(
-      wholeNumber({ min: 1, max: 1_000_000 }),
-      60,
-      'How many clients one address may try to register in `window` without an initial access token.',
-    ),
-    window: setting(atMost('1d'), hours(1), 'For how long such tries are counted together.'),
-    clientsMax: setting(
-      wholeNumber({ min: 1, max: 1_000_000 }),
-      1000,
-      'How many clients there may be that came without an initial access token.',
-    ),
-    unusedFor: setting(
-      duration({ min: '1m', max: '3650d' }),
-      days(90),
-      'How long a client that came without an initial access token is kept without getting a token; then it is removed.',
-    ),
-  }),
+  registrationLimits,
 
   keys: group('Signing keys', {
     algorithms: setting(

@@ -1,4 +1,5 @@
-import type { ClientAuthenticationMethod, GrantType } from '#src/clients/client.ts';
+import type { GrantType } from '#src/clients/client.ts';
+import type { ClientAuthenticationMethod } from '#src/clients/client-authentication.ts';
 import type { ProfileName } from '#src/clients/profile.ts';
 import { formatScope } from '#src/clients/scope.ts';
 
