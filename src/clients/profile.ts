@@ -58,6 +58,11 @@ const JWT_RESPONSE_MODES = ['jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt']
 const signsAsFapiAsks = (algorithm: string | undefined) =>
   algorithm === undefined || FAPI_ALGORITHMS.has(algorithm);
 
+/** True if clients of these profiles may sign with the algorithm, which only the JWT at hand tells. */
+export function algorithmAllowed(profiles: ReadonlySet<ProfileName>, algorithm: unknown): boolean {
+  return !profiles.has('fapi-2.0-security') || FAPI_ALGORITHMS.has(String(algorithm));
+}
+
 const boundToCertificate = ({ metadata }: ProfiledClient) =>
   metadata.tls_client_certificate_bound_access_tokens === true;
 

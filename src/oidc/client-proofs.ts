@@ -1,6 +1,7 @@
 import type { Configuration, KoaContextWithOIDC, Client as LibraryClient } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { type CertificateSubject, certificateIsAbout } from '#src/clients/certificate-subject.ts';
+import { algorithmAllowed } from '#src/clients/profile.ts';
 import type { Clock } from '#src/clock.ts';
 import {
   type CertificateSource,
@@ -110,16 +111,17 @@ export function assertionRules(deps: {
   return async (
     { oidc }: KoaContextWithOIDC,
     claims: Record<string, unknown>,
-    _header: unknown,
+    { alg }: { readonly alg?: unknown },
     client: LibraryClient,
   ): Promise<void> => {
     const refuse = (detail: string) => {
       throw new errors.InvalidClientAuth(detail);
     };
+    const profiles = deps.registered.profilesOf(client);
     const latest = after(deps.clock.now(), clockSkewMax);
     const { aud, exp, iat } = claims;
-    const issuerOnly =
-      assertions.audience === 'issuer' || deps.registered.profilesOf(client).has('fapi-2.0-security');
+    const issuerOnly = assertions.audience === 'issuer' || profiles.has('fapi-2.0-security');
+    if (!algorithmAllowed(profiles, alg)) refuse('signed with an algorithm that its profile does not allow');
     if (issuerOnly && aud !== oidc.issuer) refuse('audience (aud) must be the issuer and nothing else');
     if (Array.isArray(aud) && aud.length > 1) refuse('audience (aud) must be a single one');
     if ((exp as number) > after(latest, assertions.lifetimeMax)) refuse('expiration (exp) is too far away');

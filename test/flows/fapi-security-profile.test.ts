@@ -140,6 +140,26 @@ describe('a client of the FAPI 2.0 Security Profile', () => {
     }
   });
 
+  test('names the issuer and nothing else as the audience of its assertions (section 5.3.2.1)', async () => {
+    assert.equal((await bank.push({ assertion: { aud: keyturn.issuer } })).status, 201);
+    for (const aud of [
+      `${keyturn.issuer}/token`,
+      `${keyturn.issuer}/par`,
+      [keyturn.issuer],
+      [keyturn.issuer, 'https://elsewhere.example.com'],
+    ]) {
+      const answer = await bank.push({ assertion: { aud } });
+      refused(answer, 'invalid_client', 401);
+    }
+  });
+
+  test('signs its assertions with PS256, ES256 or Ed25519 alone (section 5.4.1)', async () => {
+    for (const alg of ['RS256', 'ES384', 'PS512']) {
+      const other = await FapiClient.register(keyturn, {}, alg);
+      refused(await other.push(), 'invalid_client', 401);
+    }
+  });
+
   test('may have a clock that is ten seconds ahead, and not one that is two minutes ahead (section 5.3.2.1)', async () => {
     const ahead = (seconds: number) => ({ iat: now() + seconds, nbf: now() + seconds, exp: now() + 300 });
     assert.equal((await bank.push({ assertion: ahead(8) })).status, 201);
