@@ -27,7 +27,14 @@ export function accountRecord(account: Account): RecordWrite<AccountValue> {
 }
 
 export function accountFrom(value: AccountValue): Account {
-  return value.state === 'deleted' ? value : { ...value, passwordHash: storedHash(value.passwordHash) };
+  if (value.state === 'deleted') return value;
+  // Accounts that were written before there were memberships have none.
+  return {
+    ...value,
+    groups: value.groups ?? [],
+    roles: value.roles ?? [],
+    passwordHash: storedHash(value.passwordHash),
+  };
 }
 
 function aliasesOf(account: Account): readonly LoginKey[] {

@@ -10,6 +10,7 @@ import {
   type Subject,
   signOutEverywhere,
   unlock,
+  withMemberships,
   withPassword,
   withRehashedPassword,
 } from '#src/accounts/account.ts';
@@ -17,6 +18,7 @@ import { type AccountValue, accountFrom, accountRecord } from '#src/accounts/acc
 import type { DisplayName } from '#src/accounts/display-name.ts';
 import type { EmailAddress } from '#src/accounts/email-address.ts';
 import { readLogin } from '#src/accounts/login.ts';
+import type { Membership } from '#src/accounts/membership.ts';
 import type { PasswordHasher } from '#src/accounts/password.ts';
 import type { PasswordHash } from '#src/accounts/password-hash.ts';
 import type { PasswordPolicy } from '#src/accounts/password-policy.ts';
@@ -38,6 +40,8 @@ export interface AccountRequest {
   /** True when whoever adds the account vouches for the address. */
   readonly emailVerified?: boolean;
   readonly displayName?: DisplayName | null;
+  readonly groups?: readonly Membership[];
+  readonly roles?: readonly Membership[];
   readonly password: Secret;
 }
 
@@ -103,10 +107,11 @@ export class AccountRegistry {
    */
   async add(request: AccountRequest): Promise<ActiveAccount> {
     const { username, email = null, emailVerified = false, displayName = null, password } = request;
+    const { groups = [], roles = [] } = request;
     this.#policy.demand(password, { username, email, displayName });
     const passwordHash = await this.#hasher.hash(password);
     const account = openAccount(
-      { username, email, emailVerified, displayName, passwordHash },
+      { username, email, emailVerified, displayName, groups, roles, passwordHash },
       newSubject(this.#random),
       this.#clock.now(),
     );
@@ -169,6 +174,14 @@ export class AccountRegistry {
   /** Ends every session and token of the account; its owner can sign in again. @throws Refusal `account_not_found` */
   signOutEverywhere(subject: string): Promise<LivingAccount> {
     return this.#changeAndSignOut(subject, (account) => signOutEverywhere(account, this.#clock.now()));
+  }
+
+  /**
+   * Gives the account other groups or roles; those that are not named stay. Whoever holds its tokens learns of it with
+   * the next one. @throws Refusal `account_not_found`
+   */
+  setMemberships(subject: string, changed: Pick<AccountRequest, 'groups' | 'roles'>): Promise<LivingAccount> {
+    return this.#change(subject, (account) => withMemberships(account, changed, this.#clock.now()));
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { DisplayName } from '#src/accounts/display-name.ts';
 import type { EmailAddress } from '#src/accounts/email-address.ts';
+import type { Membership } from '#src/accounts/membership.ts';
 import type { PasswordHash } from '#src/accounts/password-hash.ts';
 import type { Username } from '#src/accounts/username.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
@@ -22,6 +23,8 @@ interface Profile {
   readonly email: EmailAddress | null;
   readonly emailVerified: boolean;
   readonly displayName: DisplayName | null;
+  readonly groups: readonly Membership[];
+  readonly roles: readonly Membership[];
   readonly passwordHash: PasswordHash;
   readonly createdAt: EpochSeconds;
   /** When anything that a claim tells last changed. */
@@ -59,6 +62,8 @@ export interface NewAccount {
   readonly email: EmailAddress | null;
   readonly emailVerified: boolean;
   readonly displayName: DisplayName | null;
+  readonly groups: readonly Membership[];
+  readonly roles: readonly Membership[];
   readonly passwordHash: PasswordHash;
 }
 
@@ -102,6 +107,15 @@ export function signOutEverywhere<A extends LivingAccount>(account: A, now: Epoc
   return { ...account, signedOutBefore: after(now, seconds(1)) };
 }
 
+/** Gives the account other groups or roles; those that are not named stay. Tokens say so from their next issue on. */
+export function withMemberships<A extends LivingAccount>(
+  account: A,
+  changed: Partial<Pick<NewAccount, 'groups' | 'roles'>>,
+  now: EpochSeconds,
+): A {
+  return { ...account, ...changed, updatedAt: now };
+}
+
 /** Locking twice keeps the first time. */
 export function lock(account: LivingAccount, now: EpochSeconds): LockedAccount {
   return account.state === 'locked' ? account : { ...account, state: 'locked', lockedAt: now };
@@ -130,8 +144,8 @@ export function withRehashedPassword<A extends LivingAccount>(account: A, hash: 
 }
 
 /**
- * The claims of the scopes `profile` and `email`, OpenID Connect Core sections 5.1 and 5.4. What is not known
- * is left out.
+ * The claims of the scopes `profile` and `email`, OpenID Connect Core sections 5.1 and 5.4, and those of RFC 9068
+ * section 2.2.3.1. What is not known is left out.
  */
 export interface AccountClaims {
   readonly sub: Subject;
@@ -139,6 +153,8 @@ export interface AccountClaims {
   readonly name?: string;
   readonly email?: string;
   readonly email_verified?: boolean;
+  readonly groups?: readonly string[];
+  readonly roles?: readonly string[];
   readonly updated_at?: EpochSeconds;
 }
 
@@ -150,6 +166,8 @@ export function claimsOf(account: Account): AccountClaims {
     preferred_username: account.username,
     ...(account.displayName === null ? {} : { name: account.displayName }),
     ...(account.email === null ? {} : { email: account.email, email_verified: account.emailVerified }),
+    groups: account.groups,
+    roles: account.roles,
     updated_at: account.updatedAt,
   };
 }

@@ -1,7 +1,10 @@
 import { Refusal } from '#src/fault.ts';
 
-/** The scopes that ask the authorization server itself: OpenID Connect Core section 5.4 and section 11. */
-export const OPENID_SCOPES = ['openid', 'profile', 'email', 'offline_access'] as const;
+/**
+ * The scopes that ask the authorization server itself: OpenID Connect Core section 5.4 and section 11; `groups` and
+ * `roles`, each for the claim of its name, as many servers have them.
+ */
+export const OPENID_SCOPES = ['openid', 'profile', 'email', 'groups', 'roles', 'offline_access'] as const;
 
 const OPENID_SCOPE_SET: ReadonlySet<string> = new Set(OPENID_SCOPES);
 

@@ -1,15 +1,26 @@
-import type { AccessToken, ClientCredentials, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type {
+  AccessToken,
+  ClientCredentials,
+  KoaContextWithOIDC,
+  Provider,
+  ResourceServer,
+} from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import { subjectFor } from '#src/oidc/subjects.ts';
 import { jwtIn } from '#src/oidc/token-value.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
+import { TOKEN_CLAIMS } from '#src/resources/resource-server.ts';
 import { rememberConcerns } from '#src/revocations/concern.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { Signer } from '#src/signing/jws.ts';
 import { signJwt } from '#src/signing/jws.ts';
-import { ACCESS_TOKEN_TYPE, type AccessTokenClaims } from '#src/tokens/access-token.ts';
+import {
+  ACCESS_TOKEN_TYPE,
+  type AccessTokenClaims,
+  type TokenAccountClaims,
+} from '#src/tokens/access-token.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
 import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import {
@@ -35,6 +46,8 @@ export interface AccessTokenDependencies {
   /** The algorithm for tokens that are meant for this server itself. */
   readonly ownAlgorithm: SigningAlgorithm;
   signer(alg: SigningAlgorithm): Signer;
+  /** What a resource server asked to be told of an account. */
+  accountClaims(resourceServer: ResourceServer, accountId: string): Promise<Partial<TokenAccountClaims>>;
 }
 
 type AnyAccessToken = (AccessToken | ClientCredentials) & LibraryModel & { extra?: ExtraClaims };
@@ -52,7 +65,8 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
   const jwts = new WeakSet<object>();
   for (const model of [AccessTokens, ClientTokens]) {
     const library = { save: model.prototype.save, destroy: model.prototype.destroy };
-    model.prototype.save = function save(this: AnyAccessToken) {
+    model.prototype.save = async function save(this: AnyAccessToken) {
+      await tellOfAccount(this, deps);
       if (this.resourceServer?.accessTokenFormat !== 'opaque') return issue(this, deps);
       const { audience, scope } = audienceAndScope(this, currentRequest(), deps.issuer);
       Object.assign(this, { aud: audience, scope: scope === '' ? undefined : scope });
@@ -81,7 +95,13 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
       accountId: authorization.subject,
       grantId: ownGrant(claims.grant_id, claims),
       sid: claims.sid,
-      extra: { auth_time: claims.auth_time, acr: claims.acr, amr: claims.amr, ...actOf(claims) },
+      extra: {
+        ...toldOfAccount(claims),
+        auth_time: claims.auth_time,
+        acr: claims.acr,
+        amr: claims.amr,
+        ...actOf(claims),
+      },
       claims: authorization.claims ?? authorization.family?.says.claims,
     });
     jwts.add(token);
@@ -107,6 +127,16 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
     if (oidc.route === 'revocation' && oidc.entities.AccessToken !== undefined) return;
     await deps.authorizations.end(grantId);
   };
+}
+
+/** What the resource server asked to be told of the person, as it is now; so a refresh tells of what has changed. */
+async function tellOfAccount(
+  token: AnyAccessToken,
+  { accountClaims }: AccessTokenDependencies,
+): Promise<void> {
+  if (!('accountId' in token) || token.resourceServer === undefined) return;
+  const claims = await accountClaims(token.resourceServer, token.accountId);
+  if (Object.keys(claims).length > 0) token.extra = { ...token.extra, ...claims };
 }
 
 async function issue(token: AnyAccessToken, deps: AccessTokenDependencies): Promise<string> {
@@ -167,6 +197,7 @@ function claimsOf(
     ...(person?.sid === undefined ? undefined : { sid: person.sid }),
     ...(person === null ? undefined : authenticationOf(ctx)),
     ...confirmation(token),
+    ...(token.rar === undefined ? undefined : { authorization_details: token.rar }),
   };
 }
 
@@ -267,8 +298,16 @@ function commonProperties(
     exp: claims.exp,
     jkt: claims.cnf?.jkt,
     'x5t#S256': claims.cnf?.['x5t#S256'],
+    rar: claims.authorization_details,
     extra: actOf(claims),
   };
+}
+
+/** Of what a token says, that which its resource server asked to be told of the person. */
+function toldOfAccount(claims: AccessTokenClaims): Partial<TokenAccountClaims> {
+  return Object.fromEntries(
+    TOKEN_CLAIMS.filter((name) => claims[name] !== undefined).map((name) => [name, claims[name]]),
+  );
 }
 
 const actOf = ({ act }: AccessTokenClaims) => (act === undefined ? undefined : { act });

@@ -1,13 +1,17 @@
 import type { Configuration } from 'oidc-provider';
 import { type Account, claimsOf, standsSince } from '#src/accounts/account.ts';
+import type { ResourceServer } from '#src/resources/resource-server.ts';
+import type { TokenAccountClaims } from '#src/tokens/access-token.ts';
 import { epochSeconds } from '#src/units.ts';
 
-/** Which claims each scope of OpenID Connect Core section 5.4 asks for, of those that accounts have. */
+/** Which claims each scope asks for, of those that accounts have: OpenID Connect Core section 5.4. */
 export const CLAIMS = {
   // How and when the person signed in is told to everyone whom they sign in to: OpenID Connect Core section 2.
   openid: ['sub', 'auth_time', 'acr', 'amr'],
   profile: ['name', 'preferred_username', 'updated_at'],
   email: ['email', 'email_verified'],
+  groups: ['groups'],
+  roles: ['roles'],
 };
 
 /** The claims of those that are about the person, and so are theirs to allow. */
@@ -17,6 +21,20 @@ export const PERSONAL_CLAIMS: ReadonlySet<string> = new Set([...CLAIMS.profile, 
 export function claimsOfScopes(scopes: readonly string[]): readonly string[] {
   const byScope = new Map<string, readonly string[]>(Object.entries(CLAIMS));
   return scopes.flatMap((scope) => byScope.get(scope) ?? []).filter((claim) => PERSONAL_CLAIMS.has(claim));
+}
+
+/** What a resource server asked to be told of an account, as far as it is known. */
+export async function tokenClaimsOf(
+  { claims = [] }: Partial<Pick<ResourceServer, 'claims'>>,
+  findAccount: () => Promise<Account | null>,
+): Promise<Partial<TokenAccountClaims>> {
+  if (claims.length === 0) return {};
+  const account = await findAccount();
+  if (account === null) return {};
+  const known = claimsOf(account);
+  return Object.fromEntries(
+    claims.filter((name) => known[name] !== undefined).map((name) => [name, known[name]]),
+  );
 }
 
 /**

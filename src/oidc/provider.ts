@@ -1,6 +1,7 @@
 import { Provider } from 'oidc-provider';
 import type { Client } from '#src/clients/client.ts';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
+import { tokenClaimsOf } from '#src/oidc/account-claims.ts';
 import { teachBackChannelLogout } from '#src/oidc/back-channel-logout.ts';
 import { assertEncryptable } from '#src/oidc/client-keys.ts';
 import { RegisteredClients } from '#src/oidc/client-model.ts';
@@ -56,6 +57,8 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     ...deps,
     ownAlgorithm: deps.signingAlgorithms[0] as SigningAlgorithm,
     signer: (alg) => deps.keys.signer(alg),
+    accountClaims: (described, accountId) =>
+      tokenClaimsOf(resources.of(described), () => deps.findAccount(accountId)),
   });
   teachRefreshTokens(provider, {
     ...deps,

@@ -16,6 +16,8 @@ import type { Seconds } from '#src/units.ts';
 export class ResourcePolicy {
   readonly #resources: ResourceRegistry;
   readonly #registered: RegisteredClients;
+  /** By the one member that the library leaves as it is. */
+  readonly #described = new WeakMap<object, ResourceServer>();
   readonly #lifetimes: { accessToken: Seconds; accessTokenMax: Seconds };
 
   constructor(options: {
@@ -40,13 +42,22 @@ export class ResourcePolicy {
     if (ctx.oidc.route === 'token' && !isExchange(ctx)) assertConcerned(client, resourceServer);
     if (!isExchange(ctx)) await this.#settleScope(ctx, client);
     const { accessToken, accessTokenMax } = this.#lifetimes;
+    const jwt = { sign: { alg: resourceServer.signingAlgorithm as 'ES256' } };
+    this.#described.set(jwt, resourceServer);
     return {
       scope: formatScope(resourceServer.scope.filter((scope) => client.scope.includes(scope))),
       audience: resourceServer.audience,
       accessTokenFormat: resourceServer.tokenFormat,
       accessTokenTTL: Math.min(resourceServer.accessTokenLifetime ?? accessToken, accessTokenMax),
-      jwt: { sign: { alg: resourceServer.signingAlgorithm as 'ES256' } },
+      jwt,
     };
+  }
+
+  /** What the registry knows of a resource server as it was described to the library. */
+  of({ jwt }: LibraryResourceServer): ResourceServer {
+    const resourceServer = jwt === undefined ? undefined : this.#described.get(jwt);
+    if (resourceServer === undefined) throw new Error('this resource server was not described here');
+    return resourceServer;
   }
 
   /**

@@ -25,6 +25,8 @@ export interface ResourceServer {
   readonly signingAlgorithm: string;
   /** `null`: the server's own setting. */
   readonly accessTokenLifetime: Seconds | null;
+  /** What its access tokens say of the person beside who it is: RFC 9068 section 2.2.2. */
+  readonly claims: readonly TokenClaim[];
   /** How introspection answers are protected that it asks for as JWTs: RFC 9701. */
   readonly introspection: IntrospectionProtection;
   /** Its public keys, of which one encrypts introspection answers. */
@@ -38,6 +40,18 @@ export interface ResourceServer {
   readonly createdAt: EpochSeconds;
   readonly updatedAt: EpochSeconds;
 }
+
+/** What a resource server may have said of a person in its access tokens; ID tokens and userinfo are for clients. */
+export const TOKEN_CLAIMS = [
+  'groups',
+  'roles',
+  'preferred_username',
+  'name',
+  'email',
+  'email_verified',
+] as const;
+
+export type TokenClaim = (typeof TOKEN_CLAIMS)[number];
 
 /** In the names of RFC 9701 section 6. */
 export type IntrospectionProtection = Readonly<
@@ -87,6 +101,10 @@ const registration = z.strictObject({
   tokenFormat: z.enum(['jwt', 'opaque']).default('jwt'),
   signingAlgorithm: z.string().optional(),
   accessTokenLifetimeSeconds: z.int().min(ACCESS_TOKEN_LIFETIME_MIN).optional(),
+  claims: z
+    .array(z.enum(TOKEN_CLAIMS))
+    .transform((claims) => [...new Set(claims)])
+    .default([]),
   introspection: clientMetadata
     .pick({
       introspection_signed_response_alg: true,
@@ -126,7 +144,7 @@ export function newResourceServer(
   const problems = [...contradictionsIn(parsed.data, made)];
   if (problems.length > 0) throw refuse(problems);
   const { identifier, scope, scopeMeanings, tokenFormat, accessTokenLifetimeSeconds: lifetime } = parsed.data;
-  const { introspection, jwks, jwksUri } = parsed.data;
+  const { claims, introspection, jwks, jwksUri } = parsed.data;
   const signingAlgorithm = parsed.data.signingAlgorithm ?? (made.algorithms.signing[0] as string);
   return {
     identifier,
@@ -137,6 +155,7 @@ export function newResourceServer(
     tokenFormat,
     signingAlgorithm,
     accessTokenLifetime: lifetime === undefined ? null : seconds(lifetime),
+    claims,
     // Whoever verifies its tokens verifies such answers too.
     introspection: { introspection_signed_response_alg: signingAlgorithm, ...introspection },
     jwks,

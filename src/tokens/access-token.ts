@@ -1,10 +1,11 @@
+import type { TokenClaim } from '#src/resources/resource-server.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 /** The media type in the header of a JWT access token: RFC 9068 section 2.1. */
 export const ACCESS_TOKEN_TYPE = 'at+jwt';
 
 /** What a JWT access token says: RFC 9068 section 2.2. */
-export interface AccessTokenClaims {
+export interface AccessTokenClaims extends Partial<TokenAccountClaims> {
   readonly iss: string;
   readonly sub: string;
   readonly aud: string | readonly string[];
@@ -20,12 +21,17 @@ export interface AccessTokenClaims {
   readonly grant_id?: string;
   readonly sid?: string;
   readonly cnf?: Confirmation;
+  /** What was allowed in detail: RFC 9396 section 9.1. */
+  readonly authorization_details?: readonly Readonly<Record<string, unknown>>[];
   /** Who acts for the subject: RFC 8693 section 4.1. */
   readonly act?: Actor;
   /** Who alone may act for the subject: RFC 8693 section 4.4. */
   readonly may_act?: Readonly<Record<string, unknown>>;
   readonly rests_on?: RestsOn;
 }
+
+/** What a resource server may have said of a person: RFC 9068 sections 2.2.2 and 2.2.3.1. */
+export type TokenAccountClaims = Readonly<Record<TokenClaim, unknown>>;
 
 /** The key that a token is bound to: RFC 7800 section 3.1; RFC 9449 section 6.1; RFC 8705 section 3.1. */
 export interface Confirmation {

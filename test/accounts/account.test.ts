@@ -12,6 +12,7 @@ import {
 } from '#src/accounts/account.ts';
 import { parseDisplayName } from '#src/accounts/display-name.ts';
 import { parseEmailAddress } from '#src/accounts/email-address.ts';
+import { parseMemberships } from '#src/accounts/membership.ts';
 import { storedHash } from '#src/accounts/password-hash.ts';
 import { parseUsername } from '#src/accounts/username.ts';
 import { systemRandom } from '#src/random.ts';
@@ -24,6 +25,8 @@ const newcomer = {
   email: parseEmailAddress('ada@example.com'),
   emailVerified: true,
   displayName: parseDisplayName('Ada Lovelace'),
+  groups: parseMemberships(['staff']),
+  roles: [],
   passwordHash: storedHash('$argon2id$one'),
 };
 const subject = newSubject(systemRandom);
@@ -79,13 +82,21 @@ describe('the claims of an account', () => {
       name: 'Ada Lovelace',
       email: 'ada@example.com',
       email_verified: true,
+      groups: ['staff'],
+      roles: [],
       updated_at: opened,
     });
   });
 
   test('leave out what is not known, and no address is a verified one (OpenID Connect Core section 5.3.2)', () => {
     const bare = openAccount({ ...newcomer, email: null, displayName: null }, subject, opened);
-    assert.deepEqual(claimsOf(bare), { sub: subject, preferred_username: 'Ada', updated_at: opened });
+    assert.deepEqual(claimsOf(bare), {
+      sub: subject,
+      preferred_username: 'Ada',
+      groups: ['staff'],
+      roles: [],
+      updated_at: opened,
+    });
     assert.equal(bare.emailVerified, false);
   });
 

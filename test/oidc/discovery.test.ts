@@ -91,7 +91,14 @@ describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discove
   });
 
   test('names the scopes, the claims behind them, and the languages of the pages', () => {
-    assert.deepEqual(document.scopes_supported, ['openid', 'profile', 'email', 'offline_access']);
+    assert.deepEqual(document.scopes_supported, [
+      'openid',
+      'profile',
+      'email',
+      'groups',
+      'roles',
+      'offline_access',
+    ]);
     for (const claim of ['sub', 'preferred_username', 'email', 'email_verified']) {
       assert.ok((document.claims_supported as string[]).includes(claim));
     }

@@ -48,6 +48,7 @@ describe('a registered resource server', () => {
       tokenFormat: 'jwt',
       signingAlgorithm: 'ES256',
       accessTokenLifetime: null,
+      claims: [],
       introspection: { introspection_signed_response_alg: 'ES256' },
       jwks: null,
       jwksUri: null,

@@ -1,6 +1,8 @@
 import { OPENID_SCOPES } from '#src/clients/scope.ts';
 import type { PageLocals, PageName } from '#src/http/pages.ts';
 
+const CLAIMS = ['name', 'preferred_username', 'updated_at', 'email', 'email_verified', 'groups', 'roles'];
+
 /** What a page is shown with, by the name of what it shows. Together they use every branch of every template. */
 export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, PageLocals[Name]>> } = {
   front: {
@@ -68,7 +70,7 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
         {
           scopes: [
             { name: 'openid' },
-            ...['name', 'preferred_username', 'updated_at', 'email', 'email_verified'].map((name) => ({
+            ...CLAIMS.map((name) => ({
               name,
               claim: true,
             })),

@@ -2,12 +2,14 @@ import { Command } from 'commander';
 import type { LivingAccount } from '#src/accounts/account.ts';
 import { parseDisplayName } from '#src/accounts/display-name.ts';
 import { parseEmailAddress } from '#src/accounts/email-address.ts';
+import { parseMemberships } from '#src/accounts/membership.ts';
 import { parseUsername } from '#src/accounts/username.ts';
 import type { CommandLine } from '#src/cli/command-line.ts';
+import { UsageFault } from '#src/cli/failure.ts';
 import { confirm, newPassword } from '#src/cli/input.ts';
 import { facts, moment, table } from '#src/cli/layout.ts';
 import { ACCOUNT, ACCOUNT_NAMES, findAccount } from '#src/cli/named-account.ts';
-import { PASSWORD_STDIN, YES } from '#src/cli/options.ts';
+import { PASSWORD_STDIN, repeatable, YES } from '#src/cli/options.ts';
 import type { Report } from '#src/cli/report.ts';
 import type { Services } from '#src/services.ts';
 
@@ -27,6 +29,10 @@ export function accountCommands(cli: CommandLine): Command {
     .option('--email <address>', 'signs in as well')
     .option('--email-verified', 'you vouch for the address')
     .option('--name <name>', 'how the person wants to be addressed')
+    .addOption(
+      repeatable('--group <name>', 'a group that the person belongs to, as clients and APIs are told'),
+    )
+    .addOption(repeatable('--role <name>', 'a role that the person has, as clients and APIs are told'))
     .option(...PASSWORD_STDIN)
     .action((options: AddOptions) => cli.report(({ accounts }) => addAccount(cli, accounts, options)));
   accounts
@@ -37,6 +43,14 @@ export function accountCommands(cli: CommandLine): Command {
     .command(`show ${ACCOUNT}`)
     .description('show one account')
     .action((named) => cli.report(({ accounts }) => showAccount(accounts, named)));
+  accounts
+    .command(`update ${ACCOUNT}`)
+    .description('give it other groups or roles; tokens say so from the next refresh on')
+    .addOption(repeatable('--group <name>', 'a group, in the place of all that it was in'))
+    .addOption(repeatable('--role <name>', 'a role, in the place of all that it had'))
+    .option('--no-groups', 'take it out of every group')
+    .option('--no-roles', 'take every role from it')
+    .action((named, options) => cli.report(({ accounts }) => updateAccount(accounts, named, options)));
   accounts
     .command(`lock ${ACCOUNT}`)
     .description('nobody may sign in to it, and its tokens stop standing at once')
@@ -67,6 +81,8 @@ interface AddOptions {
   readonly email?: string;
   readonly emailVerified?: boolean;
   readonly name?: string;
+  readonly group?: readonly string[];
+  readonly role?: readonly string[];
   readonly passwordStdin?: boolean;
 }
 
@@ -75,12 +91,14 @@ async function addAccount(
   accounts: Accounts,
   options: AddOptions,
 ): Promise<Report> {
-  const { username, email, emailVerified, name } = options;
+  const { username, email, emailVerified, name, group = [], role = [] } = options;
   const request = {
     username: parseUsername(username),
     email: email === undefined ? null : parseEmailAddress(email),
     emailVerified: emailVerified === true,
     displayName: name === undefined ? null : parseDisplayName(name),
+    groups: parseMemberships(group),
+    roles: parseMemberships(role),
   };
   // The password is asked for last, so that nobody types it twice for nothing.
   const account = await accounts.add({ ...request, password: await newPassword(terminal, options) });
@@ -108,6 +126,27 @@ async function listAccounts(accounts: Accounts): Promise<Report> {
 async function showAccount(accounts: Accounts, named: string): Promise<Report> {
   const account = await findAccount(accounts, named);
   return { document: documentOf(account), text: (style) => facts(factsOf(account), style) };
+}
+
+interface UpdateOptions {
+  readonly group?: readonly string[];
+  readonly role?: readonly string[];
+  /** False where it is to have none. */
+  readonly groups: boolean;
+  readonly roles: boolean;
+}
+
+async function updateAccount(accounts: Accounts, named: string, options: UpdateOptions): Promise<Report> {
+  const groups = options.groups ? options.group : [];
+  const roles = options.roles ? options.role : [];
+  if (groups === undefined && roles === undefined)
+    throw new UsageFault('nothing is said that is to change', 'see: keyturn accounts update --help');
+  const memberships = {
+    ...(groups === undefined ? undefined : { groups: parseMemberships(groups) }),
+    ...(roles === undefined ? undefined : { roles: parseMemberships(roles) }),
+  };
+  const { subject } = await findAccount(accounts, named);
+  return changed('Changed', await accounts.setMemberships(subject, memberships));
 }
 
 async function lockAccount(accounts: Accounts, named: string): Promise<Report> {
@@ -182,6 +221,8 @@ function documentOf(account: LivingAccount): object {
     email: account.email,
     email_verified: account.emailVerified,
     name: account.displayName,
+    groups: account.groups,
+    roles: account.roles,
     state: account.state,
     created_at: account.createdAt,
     updated_at: account.updatedAt,
@@ -197,6 +238,8 @@ function factsOf(account: LivingAccount) {
     username: account.username,
     email: email === null ? null : `${email}${emailVerified ? ' (verified)' : ''}`,
     name: account.displayName,
+    groups: account.groups.length === 0 ? undefined : account.groups,
+    roles: account.roles.length === 0 ? undefined : account.roles,
     state: account.state === 'locked' ? `locked since ${moment(account.lockedAt)}` : account.state,
     opened: moment(account.createdAt),
     'password set': moment(account.passwordChangedAt),

@@ -11,7 +11,7 @@ import { retiredSecret, rolledSecret, secretDocument } from '#src/cli/rolled-sec
 import { formatScope, parseScope } from '#src/clients/scope.ts';
 import { formatDuration, parseDuration } from '#src/config/duration.ts';
 import { Refusal } from '#src/fault.ts';
-import type { ResourceServer } from '#src/resources/resource-server.ts';
+import { type ResourceServer, TOKEN_CLAIMS } from '#src/resources/resource-server.ts';
 import type { Services } from '#src/services.ts';
 
 type Resources = Services['resources'];
@@ -59,6 +59,7 @@ interface AddOptions {
   readonly tokenFormat?: string;
   readonly signingAlgorithm?: string;
   readonly accessTokenLifetime?: string;
+  readonly claim?: readonly string[];
   readonly introspectionAlg?: string;
   readonly introspectionEncryptionAlg?: string;
   readonly introspectionEncryptionEnc?: string;
@@ -77,6 +78,7 @@ const OPTIONS = {
   tokenFormat: '--token-format',
   signingAlgorithm: '--signing-algorithm',
   accessTokenLifetimeSeconds: '--access-token-lifetime',
+  claims: '--claim',
   'introspection.introspection_signed_response_alg': '--introspection-alg',
   'introspection.introspection_encrypted_response_alg': '--introspection-encryption-alg',
   'introspection.introspection_encrypted_response_enc': '--introspection-encryption-enc',
@@ -105,6 +107,9 @@ function addCommand(resources: Command, cli: CommandLine): void {
     .option(
       '--access-token-lifetime <duration>',
       'how long its tokens live, such as 5m; default: as in the settings',
+    )
+    .addOption(
+      repeatable('--claim <claim>', `what its tokens say of a person: one of ${TOKEN_CLAIMS.join(', ')}`),
     )
     .option('--introspection-alg <alg>', 'how introspection answers are signed; default: as its tokens are')
     .option('--introspection-encryption-alg <alg>', 'how they are encrypted to its key, such as ECDH-ES')
@@ -136,7 +141,7 @@ async function addResource(resources: Resources, options: AddOptions): Promise<R
 }
 
 function registrationOf(options: AddOptions): object {
-  const { scope, scopeMeaning, accessTokenLifetime, jwks, ...others } = options;
+  const { scope, scopeMeaning, accessTokenLifetime, claim, jwks, ...others } = options;
   const { introspectionAlg, introspectionEncryptionAlg, introspectionEncryptionEnc, ...rest } = others;
   const introspection = {
     introspection_signed_response_alg: introspectionAlg,
@@ -155,6 +160,7 @@ function registrationOf(options: AddOptions): object {
     ...(scope === undefined ? undefined : { scope: parseScope(scope.join(' ')) }),
     ...(scopeMeaning === undefined ? undefined : { scopeMeanings: meaningsOf(scopeMeaning) }),
     ...(lifetime === undefined ? undefined : { accessTokenLifetimeSeconds: lifetime }),
+    ...(claim === undefined ? undefined : { claims: claim }),
     introspection: Object.fromEntries(
       Object.entries(introspection).filter(([, value]) => value !== undefined),
     ),
@@ -262,6 +268,7 @@ function documentOf(resourceServer: ResourceServer): object {
     token_format: resourceServer.tokenFormat,
     signing_algorithm: resourceServer.signingAlgorithm,
     access_token_lifetime: resourceServer.accessTokenLifetime,
+    claims: resourceServer.claims,
     ...resourceServer.introspection,
     ...(resourceServer.jwksUri === null ? undefined : { jwks_uri: resourceServer.jwksUri }),
     ...(resourceServer.jwks === null ? undefined : { jwks: resourceServer.jwks }),
@@ -284,6 +291,7 @@ function factsOf(resourceServer: ResourceServer) {
     signing_algorithm: resourceServer.signingAlgorithm,
     access_token_lifetime:
       accessTokenLifetime === null ? 'as in the settings' : formatDuration(accessTokenLifetime),
+    claims: resourceServer.claims.length === 0 ? undefined : resourceServer.claims.join(' '),
     ...resourceServer.introspection,
     jwks_uri: resourceServer.jwksUri ?? undefined,
     jwks: resourceServer.jwks === null ? undefined : `${resourceServer.jwks.keys.length} keys`,

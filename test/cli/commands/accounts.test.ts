@@ -25,7 +25,7 @@ describe('keyturn accounts', () => {
     assert.match(String(sub), /^[\w-]{22}$/);
     assert([created_at, updated_at, password_changed_at].every(isEpochSeconds));
     const described = { username: 'Ada', email: 'ada@example.com', email_verified: false, name: null };
-    assert.deepEqual(rest, { ...described, state: 'active', locked_at: null });
+    assert.deepEqual(rest, { ...described, groups: [], roles: [], state: 'active', locked_at: null });
     for (const named of ['ada', 'ADA@example.com', sub]) {
       assert.equal((await runJson(`accounts show ${named}`)).json().sub, sub, String(named));
     }
@@ -49,6 +49,25 @@ describe('keyturn accounts', () => {
     const silent = errorOf(await runJson('accounts add --username eve', PASSWORD), 2);
     assert.match(String(silent.hint), /--password-stdin/);
     assert.equal(errorOf(await runJson('accounts show eve')).error, 'account_not_found');
+  });
+
+  test('groups and roles are named at the beginning or later, each list as a whole, and are bounded', async () => {
+    const added = await runJson(
+      'accounts add --username grace --group staff --group admins --role editor --password-stdin',
+      PASSWORD,
+    );
+    assert.deepEqual(added.json().groups, ['staff', 'admins']);
+    const groupsAndRoles = ({ groups, roles }: Document) => ({ groups, roles });
+    const updated = (await runJson('accounts update grace --group alumni')).json();
+    assert.deepEqual(groupsAndRoles(updated), { groups: ['alumni'], roles: ['editor'] });
+    const cleared = (await runJson('accounts update grace --no-roles')).json();
+    assert.deepEqual(groupsAndRoles(cleared), { groups: ['alumni'], roles: [] });
+    assert.deepEqual((await runJson('accounts show grace')).json(), cleared);
+    assert.match(String(errorOf(await runJson('accounts update grace'), 2).hint), /--help/);
+    const long = errorOf(await runJson(`accounts update grace --group ${'x'.repeat(65)}`));
+    assert.equal(long.error, 'memberships_invalid');
+    assert.equal(errorOf(await runJson('accounts update eve --role x')).error, 'account_not_found');
+    await runJson('accounts remove grace');
   });
 
   test('an account is locked, unlocked, signed out everywhere, given another password, and removed for good', async () => {

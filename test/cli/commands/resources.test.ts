@@ -32,6 +32,7 @@ describe('keyturn resources', () => {
       token_format: 'jwt',
       signing_algorithm: 'ES256',
       access_token_lifetime: null,
+      claims: [],
       introspection_signed_response_alg: 'ES256',
     });
     const shown = (await runJson('resources show https://api.example.com/')).json();
