@@ -20,7 +20,11 @@ export interface ClientGrantOptions {
 export const CLIENT_GRANT_OPTION_WORDS = {
   grantTypes: '--grant',
   tokenExchange: '--exchange-to',
+  'tokenExchange.from': '--exchange-from',
+  'tokenExchange.to': '--exchange-to',
   jwtBearer: '--assertion-issuer',
+  'jwtBearer.issuer': '--assertion-issuer',
+  'jwtBearer.claims': '--assertion-claim',
 };
 
 /** A grant type in the word that is typed for it: a URN by its last part. */
