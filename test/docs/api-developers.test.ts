@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
+import * as oauth from 'openid-client';
+import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { readPage } from '#test/docs/markdown.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
@@ -14,6 +16,7 @@ describe('docs/api-developers.md', () => {
   let keyturn: Keyturn;
   let api: RelyingParty;
   let token: string;
+  let exchanged: string;
 
   before(async () => {
     keyturn = await startKeyturnHere();
@@ -28,6 +31,19 @@ describe('docs/api-developers.md', () => {
     const credentials = { login: 'ada', password };
     const parameters = { scope: 'openid read', resource: RESOURCE };
     token = (await web.signIn(new Person(), credentials, parameters, { resource: RESOURCE })).access_token;
+    const gateway = await keyturn.addClient({
+      name: 'Gateway',
+      redirectUris: [],
+      grantTypes: [TOKEN_EXCHANGE_GRANT],
+      scope: 'read',
+      tokenExchange: { from: [RESOURCE], to: [RESOURCE] },
+    });
+    const { configuration } = await RelyingParty.discover(keyturn, gateway);
+    const answer = await oauth.genericGrantRequest(configuration, TOKEN_EXCHANGE_GRANT, {
+      subject_token: token,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    });
+    exchanged = answer.access_token;
   });
   after(() => keyturn[Symbol.asyncDispose]());
 
@@ -37,7 +53,8 @@ describe('docs/api-developers.md', () => {
     const told = [...table.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell = '']) =>
       [...cell.matchAll(/`(\w+)`/g)].map(([, claim]) => claim),
     );
-    assert.deepEqual(told.sort(), Object.keys(decodeJwt(token)).sort());
+    const there = new Set([token, exchanged].flatMap((each) => Object.keys(decodeJwt(each))));
+    assert.deepEqual(told.sort(), [...there].sort());
   });
 
   test('shows an answer of the introspection endpoint with just the members that there are', async () => {

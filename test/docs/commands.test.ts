@@ -43,6 +43,7 @@ test('every option that a page names belongs to a command', async () => {
     'accounts add',
     'keys revoke',
     'sessions end',
+    'trusted-issuers add',
   ];
   const helps = await Promise.all(
     commands.map((each) => keyturn([...each.split(' ').filter(Boolean), '--help'])),
