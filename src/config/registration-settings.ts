@@ -18,8 +18,8 @@ export const registrationLimits = group('Clients that register themselves', {
   ),
   requirePkce: setting(
     flag,
-    true,
-    'Whether a confidential client needs PKCE even where it sends a nonce; public ones always do.',
+    false,
+    'Whether a confidential client that signs people in needs PKCE, of which OpenID Connect knows nothing; all others always do.',
   ),
   perAddress: setting(
     wholeNumber({ min: 1, max: 1_000_000 }),

@@ -30,15 +30,17 @@ export function revocationAllowed(_ctx: KoaContextWithOIDC, caller: LibraryClien
 }
 
 /**
- * Every code flow needs PKCE, but for a confidential client that was registered without and that protects the flow
- * by an OpenID Connect nonce: RFC 9700 section 2.1.1.
+ * Every code flow needs PKCE, but for a confidential client that was registered without it and signs somebody in:
+ * OpenID Connect Core section 3.1.2.1 knows neither PKCE nor, in this flow, a required nonce. Where OAuth 2.1 is to be
+ * kept, a nonce has to stand in for it: RFC 9700 section 2.1.1.
  */
 export function pkceRequired(registered: RegisteredClients) {
   return (ctx: KoaContextWithOIDC, caller: LibraryClient): boolean => {
     const client = registered.application(caller);
     if (client === null || client.requirePkce || !isConfidential(client)) return true;
     const { requestParamScopes, params } = ctx.oidc;
-    return !requestParamScopes.has('openid') || typeof params?.nonce !== 'string';
+    if (!requestParamScopes.has('openid')) return true;
+    return registered.profilesOf(caller).has('oauth-2.1') && typeof params?.nonce !== 'string';
   };
 }
 

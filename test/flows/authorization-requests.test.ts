@@ -12,6 +12,7 @@ describe('authorization requests', () => {
   let keyturn: Keyturn;
   let web: RelyingParty;
   let spa: RelyingParty;
+  let strictNoPkce: RelyingParty;
   let noPkce: RelyingParty;
   let mcp: RelyingParty;
   const ada = { login: 'ada', password: '' };
@@ -32,6 +33,12 @@ describe('authorization requests', () => {
       grantTypes: ['authorization_code'],
     });
     noPkce = await client({ name: 'Certified', requirePkce: false, scope: 'openid read' });
+    strictNoPkce = await client({
+      name: 'Strict',
+      requirePkce: false,
+      profile: 'oauth-2.1',
+      scope: 'openid',
+    });
     mcp = await client({
       name: 'MCP',
       authenticationMethod: 'none',
@@ -106,14 +113,19 @@ describe('authorization requests', () => {
     }
   });
 
-  test('a client registered without PKCE needs openid and a nonce in its place (RFC 9700 section 2.1.1)', async () => {
+  test('a client registered without PKCE needs openid in its place, and under OAuth 2.1 a nonce (RFC 9700 section 2.1.1)', async () => {
     const without = { code_challenge: undefined, code_challenge_method: undefined };
-    await assertToldClient(noPkce, { ...without, nonce: undefined }, 'invalid_request');
-    await assertToldClient(noPkce, { ...without, nonce: '' }, 'invalid_request');
     await assertToldClient(noPkce, { ...without, scope: 'read' }, 'invalid_request');
-    const { html } = await ask(noPkce, without);
-    assert.match(html, /\/sign-in"/);
     await assertToldClient(noPkce, { code_challenge_method: 'plain' }, 'invalid_request');
+    for (const nonce of [undefined, 'a nonce']) {
+      const { html } = await ask(noPkce, { ...without, nonce });
+      assert.match(html, /\/sign-in"/);
+    }
+    for (const nonce of [undefined, '']) {
+      await assertToldClient(strictNoPkce, { ...without, nonce }, 'invalid_request');
+    }
+    const { html } = await ask(strictNoPkce, without);
+    assert.match(html, /\/sign-in"/);
   });
 
   test("scopes that are not there or not the client's are refused (RFC 6749 section 4.1.2.1)", async () => {

