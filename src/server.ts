@@ -143,6 +143,7 @@ async function createApp(
     pages: protocolPages,
     lifetimes: config.lifetimes,
     requests: config.requests,
+    detailTypes: config.detailTypes,
     findAccount: (subject) => services.accounts.findBySubject(subject),
     onClientUsed: (client) => {
       places.keep(client).catch((error) => log.error({ err: error }, 'the use of a client was not noted'));
@@ -221,6 +222,7 @@ async function createApp(
       }),
       antiForgery: new AntiForgery(store.derive('anti-forgery')),
       bodyMax: config.http.bodyMax,
+      detailTypes: config.detailTypes,
       passwordAcr: config.requests.passwordAcr,
       onSignIn: (ctx, clientId, outcome) => {
         const { requestId } = ctx.state;

@@ -151,6 +151,7 @@ const BREACHES: readonly (readonly [rule: string, sentence: string, files: Recor
       ['ioredis', 'src/throttle/a.ts'],
       ['argon2', 'src/accounts/account.ts'],
       ['pug', 'src/http/app.ts'],
+      ['ajv', 'src/config/load.ts'],
       ['koa', 'src/interaction/step.ts'],
       ['@koa/router', 'src/accounts/account.ts'],
       ['koa-compose', 'src/cli/serve.ts'],

@@ -107,6 +107,17 @@ function withoutAliases(document: Document.Parsed): unknown {
   }
 }
 
+/** A document of its own, whose problems say where and never repeat a part of the text. */
+export function readYaml(text: string): { readonly content: unknown } | { readonly wrong: string } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem !== undefined)
+    return { wrong: `is not YAML in line ${lines.linePos(problem.pos[0]).line}: ${withoutSource(problem)}` };
+  const content = withoutAliases(document);
+  return content === undefined ? { wrong: 'uses aliases in a way that cannot be followed' } : { content };
+}
+
 function isJson(text: string): boolean {
   try {
     JSON.parse(text);

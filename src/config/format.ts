@@ -152,6 +152,13 @@ export const folder: Format<string> = textFormat(
   (value) => value,
 );
 
+/** The path of a file. */
+export const file: Format<string> = textFormat(
+  'the path of a file',
+  (text) => (text === '' || text.includes('\0') ? NOT_UNDERSTOOD : { value: text }),
+  (value) => value,
+);
+
 /** The text of key-encryption keys. It must not be printed, and an error never repeats it. */
 export const keyEncryptionKeys: Format<Secret> = textFormat(
   'what a `.kek` file holds, one line that begins with `keyturn_kek_`, or several to change keys',

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { SETTINGS } from '#src/config/catalogue.ts';
 import { readConfigFile } from '#src/config/config-file.ts';
+import { DETAIL_TYPES_SETTING, readDetailTypes } from '#src/config/detail-types-file.ts';
 import { CONFIG_VARIABLE, type Environment, readEnvironment } from '#src/config/environment.ts';
 import { type GivenValue, type ReadValues, readValues } from '#src/config/read-values.ts';
 import { brokenRules } from '#src/config/rules.ts';
@@ -56,7 +57,14 @@ export function loadSettings({
   const { values, problems } = readValues(given, cores);
   // Where a file could not be read, nobody knows what it says, and a rule would blame the wrong one.
   const broken = fromFile.readable ? brokenRules(values, given) : [];
-  const all = [...fromFile.problems, ...fromEnvironment.problems, ...problems, ...broken];
+  const details = readDetailTypes(values.get(DETAIL_TYPES_SETTING)?.value as string | null, readFrom);
+  const all = [
+    ...fromFile.problems,
+    ...fromEnvironment.problems,
+    ...problems,
+    ...broken,
+    ...details.problems,
+  ];
   if (all.length > 0) throw new SettingsFault(all);
 
   const origins = SETTINGS.map(({ name }): [string, SettingOrigin] => {
@@ -64,13 +72,13 @@ export function loadSettings({
     if (place === null) return [name, { source: 'default', place }];
     return [name, { source: fromEnvironment.values.has(name) ? 'environment' : 'file', place }];
   });
-  return { config: configOf(values, cwd), origins: new Map(origins) };
+  return { config: { ...configOf(values, cwd), detailTypes: details.types }, origins: new Map(origins) };
 }
 
 const NO_FILE = { values: new Map<string, GivenValue>(), problems: [], readable: true };
 
 /** Puts the settings into their groups, and makes their paths absolute. */
-function configOf(values: ReadValues['values'], cwd: string): Config {
+function configOf(values: ReadValues['values'], cwd: string): Omit<Config, 'detailTypes'> {
   const nested: Record<string, unknown> = {};
   for (const { name, path } of SETTINGS) {
     const [group = '', key] = path;
@@ -79,13 +87,14 @@ function configOf(values: ReadValues['values'], cwd: string): Config {
     else nested[group] = { ...(nested[group] as object | undefined), [key]: raw };
   }
   const config = settingsSchema.parse(nested);
-  const { tls, clientAuthentication } = config;
+  const { tls, clientAuthentication, requests } = config;
   const path = (given: string | null) => (given === null ? null : resolve(cwd, given));
   return {
     ...config,
     tls: { ...tls, certificate: path(tls.certificate), key: path(tls.key), clientCa: path(tls.clientCa) },
     clientAuthentication: { ...clientAuthentication, attesters: path(clientAuthentication.attesters) },
     keysDir: resolve(cwd, config.keysDir),
+    requests: { ...requests, authorizationDetailsFile: path(requests.authorizationDetailsFile) },
     store: `sqlite:${resolve(cwd, config.store.slice('sqlite:'.length))}`,
   };
 }

@@ -1,13 +1,12 @@
 import { z } from 'zod';
+import type { DetailTypes } from '#src/authorization-details/detail-type.ts';
 import { PROFILE_NAMES } from '#src/clients/profile.ts';
 import {
   CONTENT_ENCRYPTION_ALGORITHMS,
   KEY_MANAGEMENT_ALGORITHMS,
 } from '#src/clients/response-protection.ts';
-import { OTHER_RESPONSE_TYPES } from '#src/clients/response-type.ts';
 import { clientAuthentication, dpop, mutualTls, tls } from '#src/config/client-proof-settings.ts';
 import {
-  acrValue,
   choice,
   choices,
   duration,
@@ -20,6 +19,7 @@ import {
 import { issuerUrl, listenHost, storeLocation, trustedProxies } from '#src/config/network-format.ts';
 import { passwords } from '#src/config/password-settings.ts';
 import { registrationLimits } from '#src/config/registration-settings.ts';
+import { requestSettings } from '#src/config/request-settings.ts';
 import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
 import { bytes } from '#src/config/size.ts';
 import { REGISTRATION_POLICIES } from '#src/registration/policy.ts';
@@ -30,7 +30,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 
 const atMost = (max: string) => duration({ min: '1s', max });
 
-/** Everything that can be set, in the shape of the file. Every default, unit and meaning stands here and nowhere else. */
+/** Everything that can be set, in the shape of the file. Every default, unit and meaning stands here and in the groups. */
 export const settingsSchema = z.strictObject({
   issuer: derived(
     issuerUrl,
@@ -123,43 +123,7 @@ export const settingsSchema = z.strictObject({
     ),
   }),
 
-  requests: group('Authorization requests', {
-    pushedRequired: setting(
-      flag,
-      false,
-      'Whether every client has to push its authorization requests (RFC 9126).',
-    ),
-    pushedLifetime: setting(
-      duration({ min: '5s', max: '10m', because: 'RFC 9126 section 2.2' }),
-      seconds(60),
-      'How long a client has to use a request that it has pushed.',
-    ),
-    pushedMax: setting(
-      size({ min: '4KiB', max: '56KiB' }),
-      bytes(32 * 1024),
-      'The largest request that may be pushed.',
-    ),
-    signedRequired: setting(
-      flag,
-      false,
-      'Whether every client has to send its authorization requests in a signed request object (RFC 9101).',
-    ),
-    webMessage: setting(
-      flag,
-      false,
-      'Whether an answer may be handed to the window that asked, by the response mode `web_message` of an expired draft.',
-    ),
-    otherResponseTypes: setting(
-      choices(OTHER_RESPONSE_TYPES, { orNone: true }),
-      [],
-      'The response types beside `code`, for legacy clients and for certification; what they put into the address of the browser can leak.',
-    ),
-    passwordAcr: setting(
-      acrValue,
-      'urn:keyturn:acr:password',
-      'What `acr` says of a sign-in by password, and what a client asks for in `acr_values` to get one.',
-    ),
-  }),
+  requests: requestSettings,
 
   registrationLimits,
 
@@ -374,4 +338,7 @@ export const settingsSchema = z.strictObject({
 });
 
 /** The settings as the program sees them: complete, checked, with units in their types and absolute paths. */
-export type Config = Readonly<z.output<typeof settingsSchema>>;
+export type Config = Readonly<z.output<typeof settingsSchema>> & {
+  /** What `requests.authorizationDetailsFile` declares. */
+  readonly detailTypes: DetailTypes;
+};

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import pug from 'pug';
+import type { DetailInWords } from '#src/authorization-details/words.ts';
 import type { Assets } from '#src/http/assets.ts';
 import type { Locale, Locales } from '#src/http/locale.ts';
 
@@ -55,6 +56,8 @@ export interface PageLocals {
       readonly switchAction?: string | undefined;
       readonly accountName: string;
       readonly groups: readonly ScopeGroup[];
+      /** What is asked for in detail: RFC 9396. Every value of it, in words or listed. */
+      readonly details: readonly DetailInWords[];
       /** True if the client asks to go on after the person has signed out: `offline_access`. */
       readonly offline: boolean;
     };

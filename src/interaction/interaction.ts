@@ -1,3 +1,4 @@
+import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
 import type { Consent } from '#src/interaction/consent.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -19,6 +20,8 @@ export interface Interaction {
   readonly asSomeoneElse: string | null;
   /** All that the request asks for, whether or not it was agreed to before. */
   readonly requested: Consent;
+  /** What it asks for in detail, each time anew: RFC 9396. */
+  readonly details: readonly AuthorizationDetail[];
 }
 
 /** How a person has answered. */

@@ -1,6 +1,8 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { AccountRegistry } from '#src/accounts/account-registry.ts';
+import type { DetailTypes } from '#src/authorization-details/detail-type.ts';
+import { inWords } from '#src/authorization-details/words.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Locales } from '#src/http/locale.ts';
 import { assertMethod } from '#src/http/method.ts';
@@ -18,6 +20,7 @@ export interface InteractionRoutes extends SignInPorts {
   readonly accounts: Pick<AccountRegistry, 'authenticate' | 'findBySubject'>;
   readonly consents: Consents;
   readonly resources: Pick<ResourceRegistry, 'findByIndicator'>;
+  readonly detailTypes: DetailTypes;
   readonly antiForgery: AntiForgery;
   readonly pages: Pages;
   readonly locales: Locales;
@@ -148,6 +151,7 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
   const { requested, subject, uid } = interaction;
   const account = subject === null ? null : await deps.accounts.findBySubject(subject);
   if (account?.state !== 'active') throw over();
+  const language = languageFor(ctx, interaction, deps);
   show(ctx, interaction, deps, 'consent', {
     clientName: interaction.clientName,
     ...(interaction.clientUri === undefined ? undefined : { clientUri: interaction.clientUri }),
@@ -165,6 +169,9 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
       },
       ...(await resourceGroups(requested.resources, deps)),
     ],
+    details: interaction.details.map((detail) =>
+      inWords(detail, deps.detailTypes.get(detail.type), language),
+    ),
     offline: requested.scope.includes('offline_access'),
   });
 }
@@ -186,20 +193,21 @@ function resourceGroups(resources: Interaction['requested']['resources'], deps: 
 function show<Name extends PageName>(
   ctx: Context,
   interaction: Interaction,
-  { pages, locales }: InteractionRoutes,
+  deps: InteractionRoutes,
   page: Name,
   locals: PageLocals[Name],
 ): void {
-  const language = locales.choose({
-    uiLocales: interaction.uiLocales,
-    acceptLanguage: ctx.get('accept-language'),
-  });
+  const language = languageFor(ctx, interaction, deps);
   // The last redirect after the form leads to the client, and browsers hold the form's policy against that too.
-  const { html, contentSecurityPolicy } = pages.render(page, locals, {
+  const { html, contentSecurityPolicy } = deps.pages.render(page, locals, {
     language,
     formActionOrigins: interaction.redirectUri === null ? [] : [interaction.redirectUri],
   });
   ctx.set('Content-Security-Policy', contentSecurityPolicy);
   ctx.type = 'html';
   ctx.body = html;
+}
+
+function languageFor(ctx: Context, { uiLocales }: Interaction, { locales }: InteractionRoutes): string {
+  return locales.choose({ uiLocales, acceptLanguage: ctx.get('accept-language') });
 }

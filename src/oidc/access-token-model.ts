@@ -95,13 +95,6 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
       accountId: authorization.subject,
       grantId: ownGrant(claims.grant_id, claims),
       sid: claims.sid,
-      extra: {
-        ...toldOfAccount(claims),
-        auth_time: claims.auth_time,
-        acr: claims.acr,
-        amr: claims.amr,
-        ...actOf(claims),
-      },
       claims: authorization.claims ?? authorization.family?.says.claims,
     });
     jwts.add(token);
@@ -115,7 +108,7 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
     const found = await findStanding(jwt, 'access-of-client', deps);
     if (found === null) return undefined;
     const { claims } = found;
-    const extra = { sub: claims.sub, ...actOf(claims) };
+    const extra = { sub: claims.sub, ...extraOf(claims) };
     const token = new ClientTokens({ ...commonProperties(claims, deps), extra });
     jwts.add(token);
     return token;
@@ -299,18 +292,20 @@ function commonProperties(
     jkt: claims.cnf?.jkt,
     'x5t#S256': claims.cnf?.['x5t#S256'],
     rar: claims.authorization_details,
-    extra: actOf(claims),
+    extra: extraOf(claims),
   };
 }
 
-/** Of what a token says, that which its resource server asked to be told of the person. */
-function toldOfAccount(claims: AccessTokenClaims): Partial<TokenAccountClaims> {
+/**
+ * What introspection tells beside what the library does: RFC 8693 section 4.1, RFC 9470 section 6.2, and what the
+ * resource server asked to be told of the person.
+ */
+function extraOf(claims: AccessTokenClaims): ExtraClaims {
+  const told = [...TOKEN_CLAIMS, 'act', 'auth_time', 'acr', 'amr'] as const;
   return Object.fromEntries(
-    TOKEN_CLAIMS.filter((name) => claims[name] !== undefined).map((name) => [name, claims[name]]),
+    told.map((name) => [name, claims[name]]).filter(([, value]) => value !== undefined),
   );
 }
-
-const actOf = ({ act }: AccessTokenClaims) => (act === undefined ? undefined : { act });
 
 /** An opaque token, but for what the library would read otherwise than it is meant. */
 function asLibraryExpects(token: (AccessToken & LibraryModel) | undefined, issuer: string) {

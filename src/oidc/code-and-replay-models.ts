@@ -1,11 +1,6 @@
-import {
-  type AuthorizationCode,
-  errors,
-  type KoaContextWithOIDC,
-  type Provider,
-  type ReplayDetection,
-} from 'oidc-provider';
+import { type AuthorizationCode, errors, type Provider, type ReplayDetection } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
+import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import type { Records } from '#src/records.ts';
@@ -16,8 +11,7 @@ interface Dependencies {
   readonly records: Records;
   readonly clock: Clock;
   readonly authorizations: Authorizations;
-  /** Throws the protocol's error if a code cannot be redeemed: its resource cannot be had, or no ID token made. */
-  assertAnswerable(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
+  readonly assertAnswerable: AssertAnswerable;
 }
 
 /** Teaches the library that an authorization opens with its code, and that nothing is taken twice. */
@@ -42,7 +36,7 @@ function teachCodes(provider: Provider, { authorizations, assertAnswerable }: De
   };
   Codes.prototype.consume = async function consumeCode(this: AuthorizationCode & LibraryModel) {
     // Whatever the request got wrong must be told before the code is used up, else a typing error costs a sign-in.
-    await assertAnswerable(currentRequest(), this.resourceIndicators);
+    await assertAnswerable(currentRequest(), this);
     await consume.call(this);
   };
 }

@@ -14,6 +14,7 @@ import { protocolAdapter } from '#src/oidc/protocol-adapter.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { requestFeatures } from '#src/oidc/request-features.ts';
 import type { ResourcePolicy } from '#src/oidc/resource-policy.ts';
+import type { RichAuthorizationRequests } from '#src/oidc/rich-authorization-requests.ts';
 import { SigningSlot } from '#src/oidc/signing-slot.ts';
 import { subjectFor } from '#src/oidc/subjects.ts';
 import {
@@ -34,6 +35,7 @@ export function configurationOf(
   deps: ProviderDependencies,
   registered: RegisteredClients,
   resources: ResourcePolicy,
+  details: RichAuthorizationRequests,
 ): Configuration {
   const { pages } = deps;
   return {
@@ -89,6 +91,7 @@ export function configurationOf(
       ...requestFeatures(deps),
       jwtIntrospection: { enabled: true },
       jwtUserinfo: { enabled: true },
+      richAuthorizationRequests: details.feature(),
       resourceIndicators: {
         enabled: true,
         defaultResource: ((ctx: KoaContextWithOIDC, client: never, granted?: string[]) =>

@@ -1,4 +1,5 @@
-import { type DeviceCode, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import { type DeviceCode, errors, type Provider } from 'oidc-provider';
+import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import { DecidedAlready, isUndecided } from '#src/oidc/pending-request-adapter.ts';
@@ -12,8 +13,7 @@ export interface DeviceCodeDependencies {
   readonly pollingPace: Pick<PollingPace, 'poll'>;
   readonly userCodeThrottle: Pick<UserCodeThrottle, 'admit' | 'recordRight'>;
   readonly pollingInterval: Seconds;
-  /** Throws the protocol's error if the resource that a token request names cannot be had. */
-  assertAnswerable(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
+  readonly assertAnswerable: AssertAnswerable;
 }
 
 /** More than any user code has, separators included. */
@@ -88,7 +88,7 @@ export function teachDeviceCodes(provider: Provider, deps: DeviceCodeDependencie
 
   DeviceCodes.prototype.consume = async function consumeCode(this: Code) {
     // Whatever the request got wrong must be told before the code is used up, else a typing error costs a sign-in.
-    if (this.error === undefined) await deps.assertAnswerable(currentRequest(), this.resourceIndicators);
+    if (this.error === undefined) await deps.assertAnswerable(currentRequest(), this);
     await library.consume.call(this);
   };
 }

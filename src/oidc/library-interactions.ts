@@ -6,6 +6,7 @@ import {
   type Interaction as LibraryInteraction,
   type Provider,
 } from 'oidc-provider';
+import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
 import { isOpenIdScope } from '#src/clients/scope.ts';
 import type { Consent } from '#src/interaction/consent.ts';
 import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
@@ -56,6 +57,7 @@ async function describe(
         ? null
         : `${ROUTES.authorization}?${stringify({ ...params, prompt: 'login' } as ParsedUrlQueryInput)}`,
     requested: await requestedOf(params, resources),
+    details: detailsIn(params.authorization_details),
   };
 }
 
@@ -95,6 +97,11 @@ function resultOf(answer: Answer): InteractionResults {
     case 'denied':
       return { error: 'access_denied', error_description: answer.description };
   }
+}
+
+/** The library has looked at its form. */
+function detailsIn(parameter: unknown): readonly AuthorizationDetail[] {
+  return typeof parameter === 'string' ? (JSON.parse(parameter) as AuthorizationDetail[]) : [];
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -1,5 +1,6 @@
 import type { Configuration } from 'oidc-provider';
 import type { Account } from '#src/accounts/account.ts';
+import type { DetailTypes } from '#src/authorization-details/detail-type.ts';
 import type { Client } from '#src/clients/client.ts';
 import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Consents } from '#src/interaction/consent.ts';
@@ -50,6 +51,7 @@ export interface ProviderDependencies
   readonly onClientUsed: (client: Client) => void;
   readonly deviceAuthorization: DeviceAuthorizationPolicy;
   readonly userCodeThrottle: DeviceCodeDependencies['userCodeThrottle'];
+  readonly detailTypes: DetailTypes;
   readonly onReuse: RefreshTokenDependencies['onReuse'];
   findAccount(subject: string): Promise<Account | null>;
   /** Fetches what a client published elsewhere, within the limits that the settings draw. */

@@ -1,7 +1,9 @@
 import { Provider } from 'oidc-provider';
+import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
 import type { Client } from '#src/clients/client.ts';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
 import { tokenClaimsOf } from '#src/oidc/account-claims.ts';
+import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import { teachBackChannelLogout } from '#src/oidc/back-channel-logout.ts';
 import { assertEncryptable } from '#src/oidc/client-keys.ts';
 import { RegisteredClients } from '#src/oidc/client-model.ts';
@@ -13,8 +15,9 @@ import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import { registerJwtBearer } from '#src/oidc/jwt-bearer-grant.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { teachPushedRequests } from '#src/oidc/pushed-request-model.ts';
-import { type RefreshTokenDependencies, teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
+import { teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
 import { ResourcePolicy } from '#src/oidc/resource-policy.ts';
+import { RichAuthorizationRequests } from '#src/oidc/rich-authorization-requests.ts';
 import { servableClients } from '#src/oidc/servable-client.ts';
 import { teachSessions } from '#src/oidc/session-model.ts';
 import { registerTokenExchange } from '#src/oidc/token-exchange-grant.ts';
@@ -34,13 +37,19 @@ export interface Protocol {
 /** The library, configured by Keyturn's policies and taught Keyturn's tokens. */
 export function createProvider(deps: ProviderDependencies): Protocol {
   const registered = new RegisteredClients(deps);
-  const resources = new ResourcePolicy({ resources: deps.resources, registered, lifetimes: deps.lifetimes });
-  const provider = new Provider(deps.issuer, configurationOf(deps, registered, resources));
+  const details = new RichAuthorizationRequests({
+    detailTypes: deps.detailTypes,
+    charsMax: deps.requests.authorizationDetailsMax,
+  });
+  const { lifetimes } = deps;
+  const resources = new ResourcePolicy({ resources: deps.resources, registered, details, lifetimes });
+  const provider = new Provider(deps.issuer, configurationOf(deps, registered, resources, details));
   registered.teach(provider);
   if (deps.proofs.mtlsOrigin !== null) teachEndpointAliases(provider, deps.proofs.mtlsOrigin);
   teachIdTokens(provider, { issuer: deps.issuer, keys: deps.keys });
-  const assertAnswerable: RefreshTokenDependencies['assertAnswerable'] = async (ctx, granted) => {
-    await resources.assertObtainable(ctx, granted);
+  const assertAnswerable: AssertAnswerable = async (ctx, granted) => {
+    details.assertGranted(ctx, granted.rar as readonly AuthorizationDetail[] | undefined);
+    await resources.assertObtainable(ctx, granted.resourceIndicators);
     if (ctx.oidc.client !== undefined) await assertEncryptable(ctx.oidc.client);
   };
   teachPushedRequests(provider, { clock: deps.clock, lifetime: deps.requests.pushedLifetime });

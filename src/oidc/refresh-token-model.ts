@@ -1,5 +1,6 @@
-import { errors, type KoaContextWithOIDC, type Provider, type RefreshToken } from 'oidc-provider';
+import { errors, type Provider, type RefreshToken } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
+import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import { jwtIn } from '#src/oidc/token-value.ts';
 import type { Signer } from '#src/signing/jws.ts';
@@ -25,8 +26,7 @@ export interface RefreshTokenDependencies {
   readonly standing: Pick<StandingSources, 'accountStands' | 'clientStands'>;
   /** The key that signed refresh tokens at that time; the same for everyone who asks. */
   refreshKeyAt(time: EpochSeconds): Signer;
-  /** Throws the protocol's error if a refresh cannot be answered: its resource cannot be had, or no ID token made. */
-  assertAnswerable(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void>;
+  readonly assertAnswerable: AssertAnswerable;
   /** Told when a family ends because one of its old tokens came back. */
   onReuse(detail: {
     requestId: unknown;
@@ -102,7 +102,7 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
   RefreshTokens.prototype.consume = async function consume(this: Token) {
     const presented = presentationOf(this);
     // Whatever the request got wrong must be told before the token is used up, else a typing error costs a sign-in.
-    await deps.assertAnswerable(currentRequest(), this.resourceIndicators);
+    await deps.assertAnswerable(currentRequest(), this);
     const used = await deps.authorizations.use(presented.authorizationId, presented.generation);
     if (used.outcome === 'absent') throw new errors.InvalidGrant('the authorization has been ended');
     if (used.outcome === 'reuse') {

@@ -10,6 +10,8 @@ export interface RequestPolicy {
   readonly signedRequired: boolean;
   readonly webMessage: boolean;
   readonly otherResponseTypes: readonly OtherResponseType[];
+  /** The most characters of the authorization details of one request. */
+  readonly authorizationDetailsMax: number;
   /** The authentication context of a sign-in by password: OpenID Connect Core section 2, `acr`. */
   readonly passwordAcr: string;
 }

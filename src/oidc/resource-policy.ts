@@ -8,8 +8,9 @@ import type { Client } from '#src/clients/client.ts';
 import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
+import type { RichAuthorizationRequests } from '#src/oidc/rich-authorization-requests.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
-import type { ResourceServer } from '#src/resources/resource-server.ts';
+import { isNamedIn, type ResourceServer } from '#src/resources/resource-server.ts';
 import type { Seconds } from '#src/units.ts';
 
 /** Which resource server a request is about, and which scopes a client may ask it for: RFC 8707, RFC 6749 section 3.3. */
@@ -18,15 +19,18 @@ export class ResourcePolicy {
   readonly #registered: RegisteredClients;
   /** By the one member that the library leaves as it is. */
   readonly #described = new WeakMap<object, ResourceServer>();
+  readonly #details: RichAuthorizationRequests;
   readonly #lifetimes: { accessToken: Seconds; accessTokenMax: Seconds };
 
   constructor(options: {
     resources: ResourceRegistry;
     registered: RegisteredClients;
+    details: RichAuthorizationRequests;
     lifetimes: { accessToken: Seconds; accessTokenMax: Seconds };
   }) {
     this.#resources = options.resources;
     this.#registered = options.registered;
+    this.#details = options.details;
     this.#lifetimes = options.lifetimes;
   }
 
@@ -39,7 +43,7 @@ export class ResourcePolicy {
     const client = this.#application(libraryClient);
     const resourceServer = await this.#resources.findByIndicator(identifier);
     if (resourceServer === null) throw new errors.InvalidTarget();
-    if (ctx.oidc.route === 'token' && !isExchange(ctx)) assertConcerned(client, resourceServer);
+    if (ctx.oidc.route === 'token' && !isExchange(ctx)) assertConcerned(ctx, client, resourceServer);
     if (!isExchange(ctx)) await this.#settleScope(ctx, client);
     const { accessToken, accessTokenMax } = this.#lifetimes;
     const jwt = { sign: { alg: resourceServer.signingAlgorithm as 'ES256' } };
@@ -75,11 +79,17 @@ export class ResourcePolicy {
     useDefaultScope(ctx, client);
     assertScopeAllowed(ctx, client);
     const scopes = requestedScopes(ctx).filter((scope) => !isOpenIdScope(scope));
-    if (scopes.length === 0) return undefined;
+    const ofDetails = this.#details.resourcesOf(ctx);
+    if (scopes.length === 0) return oneOrMany(ofDetails);
     const all = await Array.fromAsync(this.#resources.list());
     assertScopeOffered(ctx, all);
     const candidates = all.filter(({ scope }) => scopes.every((each) => scope.includes(each)));
-    if (candidates.length === 1) return candidates[0]?.identifier;
+    const withDetails = candidates.filter(({ identifier }) => isNamedIn(ofDetails, identifier));
+    const [only, ...more] = withDetails.length === 1 ? withDetails : candidates;
+    if (only !== undefined && more.length === 0) {
+      const others = ofDetails.filter((each) => !isNamedIn([only.identifier], each));
+      return oneOrMany([only.identifier, ...others]);
+    }
     const whoHas = candidates.length > 1 ? 'several resource servers have' : 'no single resource server has';
     throw new errors.InvalidTarget(`${whoHas} the scope ${scopes.join(' ')}; name those meant in "resource"`);
   }
@@ -87,6 +97,7 @@ export class ResourcePolicy {
   /** Refuses a `resource` that the library would refuse once the code or refresh token is used up. */
   async assertObtainable(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void> {
     const { client, params } = ctx.oidc;
+    settleByDetails(ctx, granted);
     const requested = params?.resource;
     if (requested === undefined || client === undefined) {
       if (granted.size > 1)
@@ -114,6 +125,17 @@ export class ResourcePolicy {
   }
 }
 
+/**
+ * Where a token request names details and no resource, `choose` has named all that their types are for, not knowing yet
+ * what was granted. Those that were are meant.
+ */
+function settleByDetails({ oidc }: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): void {
+  const { params, body } = oidc;
+  if (params === undefined || !Array.isArray(params.resource) || body?.resource !== undefined) return;
+  const meant = params.resource.filter((each) => granted.has(each));
+  params.resource = meant.length === 1 ? meant[0] : meant;
+}
+
 function requestedScopes(ctx: KoaContextWithOIDC): readonly string[] {
   return [...ctx.oidc.requestParamScopes].filter((scope) => scope !== '');
 }
@@ -125,6 +147,8 @@ function requestedScopes(ctx: KoaContextWithOIDC): readonly string[] {
 function useDefaultScope(ctx: KoaContextWithOIDC, client: Client, named?: readonly ResourceServer[]): void {
   const { params, route } = ctx.oidc;
   if (params === undefined || params.scope !== undefined || isExchange(ctx)) return;
+  // Whoever says in detail what it asks for asks for nothing else.
+  if (params.authorization_details !== undefined) return;
   // Offline access is only ever given to a request that asks for it: OpenID Connect Core section 11.
   const person = route !== 'token';
   const scopes = client.defaultScope.filter((scope) => {
@@ -140,7 +164,10 @@ function useDefaultScope(ctx: KoaContextWithOIDC, client: Client, named?: readon
  * defines no scope has no such protection.
  * @throws errors.InvalidTarget
  */
-function assertConcerned(client: Client, { scope }: ResourceServer): void {
+function assertConcerned({ oidc }: KoaContextWithOIDC, client: Client, { scope }: ResourceServer): void {
+  const { grant_type: grantType, authorization_details: details } = oidc.params ?? {};
+  // Whether the client may have those for itself, and there, has been looked at.
+  if (grantType === 'client_credentials' && details !== undefined) return;
   if (scope.length > 0 && !scope.some((each) => client.scope.includes(each)))
     throw new errors.InvalidTarget('the client is registered for no scope of this resource server');
 }
@@ -171,4 +198,8 @@ const ASKING_GRANTS: ReadonlySet<unknown> = new Set(['client_credentials', JWT_B
 /** True where a code or another token, and not the request, says which scopes it is about. */
 function isExchange(ctx: KoaContextWithOIDC): boolean {
   return ctx.oidc.route === 'token' && !ASKING_GRANTS.has(ctx.oidc.params?.grant_type);
+}
+
+function oneOrMany(identifiers: readonly string[]): string | string[] | undefined {
+  return identifiers.length > 1 ? [...identifiers] : identifiers[0];
 }

@@ -204,6 +204,11 @@ export function withEmptyPath(uri: string): string {
   return /^https?:\/\/[^/?#]+$/i.test(uri) ? `${uri}/` : uri;
 }
 
+/** True if an identifier is among others, in either spelling. */
+export function isNamedIn(identifiers: readonly string[], identifier: string): boolean {
+  return identifiers.some((each) => withEmptyPath(each) === withEmptyPath(identifier));
+}
+
 function refuse(problems: readonly string[]): Refusal {
   return new Refusal('invalid_resource_server', problems.join('; '), { problems });
 }

@@ -1,3 +1,4 @@
+import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
 import type { TokenClaim } from '#src/resources/resource-server.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -17,12 +18,12 @@ export interface AccessTokenClaims extends Partial<TokenAccountClaims> {
   readonly auth_time?: EpochSeconds;
   readonly acr?: string;
   readonly amr?: readonly string[];
+  /** What it is for in detail, as far as its audience is concerned: RFC 9396 section 9.1. */
+  readonly authorization_details?: readonly AuthorizationDetail[];
   /** The authorization that it was issued under; absent where a client acts for itself (RFC 6749 section 4.4). */
   readonly grant_id?: string;
   readonly sid?: string;
   readonly cnf?: Confirmation;
-  /** What was allowed in detail: RFC 9396 section 9.1. */
-  readonly authorization_details?: readonly Readonly<Record<string, unknown>>[];
   /** Who acts for the subject: RFC 8693 section 4.1. */
   readonly act?: Actor;
   /** Who alone may act for the subject: RFC 8693 section 4.4. */

@@ -99,6 +99,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'domains',
     files: [
+      'src/authorization-details/**',
       'src/{accounts,admin,audit,clients,federation,interaction,mail,outbox,resources}/**',
       'src/{registration,revocations,sealing,sessions,signing,throttle,tokens}/**',
     ],
@@ -138,9 +139,15 @@ export const LIBRARY_HOMES: readonly Home[] = [
     reason: 'Rules stay callable, and testable, without HTTP.',
   },
   {
+    names: ['ajv'],
+    files: ['src/authorization-details/detail-type.ts'],
+    reason: 'It turns what the settings declare into code, once, at the start.',
+  },
+  {
     names: ['zod'],
     files: [
       'src/{config,http,cli}/**',
+      'src/authorization-details/detail-type.ts',
       'src/clients/client.ts',
       'src/clients/client-metadata.ts',
       'src/clients/jwk-set.ts',

@@ -387,3 +387,37 @@ describe('settings that do not fit together', () => {
     );
   });
 });
+
+describe('the file of authorization details (RFC 9396 section 2)', () => {
+  const TYPES = `
+payment:
+  name: { en: Payment }
+  sentences: { en: 'Pay {amount}' }
+  resources: [https://bank.example]
+  schema: { type: object }
+`;
+  const env = { KEYTURN_REQUESTS_AUTHORIZATION_DETAILS_FILE: 'details.yaml' };
+  const given = (text: string) => ({ env, files: { '/srv/details.yaml': text } });
+
+  test('is read from the working directory, and its types are there', () => {
+    const { config } = load(given(TYPES));
+    assert.deepEqual([...config.detailTypes.keys()], ['payment']);
+    assert.equal(config.requests.authorizationDetailsFile, '/srv/details.yaml');
+    assert.equal(load({}).config.detailTypes.size, 0);
+  });
+
+  test('is a problem of the settings when it is not there, no YAML, or declares a type wrongly', () => {
+    for (const [sources, message] of [
+      [{ env }, /no such file/],
+      [given('payment: ['), /not YAML in line/],
+      [given('a: *b'), /not YAML|aliases/],
+      [given(TYPES.replace('type: object', 'tpye: object')), /payment\.schema: strict mode/],
+      [given(TYPES.replace('resources', 'resorces')), /payment/],
+    ] as const) {
+      const [problem] = problemsOf(sources);
+      assert.equal(problem?.setting, 'requests.authorizationDetailsFile');
+      assert.equal(problem?.place, 'details.yaml');
+      assert.match(problem?.message ?? '', message);
+    }
+  });
+});

@@ -57,6 +57,7 @@ const REQUESTS = {
   signedRequired: false,
   webMessage: false,
   otherResponseTypes: [],
+  authorizationDetailsMax: 4096,
   passwordAcr: 'urn:keyturn:acr:password',
 };
 
@@ -119,6 +120,7 @@ export async function openProvider(
     algorithms,
     lifetimes,
     requests: REQUESTS,
+    detailTypes: new Map(),
     clients,
     resources,
     proofs: PROOFS,

@@ -8,6 +8,7 @@ const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'expired_token',
   'insufficient_scope',
   'interaction_required',
+  'invalid_authorization_details',
   'invalid_client',
   'invalid_client_metadata',
   'invalid_dpop_proof',

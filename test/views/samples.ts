@@ -78,6 +78,24 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
         },
       ],
     }),
+    'authorization details': consent({
+      groups: [{ title: 'Bank', identifier: 'https://bank.example.com', scopes: [] }],
+      details: [
+        {
+          title: 'Payment',
+          type: 'payment_initiation',
+          sentences: [
+            [{ words: 'Pay ' }, { value: '123.50 EUR' }, { words: ' to ' }, { value: 'Merchant A' }],
+            [{ words: 'At once' }],
+          ],
+          others: [
+            { name: 'creditorAccount.iban', value: 'DE02100100109307118603' },
+            { name: 'x'.repeat(120), value: 'y'.repeat(300) },
+          ],
+        },
+        { title: 'urn:example:gone', type: 'urn:example:gone', sentences: [], others: [] },
+      ],
+    }),
     'a resource server without a scope': consent({
       groups: [{ title: 'Invoices', identifier: 'https://invoices.example.com/api', scopes: [] }],
     }),
@@ -210,6 +228,7 @@ export function consent(differences: Partial<PageLocals['consent']>): PageLocals
     cancelAction: '/interaction/abc/cancel',
     antiForgery: 'anti-forgery',
     groups: [],
+    details: [],
     offline: false,
     ...differences,
   };
