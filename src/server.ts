@@ -29,16 +29,15 @@ import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { protocol } from '#src/oidc/protocol.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, type Protocol } from '#src/oidc/provider.ts';
+import { subjectNames } from '#src/oidc/subjects.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
+import { openPushed, type Pushed, pushedRoutes } from '#src/pushed.ts';
 import { Places } from '#src/registration/places.ts';
 import { REGISTRATION_PATH, registrationRoutes } from '#src/registration/routes.ts';
 import { type SelfRegistrationPorts, SelfRegistrations } from '#src/registration/self-registration.ts';
-import { RevocationFeed } from '#src/revocations/feed.ts';
-import { revocationRoutes } from '#src/revocations/routes.ts';
 import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { startSweeping } from '#src/sweeping.ts';
-import { CredentialThrottle } from '#src/throttle/credential-throttle.ts';
 import { RegistrationThrottle } from '#src/throttle/registration-throttle.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { UserCodeThrottle } from '#src/throttle/user-code-throttle.ts';
@@ -72,15 +71,13 @@ export async function startServer(
   );
   keys.start();
   started.use(startSweeping({ records: store.records, ...config.sweep, onFault }));
-  const feed = started.use(
-    new RevocationFeed({ records: store.records, clock, pollMs: config.revocations.pollMs, onFault }),
-  );
+  const pushed = started.use(openPushed(services, { clock, random, onFault }));
   const stopping = new AbortController();
   const { app, senders } = await createApp(services, keys, {
     clock,
     random,
     log,
-    feed,
+    pushed,
     stopping: stopping.signal,
   });
   started.use(startDelivering(services, senders, { clock, log, onFault }));
@@ -100,7 +97,7 @@ export async function startServer(
 
 type AppOptions = Surroundings & {
   readonly log: Logger;
-  readonly feed: RevocationFeed;
+  readonly pushed: Pushed;
   /** From when on no request should be sent here any more. */
   readonly stopping: AbortSignal;
 };
@@ -108,7 +105,7 @@ type AppOptions = Surroundings & {
 async function createApp(
   services: Services,
   keys: KeyHolder,
-  { clock, random, log, feed, stopping }: AppOptions,
+  { clock, random, log, pushed, stopping }: AppOptions,
 ): Promise<{ app: Koa; senders: Protocol['senders'] }> {
   const { config, store } = services;
   const { issuer } = config;
@@ -122,6 +119,7 @@ async function createApp(
     accountName: (subject) => accountName(services, subject),
   });
   const cookieKeys = [store.derive('cookies').toString('base64url')];
+  const pairwise = new PairwiseSubjects(store.derive('pairwise subjects'));
   const { clientsMax, unusedFor } = config.registrationLimits;
   const places = new Places({ clients: services.clients, clock, random, max: clientsMax, unusedFor });
   const { provider, senders, assertServable } = createProvider({
@@ -137,7 +135,8 @@ async function createApp(
     algorithms: responseAlgorithmsOf(config),
     cookieKeys,
     consents,
-    pairwise: new PairwiseSubjects(store.derive('pairwise subjects')),
+    pairwise,
+    statusLists: pushed.statusLists,
     reader: new TokenReader({ keys, issuer, clock }),
     proofs: clientProofsOf(services),
     pages: protocolPages,
@@ -188,23 +187,12 @@ async function createApp(
   });
   app.use(publicDocuments(keys, discovery, config.keys.jwksMaxAge));
   app.use(welcome(issuer, pages, locales));
-  app.use(
-    revocationRoutes({
-      ...config.revocations,
-      issuer,
-      records: store.records,
-      feed,
-      resources: services.resources,
-      secrets: services.clientSecrets,
-      throttle: new CredentialThrottle({
-        records: store.records,
-        clock,
-        failuresMax: config.revocations.failuresPerAddress,
-        window: config.revocations.failureWindow,
-      }),
-      stopping,
-    }),
-  );
+  for (const routes of pushedRoutes(services, keys, pushed, {
+    clock,
+    stopping,
+    subjectFor: subjectNames(provider, pairwise),
+  }))
+    app.use(routes);
   app.use(
     interactionRoutes({
       ...services,

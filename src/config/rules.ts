@@ -62,6 +62,12 @@ export const RULES: readonly SettingRule[] = [
     because: 'it is the first of the waits that the longest one ends',
   },
   {
+    settings: ['statusLists.ttl', 'statusLists.lifetime'],
+    holds: (ttl = 0, lifetime = 0) => ttl < lifetime,
+    rule: '`statusLists.ttl` is shorter than `statusLists.lifetime`',
+    because: 'a list that is over before a fresh one is fetched leaves every token unknown',
+  },
+  {
     settings: ['passwords.minLength', 'passwords.maxLength'],
     holds: (minLength = 0, maxLength = 0) => minLength <= maxLength,
     rule: '`passwords.minLength` is not more than `passwords.maxLength`',

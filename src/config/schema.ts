@@ -246,6 +246,19 @@ export const settingsSchema = z.strictObject({
     failureWindow: setting(atMost('1d'), minutes(15), 'For how long such failures are counted together.'),
   }),
 
+  statusLists: group('Status lists', {
+    ttl: setting(
+      atMost('1h'),
+      seconds(30),
+      'How long a resource server may keep a status list before it fetches a fresh one; so long may a revoked token pass there.',
+    ),
+    lifetime: setting(
+      atMost('1d'),
+      minutes(5),
+      'How long a status list may be relied on at all, where no fresh one can be had.',
+    ),
+  }),
+
   http: group('HTTP', {
     bodyMax: setting(
       size({ min: '4KiB', max: '56KiB' }),

@@ -24,22 +24,39 @@ export function metadata({ documents }: MetadataOptions): Middleware {
   return async (ctx, next) => {
     const document = Object.hasOwn(documents, ctx.path) ? documents[ctx.path] : undefined;
     if (document === undefined) return next();
-    ctx.set('Access-Control-Allow-Origin', '*');
-    ctx.set('Cross-Origin-Resource-Policy', 'cross-origin');
-    assertMethod(ctx, ['GET', 'HEAD', 'OPTIONS']);
-    if (ctx.method === 'OPTIONS') return preflight(ctx);
-    const { body, etag } = document.read();
-    ctx.status = 200;
-    ctx.set('Cache-Control', `public, max-age=${document.maxAge}`);
-    ctx.set('ETag', etag);
-    ctx.set('Access-Control-Expose-Headers', 'ETag');
-    if (isHeld(ctx.get('If-None-Match'), etag)) {
-      ctx.status = 304;
-      return;
-    }
-    ctx.set('Content-Type', document.type);
-    ctx.body = body;
+    if (!openToScripts(ctx)) answerWithDocument(ctx, document.read(), document);
   };
+}
+
+/**
+ * Lets scripts of any origin read what is answered, and answers those that ask beforehand whether they may: then true.
+ * @throws Refusal `method_not_allowed`
+ */
+export function openToScripts(ctx: Context): boolean {
+  ctx.set('Access-Control-Allow-Origin', '*');
+  ctx.set('Cross-Origin-Resource-Policy', 'cross-origin');
+  assertMethod(ctx, ['GET', 'HEAD', 'OPTIONS']);
+  if (ctx.method !== 'OPTIONS') return false;
+  preflight(ctx);
+  return true;
+}
+
+/** Sends a document with how long it may be kept, in seconds; only that it is still current to whoever has it. */
+export function answerWithDocument(
+  ctx: Context,
+  { body, etag }: Document,
+  { type, maxAge }: { readonly type: string; readonly maxAge: number },
+): void {
+  ctx.status = 200;
+  ctx.set('Cache-Control', `public, max-age=${maxAge}`);
+  ctx.set('ETag', etag);
+  ctx.set('Access-Control-Expose-Headers', 'ETag');
+  if (isHeld(ctx.get('If-None-Match'), etag)) {
+    ctx.status = 304;
+    return;
+  }
+  ctx.set('Content-Type', type);
+  ctx.body = body;
 }
 
 /** A document of JSON that never changes while the server runs. */

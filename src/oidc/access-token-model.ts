@@ -7,6 +7,7 @@ import type {
 } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
+import { type StatusClaimPorts, statusClaim } from '#src/oidc/status-claim.ts';
 import { subjectFor } from '#src/oidc/subjects.ts';
 import { jwtIn } from '#src/oidc/token-value.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
@@ -33,7 +34,7 @@ import {
 import type { TokenReader } from '#src/tokens/token-reader.ts';
 import { after, type EpochSeconds, epochSeconds, type Seconds, seconds } from '#src/units.ts';
 
-export interface AccessTokenDependencies {
+export interface AccessTokenDependencies extends StatusClaimPorts {
   readonly issuer: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -146,14 +147,16 @@ async function issue(token: AnyAccessToken, deps: AccessTokenDependencies): Prom
   if (claims.rests_on !== undefined && token.resourceServer !== undefined)
     await rememberConcerns(
       deps.records,
-      token.resourceServer.identifier(),
-      claims,
+      { identifier: token.resourceServer.identifier(), account: accountOf(token), claims },
       after(now, deps.lifetimes.accessTokenMax),
     );
-  const value = await signJwt(signer, { typ: ACCESS_TOKEN_TYPE }, { ...claims });
+  const status = await statusClaim(token, claims, signer, deps);
+  const value = await signJwt(signer, { typ: ACCESS_TOKEN_TYPE }, { ...claims, ...status });
   token.emit('issued');
   return value;
 }
+
+const accountOf = (token: AnyAccessToken) => ('accountId' in token ? token.accountId : null);
 
 function signingAlgorithm(token: AnyAccessToken): SigningAlgorithm {
   const sign = token.resourceServer?.jwt?.sign;

@@ -13,6 +13,7 @@ import type { ProviderLifetimes } from '#src/oidc/lifetimes.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import type { RefreshTokenDependencies } from '#src/oidc/refresh-token-model.ts';
 import type { RequestPolicy } from '#src/oidc/request-policy.ts';
+import type { StatusClaimPorts } from '#src/oidc/status-claim.ts';
 import type { TokenExchangeDependencies } from '#src/oidc/token-exchange-grant.ts';
 import type { Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
@@ -43,6 +44,7 @@ export interface ProviderDependencies
   readonly pairwise: PairwiseSubjects;
   readonly reader: TokenReader;
   readonly standing: StandingSources;
+  readonly statusLists: StatusClaimPorts['statusLists'];
   readonly proofs: ClientProofs;
   readonly pages: ProtocolPages;
   readonly lifetimes: ProviderLifetimes;

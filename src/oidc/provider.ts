@@ -66,6 +66,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     ...deps,
     ownAlgorithm: deps.signingAlgorithms[0] as SigningAlgorithm,
     signer: (alg) => deps.keys.signer(alg),
+    isStatusListed: (described) => resources.of(described).statusList,
     accountClaims: (described, accountId) =>
       tokenClaimsOf(resources.of(described), () => deps.findAccount(accountId)),
   });

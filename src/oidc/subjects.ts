@@ -1,4 +1,4 @@
-import type { Client } from 'oidc-provider';
+import type { Client, Provider } from 'oidc-provider';
 import { sectorOf } from '#src/clients/sector-identifier.ts';
 import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 
@@ -11,4 +11,12 @@ export function subjectFor(client: Client, accountId: string, pairwise: Pairwise
   if (client.subjectType !== 'pairwise') return accountId;
   const { clientId, redirectUris = [], sectorIdentifierUri } = client;
   return pairwise.of(sectorOf({ clientId, redirectUris, sectorIdentifierUri }), accountId);
+}
+
+/** The same for whoever knows a client only by its identifier; `null` if there is none under it any more. */
+export function subjectNames(provider: Provider, pairwise: PairwiseSubjects) {
+  return async (clientId: string, accountId: string): Promise<string | null> => {
+    const client = await provider.Client.find(clientId);
+    return client === undefined ? null : subjectFor(client, accountId, pairwise);
+  };
 }

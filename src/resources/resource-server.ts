@@ -27,6 +27,8 @@ export interface ResourceServer {
   readonly accessTokenLifetime: Seconds | null;
   /** What its access tokens say of the person beside who it is: RFC 9068 section 2.2.2. */
   readonly claims: readonly TokenClaim[];
+  /** Whether its tokens say where their status is told: Token Status List section 6.1. */
+  readonly statusList: boolean;
   /** How introspection answers are protected that it asks for as JWTs: RFC 9701. */
   readonly introspection: IntrospectionProtection;
   /** Its public keys, of which one encrypts introspection answers. */
@@ -105,6 +107,8 @@ const registration = z.strictObject({
     .array(z.enum(TOKEN_CLAIMS))
     .transform((claims) => [...new Set(claims)])
     .default([]),
+  // Each token is longer by it and written down, which is worth it only to a resource server that looks.
+  statusList: z.boolean().default(false),
   introspection: clientMetadata
     .pick({
       introspection_signed_response_alg: true,
@@ -156,6 +160,7 @@ export function newResourceServer(
     signingAlgorithm,
     accessTokenLifetime: lifetime === undefined ? null : seconds(lifetime),
     claims,
+    statusList: parsed.data.statusList,
     // Whoever verifies its tokens verifies such answers too.
     introspection: { introspection_signed_response_alg: signingAlgorithm, ...introspection },
     jwks,
@@ -181,6 +186,8 @@ function* contradictionsIn(
   if (signingAlgorithm !== undefined && !algorithms.signing.includes(signingAlgorithm)) {
     yield `signingAlgorithm: this server signs with ${algorithms.signing.join(', ')}`;
   }
+  if (described.statusList && described.tokenFormat === 'opaque')
+    yield 'statusList: whoever asks about each opaque token needs no list of them';
   const { introspection: metadata, jwks, jwksUri } = described;
   if (jwks !== null && jwksUri !== null) yield 'jwks: give jwks or jwksUri, not both';
   // Of its secret only a digest is kept.

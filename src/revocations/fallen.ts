@@ -1,12 +1,11 @@
-import { actorsOf } from '#src/revocations/concern.ts';
 import type { Revocation } from '#src/revocations/revocation.ts';
 import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
-/** What a token says of itself that tells whether it falls; all of it stands in its header and its claims. */
+/** What tells whether a token falls, unless it was exchanged for others. `sub` is the account's own subject. */
 export type Fallible = { readonly kid: string } & Pick<
   AccessTokenClaims,
-  'jti' | 'sub' | 'client_id' | 'iat' | 'grant_id' | 'auth_time' | 'act' | 'rests_on'
+  'jti' | 'sub' | 'client_id' | 'iat' | 'grant_id' | 'auth_time'
 >;
 
 /** All revocations that still matter, so that one token after another can be told to stand or not, without a store. */
@@ -44,20 +43,11 @@ export class Fallen {
     }
   }
 
-  has(token: Fallible): boolean {
-    const { kid, jti, client_id, iat, grant_id, sub, auth_time, act, rests_on: restsOn } = token;
+  has({ kid, jti, client_id, iat, grant_id, sub, auth_time }: Fallible): boolean {
     if (this.#keys.has(kid) || this.#tokens.has(jti)) return true;
-    if (grant_id !== undefined && this.#authorizations.has(grant_id)) return true;
     if (iat < this.#endOf(this.#clients, client_id)) return true;
-    if ((auth_time ?? iat) < this.#endOf(this.#subjects, sub)) return true;
-    // What a token was exchanged for, it falls with: RFC 8693.
-    if (actorsOf(act).some((actor) => iat < this.#endOf(this.#subjects, actor))) return true;
-    return (
-      restsOn !== undefined &&
-      ((restsOn.jti ?? []).some((name) => this.#tokens.has(name)) ||
-        (restsOn.grant_id ?? []).some((id) => this.#authorizations.has(id)) ||
-        (restsOn.client_id ?? []).some((id) => iat < this.#endOf(this.#clients, id)))
-    );
+    if (grant_id === undefined) return false;
+    return this.#authorizations.has(grant_id) || (auth_time ?? iat) < this.#endOf(this.#subjects, sub);
   }
 
   #endOf(ended: ReadonlyMap<string, Until>, name: string): number {

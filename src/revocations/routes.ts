@@ -6,14 +6,15 @@ import { assertMethod } from '#src/http/method.ts';
 import type { Records } from '#src/records.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
+import type { ConcernPorts } from '#src/revocations/concern.ts';
 import type { RevocationFeed } from '#src/revocations/feed.ts';
 import { revocationStream } from '#src/revocations/stream.ts';
 import type { CredentialThrottle } from '#src/throttle/credential-throttle.ts';
 import type { Seconds } from '#src/units.ts';
 
-export interface RevocationRoutes {
+export interface RevocationRoutes extends ConcernPorts {
   readonly issuer: string;
-  readonly records: Pick<Records, 'find' | 'listOwned' | 'readLog'>;
+  readonly records: ConcernPorts['records'] & Pick<Records, 'readLog'>;
   readonly feed: RevocationFeed;
   readonly resources: Pick<ResourceRegistry, 'findByClientId'>;
   readonly secrets: ClientSecrets;

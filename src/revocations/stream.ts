@@ -1,13 +1,13 @@
 import type { Records } from '#src/records.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
-import { isConcerned } from '#src/revocations/concern.ts';
+import { type ConcernPorts, concerning } from '#src/revocations/concern.ts';
 import type { RevocationFeed } from '#src/revocations/feed.ts';
 import { REVOCATIONS, type RevocationNote } from '#src/revocations/note.ts';
 import { eventOf, readRevocation } from '#src/revocations/revocation.ts';
 import type { Seconds } from '#src/units.ts';
 
-export interface StreamOptions {
-  readonly records: Pick<Records, 'find' | 'listOwned' | 'readLog'>;
+export interface StreamOptions extends ConcernPorts {
+  readonly records: ConcernPorts['records'] & Pick<Records, 'readLog'>;
   readonly feed: Pick<RevocationFeed, 'listen'>;
   /** The position after which the subscriber wants to be told; 0 for all that still matters. */
   readonly after: number;
@@ -50,9 +50,10 @@ export async function* revocationStream(options: StreamOptions): AsyncGenerator<
       continue;
     }
     for (const revocation of page.entries.map(readRevocation)) {
-      if (!(await isConcerned(options.records, resourceServer, revocation))) continue;
-      const { name, says } = eventOf(revocation);
-      yield event(name, revocation.position, says);
+      for (const each of await concerning(options, resourceServer, revocation)) {
+        const { name, says } = eventOf(each);
+        yield event(name, each.position, says);
+      }
     }
     position = page.next;
     if (!page.atEnd) continue;

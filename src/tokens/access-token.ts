@@ -23,6 +23,8 @@ export interface AccessTokenClaims extends Partial<TokenAccountClaims> {
   /** The authorization that it was issued under; absent where a client acts for itself (RFC 6749 section 4.4). */
   readonly grant_id?: string;
   readonly sid?: string;
+  /** Where its status is told: Token Status List section 6.1. */
+  readonly status?: { readonly status_list: { readonly idx: number; readonly uri: string } };
   readonly cnf?: Confirmation;
   /** Who acts for the subject: RFC 8693 section 4.1. */
   readonly act?: Actor;

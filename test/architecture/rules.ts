@@ -73,7 +73,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: 'server',
-    files: ['src/server.ts'],
+    files: ['src/{server,pushed}.ts'],
     mayImport: ['leaves', 'domains', 'config', 'services', 'oidc', 'http', 'routes'],
     reason:
       'It puts the protocol and HTTP on the services; it knows neither their store nor the command line.',
@@ -101,7 +101,7 @@ export const ROOMS: readonly Room[] = [
     files: [
       'src/authorization-details/**',
       'src/{accounts,admin,audit,clients,federation,interaction,mail,outbox,resources}/**',
-      'src/{registration,revocations,sealing,sessions,signing,throttle,tokens}/**',
+      'src/{registration,revocations,sealing,sessions,signing,status-lists,throttle,tokens}/**',
     ],
     mayImport: ['leaves'],
     reason:
@@ -135,7 +135,7 @@ export const LIBRARY_HOMES: readonly Home[] = [
   },
   {
     names: ['koa', '@koa/router', 'koa-compose'],
-    files: ['src/http/**', 'src/oidc/**', 'src/server.ts', ...ROUTES],
+    files: ['src/http/**', 'src/oidc/**', 'src/{server,pushed}.ts', ...ROUTES],
     reason: 'Rules stay callable, and testable, without HTTP.',
   },
   {

@@ -133,6 +133,7 @@ export async function openProvider(
       clientStands: async (clientId) => (await clients.find(clientId)) !== null,
       accountStands: async () => false,
     },
+    statusLists: { assign: () => assert.fail('no token is issued') },
     consents: new Consents(records),
     pairwise: new PairwiseSubjects(random.bytes(32)),
     reader: new TokenReader({ keys, issuer: ISSUER, clock }),

@@ -49,6 +49,7 @@ describe('a registered resource server', () => {
       signingAlgorithm: 'ES256',
       accessTokenLifetime: null,
       claims: [],
+      statusList: false,
       introspection: { introspection_signed_response_alg: 'ES256' },
       jwks: null,
       jwksUri: null,

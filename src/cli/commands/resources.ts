@@ -60,6 +60,7 @@ interface AddOptions {
   readonly signingAlgorithm?: string;
   readonly accessTokenLifetime?: string;
   readonly claim?: readonly string[];
+  readonly statusList?: boolean;
   readonly introspectionAlg?: string;
   readonly introspectionEncryptionAlg?: string;
   readonly introspectionEncryptionEnc?: string;
@@ -79,6 +80,7 @@ const OPTIONS = {
   signingAlgorithm: '--signing-algorithm',
   accessTokenLifetimeSeconds: '--access-token-lifetime',
   claims: '--claim',
+  statusList: '--status-list',
   'introspection.introspection_signed_response_alg': '--introspection-alg',
   'introspection.introspection_encrypted_response_alg': '--introspection-encryption-alg',
   'introspection.introspection_encrypted_response_enc': '--introspection-encryption-enc',
@@ -110,6 +112,10 @@ function addCommand(resources: Command, cli: CommandLine): void {
     )
     .addOption(
       repeatable('--claim <claim>', `what its tokens say of a person: one of ${TOKEN_CLAIMS.join(', ')}`),
+    )
+    .option(
+      '--status-list',
+      'its tokens say in which status list they are, so that it need not ask about them',
     )
     .option('--introspection-alg <alg>', 'how introspection answers are signed; default: as its tokens are')
     .option('--introspection-encryption-alg <alg>', 'how they are encrypted to its key, such as ECDH-ES')
@@ -269,6 +275,7 @@ function documentOf(resourceServer: ResourceServer): object {
     signing_algorithm: resourceServer.signingAlgorithm,
     access_token_lifetime: resourceServer.accessTokenLifetime,
     claims: resourceServer.claims,
+    status_list: resourceServer.statusList,
     ...resourceServer.introspection,
     ...(resourceServer.jwksUri === null ? undefined : { jwks_uri: resourceServer.jwksUri }),
     ...(resourceServer.jwks === null ? undefined : { jwks: resourceServer.jwks }),
@@ -292,6 +299,7 @@ function factsOf(resourceServer: ResourceServer) {
     access_token_lifetime:
       accessTokenLifetime === null ? 'as in the settings' : formatDuration(accessTokenLifetime),
     claims: resourceServer.claims.length === 0 ? undefined : resourceServer.claims.join(' '),
+    status_list: resourceServer.statusList ? 'in its tokens' : undefined,
     ...resourceServer.introspection,
     jwks_uri: resourceServer.jwksUri ?? undefined,
     jwks: resourceServer.jwks === null ? undefined : `${resourceServer.jwks.keys.length} keys`,

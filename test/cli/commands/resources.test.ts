@@ -33,6 +33,7 @@ describe('keyturn resources', () => {
       signing_algorithm: 'ES256',
       access_token_lifetime: null,
       claims: [],
+      status_list: false,
       introspection_signed_response_alg: 'ES256',
     });
     const shown = (await runJson('resources show https://api.example.com/')).json();
@@ -69,6 +70,15 @@ describe('keyturn resources', () => {
       [name, audience, scope, token_format, signing_algorithm, access_token_lifetime],
       ['Files', 'files', 'files:read files:write', 'opaque', 'RS256', 600],
     );
+  });
+
+  test('add --status-list has its tokens say where their status is told, which opaque ones cannot', async () => {
+    const added = await runJson('resources add --identifier https://listed.example --status-list');
+    assert.equal(added.json().status_list, true);
+    const opaque = await runJson(
+      'resources add --identifier https://o.example --token-format opaque --status-list',
+    );
+    assert.match(String(errorOf(opaque).message), /^--status-list: /);
   });
 
   test('roll-secret gives a new secret, remove takes the resource server away', async () => {
