@@ -38,6 +38,7 @@ import { type SelfRegistrationPorts, SelfRegistrations } from '#src/registration
 import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { startSweeping } from '#src/sweeping.ts';
+import { PendingLimit } from '#src/throttle/pending-limit.ts';
 import { RegistrationThrottle } from '#src/throttle/registration-throttle.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { UserCodeThrottle } from '#src/throttle/user-code-throttle.ts';
@@ -148,6 +149,15 @@ async function createApp(
       places.keep(client).catch((error) => log.error({ err: error }, 'the use of a client was not noted'));
     },
     deviceAuthorization: config.deviceAuthorization,
+    backchannel: config.backchannel,
+    pendingLimit: new PendingLimit({
+      records: store.records,
+      clock,
+      waitingPerAccount: config.throttle.backchannelWaiting,
+      askedPerClient: config.throttle.backchannelAsked,
+      window: config.throttle.backchannelWindow,
+    }),
+    onBackchannelRequest: (notice) => log.info(notice, 'backchannel authentication request'),
     userCodeThrottle: new UserCodeThrottle({
       records: store.records,
       clock,

@@ -198,10 +198,13 @@ function ringPolicyOf(config: Config): RingPolicy {
 }
 
 function authorizationLifetimesOf(config: Config) {
-  const { refreshIdle, refreshAbsolute, refreshGrace, authorizationCode, deviceCode } = config.lifetimes;
+  const { refreshIdle, refreshAbsolute, refreshGrace, authorizationCode, backchannelRequest, deviceCode } =
+    config.lifetimes;
   return {
     refresh: { idle: refreshIdle, absolute: refreshAbsolute, grace: refreshGrace },
     // A code is redeemed for tokens first, and they then live on their own.
-    longestToken: seconds(Math.max(authorizationCode, deviceCode) + longestTokenOf(config)),
+    longestToken: seconds(
+      Math.max(authorizationCode, backchannelRequest, deviceCode) + longestTokenOf(config),
+    ),
   };
 }

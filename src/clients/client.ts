@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backchannelProblemsIn, CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import {
   authenticationProblemsIn,
   CLIENT_AUTHENTICATION_METHODS,
@@ -37,6 +38,7 @@ export const GRANT_TYPES = [
   'refresh_token',
   'client_credentials',
   DEVICE_CODE_GRANT,
+  CIBA_GRANT,
   TOKEN_EXCHANGE_GRANT,
   JWT_BEARER_GRANT,
 ] as const;
@@ -77,7 +79,7 @@ export interface Client {
 }
 
 /** The grants that a person gives. */
-const GRANTS_OF_PEOPLE: readonly GrantType[] = ['authorization_code', DEVICE_CODE_GRANT];
+const GRANTS_OF_PEOPLE: readonly GrantType[] = ['authorization_code', DEVICE_CODE_GRANT, CIBA_GRANT];
 
 /** True if people sign in for the client, one way or another. */
 function actsForPeople({ grantTypes }: { readonly grantTypes: readonly GrantType[] }): boolean {
@@ -250,6 +252,7 @@ function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Gene
     yield `idTokenSignedResponseAlg: this server signs with ${algorithms.signing.join(', ')}`;
   }
   yield* sectorProblemsIn(client);
+  yield* backchannelProblemsIn({ ...client, isConfidential: isConfidential(client) });
   yield* protectionProblemsIn({ ...client, hasSecret: usesSecret(authenticationMethod) }, algorithms);
 }
 

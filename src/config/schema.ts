@@ -6,6 +6,7 @@ import {
   KEY_MANAGEMENT_ALGORITHMS,
 } from '#src/clients/response-protection.ts';
 import { clientAuthentication, dpop, mutualTls, tls } from '#src/config/client-proof-settings.ts';
+import { backchannelSettings, deviceAuthorizationSettings } from '#src/config/decoupled-settings.ts';
 import {
   choice,
   choices,
@@ -22,6 +23,7 @@ import { registrationLimits } from '#src/config/registration-settings.ts';
 import { requestSettings } from '#src/config/request-settings.ts';
 import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
 import { bytes } from '#src/config/size.ts';
+import { throttleSettings } from '#src/config/throttle-settings.ts';
 import { REGISTRATION_POLICIES } from '#src/registration/policy.ts';
 import { SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
@@ -94,6 +96,11 @@ export const settingsSchema = z.strictObject({
       duration({ min: '1s', max: '10m', because: 'RFC 6749 section 4.1.2 recommends no more than 10m' }),
       seconds(60),
       'How long a client has to redeem an authorization code.',
+    ),
+    backchannelRequest: setting(
+      duration({ min: '30s', max: '1h' }),
+      minutes(5),
+      'How long a person has to answer a backchannel authentication request; its client may ask for less.',
     ),
     deviceCode: setting(
       duration({ min: '30s', max: '30m' }),
@@ -170,52 +177,9 @@ export const settingsSchema = z.strictObject({
 
   passwords,
 
-  deviceAuthorization: group('Devices without a browser (RFC 8628)', {
-    enabled: setting(
-      flag,
-      true,
-      'Whether clients that are registered for it may have people enter a code instead of sending a browser.',
-    ),
-    userCodeLength: setting(
-      wholeNumber({ min: 6, max: 16 }),
-      8,
-      'How many letters, out of twenty, a person has to type.',
-    ),
-    pollingInterval: setting(
-      duration({ min: '1s', max: '1m' }),
-      seconds(5),
-      'How long a device waits before it asks again whether the person has answered.',
-    ),
-  }),
-
-  throttle: group('Throttling', {
-    signInFailuresPerAccount: setting(
-      wholeNumber({ min: 1, max: 100_000 }),
-      10,
-      'How many failed sign-ins one address may have at one account in `signInWindow` before more are refused; all addresses together may have ten times as many.',
-    ),
-    signInFailuresPerAddress: setting(
-      wholeNumber({ min: 1, max: 1_000_000 }),
-      100,
-      'How many failed sign-ins one address may have in `signInWindow`, at whichever accounts, before more are refused.',
-    ),
-    signInWindow: setting(atMost('1d'), minutes(15), 'For how long failed sign-ins are counted together.'),
-    userCodesWrongPerAddress: setting(
-      wholeNumber({ min: 1, max: 100_000 }),
-      10,
-      'How many wrong device codes one address may enter in `userCodeWindow` before more are refused.',
-    ),
-    userCodesWrong: setting(
-      wholeNumber({ min: 1, max: 1_000_000 }),
-      1000,
-      'How many wrong device codes all addresses together may enter in `userCodeWindow` before more are refused.',
-    ),
-    userCodeWindow: setting(
-      atMost('1d'),
-      minutes(15),
-      'For how long wrong device codes are counted together.',
-    ),
-  }),
+  deviceAuthorization: deviceAuthorizationSettings,
+  backchannel: backchannelSettings,
+  throttle: throttleSettings,
 
   revocations: group('Telling resource servers of revocations', {
     pollMs: setting(

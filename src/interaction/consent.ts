@@ -14,7 +14,8 @@ export interface Consent {
   readonly claims: readonly string[];
 }
 
-const NO_CONSENT: Consent = { scope: [], resources: {}, claims: [] };
+/** Where nobody has agreed to anything. */
+export const NO_CONSENT: Consent = { scope: [], resources: {}, claims: [] };
 
 /** What was agreed before together with what is agreed now. */
 export function joinConsents(before: Consent, now: Consent): Consent {

@@ -233,7 +233,12 @@ function audienceAndScope(
 
 /** What a token request presents to get its tokens. */
 function sourceOf({ oidc: { entities } }: KoaContextWithOIDC) {
-  return entities.RefreshToken ?? entities.AuthorizationCode ?? entities.DeviceCode;
+  return (
+    entities.RefreshToken ??
+    entities.AuthorizationCode ??
+    entities.DeviceCode ??
+    entities.BackchannelAuthenticationRequest
+  );
 }
 
 /** The scopes of a grant as far as this token request asks for them: RFC 6749 section 6. */

@@ -5,6 +5,7 @@ import {
   type Client as LibraryClient,
   type Provider,
 } from 'oidc-provider';
+import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import {
   type Client,
   DEVICE_CODE_GRANT,
@@ -20,6 +21,7 @@ import { brokenProfileRules, impliedMetadata, type ProfileName, profilesOf } fro
 import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { Clock } from '#src/clock.ts';
+import type { BackchannelPolicy } from '#src/oidc/backchannel-authentication.ts';
 import { boundKeyFetches, type KeyFetching } from '#src/oidc/client-keys.ts';
 import { SectorIdentifiers } from '#src/oidc/sector-identifiers.ts';
 import { Recent } from '#src/recent.ts';
@@ -41,6 +43,7 @@ export interface ClientDependencies {
   readonly resources: ResourceRegistry;
   readonly secrets: ClientSecrets;
   readonly deviceAuthorization: { readonly enabled: boolean };
+  readonly backchannel: BackchannelPolicy;
   /** The rules that hold for every client. */
   readonly profile: ProfileName | null;
   readonly clock: Clock;
@@ -187,6 +190,7 @@ function metadataOf(
   const codeFlow = client.grantTypes.includes('authorization_code');
   return {
     response_types: codeFlow ? ['code'] : [],
+    ...(client.grantTypes.includes(CIBA_GRANT) ? { backchannel_token_delivery_mode: 'poll' } : undefined),
     ...(further as Partial<AllClientMetadata>),
     // Without a sid a client could not tell which of a person's sessions is over, and would have to end them all.
     ...('backchannel_logout_uri' in further ? { backchannel_logout_session_required: true } : undefined),
@@ -214,10 +218,14 @@ function keysOf({ jwks, jwksUri }: Pick<Client, 'jwks' | 'jwksUri'>): Partial<Al
 }
 
 /** The grants that the settings leave on. */
-function grantTypesOn({ deviceAuthorization }: ClientDependencies): ReadonlySet<GrantType> {
-  return new Set(
-    GRANT_TYPES.filter((grantType) => grantType !== DEVICE_CODE_GRANT || deviceAuthorization.enabled),
-  );
+function grantTypesOn({
+  deviceAuthorization,
+  backchannel,
+}: Pick<ClientDependencies, 'deviceAuthorization' | 'backchannel'>): ReadonlySet<GrantType> {
+  const on = new Set<GrantType>(GRANT_TYPES);
+  if (!deviceAuthorization.enabled) on.delete(DEVICE_CODE_GRANT);
+  if (!backchannel.enabled) on.delete(CIBA_GRANT);
+  return on;
 }
 
 /**

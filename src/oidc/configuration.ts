@@ -2,6 +2,7 @@ import type { ClientAuthMethod, Configuration, KoaContextWithOIDC } from 'oidc-p
 import { OPENID_SCOPES } from '#src/clients/scope.ts';
 import { accountFinder, CLAIMS } from '#src/oidc/account-claims.ts';
 import { defaultAlgorithms, enabledAlgorithms } from '#src/oidc/algorithms.ts';
+import { answeringAlike, backchannelFeatureOf } from '#src/oidc/backchannel-authentication.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
 import { assertionRules, proofAlgorithms, proofFeatures } from '#src/oidc/client-proofs.ts';
 import { cookiesOf } from '#src/oidc/cookies.ts';
@@ -71,7 +72,7 @@ export function configurationOf(
     pkce: { required: pkceRequired(registered) },
     clientBasedCORS: corsAllowed,
     loadExistingGrant: grantLoader(deps),
-    findAccount: accountFinder(deps.findAccount),
+    findAccount: answeringAlike(accountFinder(deps.findAccount)),
     interactions: {
       policy: interactionPolicyOf(deps.lifetimes, deps.clock, [deps.requests.passwordAcr]),
       url: async (_ctx, interaction) => interactionPath(interaction.uid),
@@ -82,6 +83,7 @@ export function configurationOf(
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
+      ciba: backchannelFeatureOf(deps),
       clientCredentials: { enabled: true },
       deviceFlow: deviceFlowOf(deps),
       encryption: { enabled: true },

@@ -1,25 +1,24 @@
 import { type DeviceCode, errors, type Provider } from 'oidc-provider';
-import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
-import { DecidedAlready, isUndecided } from '#src/oidc/pending-request-adapter.ts';
-import type { PollingPace } from '#src/throttle/polling-pace.ts';
+import { DecidedAlready } from '#src/oidc/pending-request-adapter.ts';
+import {
+  type PendingRequest,
+  type PendingRequestDependencies,
+  saveApproval,
+  teachPolling,
+} from '#src/oidc/pending-request-model.ts';
 import type { UserCodeThrottle } from '#src/throttle/user-code-throttle.ts';
-import type { Authorizations } from '#src/tokens/authorization.ts';
-import { type Seconds, seconds } from '#src/units.ts';
+import type { Seconds } from '#src/units.ts';
 
-export interface DeviceCodeDependencies {
-  readonly authorizations: Authorizations;
-  readonly pollingPace: Pick<PollingPace, 'poll'>;
+export interface DeviceCodeDependencies extends PendingRequestDependencies {
   readonly userCodeThrottle: Pick<UserCodeThrottle, 'admit' | 'recordRight'>;
-  readonly pollingInterval: Seconds;
-  readonly assertAnswerable: AssertAnswerable;
 }
 
 /** More than any user code has, separators included. */
 const USER_CODE_LENGTH_MAX = 64;
 
-type Code = DeviceCode & LibraryModel & { readonly jti: string; readonly remainingTTL: number };
+type Code = DeviceCode & LibraryModel & PendingRequest;
 
 /** Wrong user codes have come too often, from this address or from everywhere. */
 export class TooManyUserCodes extends errors.TemporarilyUnavailable {
@@ -41,55 +40,30 @@ export function teachDeviceCodes(provider: Provider, deps: DeviceCodeDependencie
   const DeviceCodes = teachable<Code>(provider.DeviceCode) as ReturnType<typeof teachable<Code>> & {
     findByUserCode(userCode: string, options?: object): Promise<Code | undefined>;
   };
-  const library = {
-    find: DeviceCodes.find.bind(DeviceCodes),
-    findByUserCode: DeviceCodes.findByUserCode.bind(DeviceCodes),
-    save: DeviceCodes.prototype.save,
-    consume: DeviceCodes.prototype.consume,
-  };
+  const findByUserCode = DeviceCodes.findByUserCode.bind(DeviceCodes);
+  const { save } = DeviceCodes.prototype;
+  teachPolling<Code>(DeviceCodes, deps);
 
   provider.on('device_authorization.success', (_ctx, answer: object) => {
     Object.assign(answer, { interval: deps.pollingInterval });
   });
 
-  DeviceCodes.find = async (value, options) => {
-    const code = await library.find(value, options);
-    const { route, client } = currentRequest().oidc;
-    // What another client holds is refused without a word about its state.
-    if (route !== 'token' || code === undefined || code.clientId !== client?.clientId) return code;
-    await assertPace(code, deps);
-    return code;
-  };
-
   DeviceCodes.findByUserCode = async (userCode, options) => {
     if (userCode.length > USER_CODE_LENGTH_MAX) return undefined;
     const admission = await deps.userCodeThrottle.admit(currentRequest().ip);
     if (!admission.admitted) throw new TooManyUserCodes(admission.retryAfter);
-    const code = await library.findByUserCode(userCode, options);
+    const code = await findByUserCode(userCode, options);
     if (code !== undefined) await deps.userCodeThrottle.recordRight(admission.attempt);
     return code;
   };
 
   DeviceCodes.prototype.save = async function saveCode(this: Code) {
     const { grantId, error } = this;
-    if (grantId === undefined) return library.save.call(this);
-    if (error !== undefined) return takeBack(() => library.save.call(this));
+    const saveRecord = () => save.call(this);
+    if (grantId === undefined) return saveRecord();
+    if (error !== undefined) return takeBack(saveRecord);
     const authorization = await openingAuthorization(currentRequest().oidc, this);
-    if (!(await deps.authorizations.open(grantId, authorization)))
-      throw new errors.AccessDenied('the session has ended');
-    try {
-      return await library.save.call(this);
-    } catch (problem) {
-      // Another browser was faster: what this one has opened is nobody's.
-      await deps.authorizations.end(grantId);
-      throw problem;
-    }
-  };
-
-  DeviceCodes.prototype.consume = async function consumeCode(this: Code) {
-    // Whatever the request got wrong must be told before the code is used up, else a typing error costs a sign-in.
-    if (this.error === undefined) await deps.assertAnswerable(currentRequest(), this);
-    await library.consume.call(this);
+    return saveApproval(deps.authorizations, { grantId, authorization }, saveRecord);
   };
 }
 
@@ -104,12 +78,4 @@ async function takeBack(save: () => Promise<string>): Promise<string> {
     if (problem instanceof DecidedAlready) return '';
     throw problem;
   }
-}
-
-/** Only what is still undecided is slowed down: nobody has to wait for an answer that is there. */
-async function assertPace(code: Code, { pollingPace, pollingInterval }: DeviceCodeDependencies) {
-  if (code.isExpired || !isUndecided(code)) return;
-  const remaining = seconds(Math.max(1, code.remainingTTL));
-  const pace = await pollingPace.poll(`device-code:${code.jti}`, { interval: pollingInterval, remaining });
-  if (pace === 'too-soon') throw new errors.SlowDown();
 }

@@ -39,7 +39,6 @@ export function devicePages({
       if (problem !== undefined && hasNoSession(ctx)) return beginAnew(ctx);
       if (problem === 'declined') return pages.show(ctx, 'device-done', { connected: false });
       if (problem !== undefined && ctx.status === 200) ctx.status = 400;
-      if (error instanceof TooManyUserCodes) ctx.set('Retry-After', String(error.retryAfter));
       pages.show(ctx, 'device-code', {
         ...formLocals(ctx),
         userCode: (error as { userCode?: string } | undefined)?.userCode,

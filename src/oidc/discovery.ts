@@ -26,6 +26,8 @@ export async function discoveryDocument(
   const document = ctx.body as Record<string, unknown>;
   const methods = document.token_endpoint_auth_methods_supported as readonly string[];
   const signedWith = document.token_endpoint_auth_signing_alg_values_supported;
+  // User codes are an option of CIBA that this server does not have, and the library says it does.
+  delete document.backchannel_user_code_parameter_supported;
   return {
     ...document,
     ...(added.registrationEndpoint === null

@@ -1,6 +1,7 @@
 /** Where the endpoints are. Clients learn it from the metadata. */
 export const ROUTES = {
   authorization: '/authorize',
+  backchannel_authentication: '/backchannel',
   code_verification: '/device',
   device_authorization: '/device_authorization',
   challenge: '/challenge',
@@ -22,6 +23,7 @@ const CALL = ['POST', 'OPTIONS'];
  */
 const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
   [ROUTES.authorization, [...READ, 'POST']],
+  [ROUTES.backchannel_authentication, ['POST']],
   [ROUTES.code_verification, [...READ, 'POST']],
   [ROUTES.device_authorization, CALL],
   [ROUTES.end_session, [...READ, 'POST']],

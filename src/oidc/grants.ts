@@ -1,5 +1,5 @@
-import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
-import type { Consent, Consents } from '#src/interaction/consent.ts';
+import type { Grant, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type Consent, type Consents, NO_CONSENT } from '#src/interaction/consent.ts';
 import { claimsOfScopes } from '#src/oidc/account-claims.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 
@@ -13,18 +13,24 @@ export function grantLoader(deps: { consents: Consents; random: Random }) {
     const { account, client, provider } = ctx.oidc;
     if (account === undefined || client === undefined) return undefined;
     const consent = await deps.consents.find(account.accountId, client.clientId);
-    const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
-    grant.jti = newIdentifier(deps.random);
-    if (consent !== null) fill(grant, consent);
-    return grant;
+    const whose = { accountId: account.accountId, clientId: client.clientId };
+    return newGrant(provider, whose, consent ?? NO_CONSENT, deps.random);
   };
 }
 
-function fill(grant: Grant, { scope, resources, claims }: Consent): void {
+/** A grant, not stored yet, of what a person agrees to. */
+export function newGrant(
+  provider: Provider,
+  whose: { readonly accountId: string; readonly clientId: string },
+  { scope, resources, claims }: Consent,
+  random: Random,
+): Grant & { jti: string } {
+  const grant = Object.assign(new provider.Grant(whose), { jti: newIdentifier(random) });
   if (scope.length > 0) grant.addOIDCScope(scope.join(' '));
   grant.addOIDCClaims([...claimsOfScopes(scope), ...claims]);
   for (const [identifier, scopes] of Object.entries(resources)) {
     // Without a scope too: a token for it is something that the person has agreed to.
     grant.addResourceScope(identifier, scopes.join(' '));
   }
+  return grant;
 }

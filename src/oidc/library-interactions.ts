@@ -6,12 +6,9 @@ import {
   type Interaction as LibraryInteraction,
   type Provider,
 } from 'oidc-provider';
-import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
-import { isOpenIdScope } from '#src/clients/scope.ts';
-import type { Consent } from '#src/interaction/consent.ts';
 import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
-import { claimsOfScopes, PERSONAL_CLAIMS } from '#src/oidc/account-claims.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
+import { detailsIn, requestedOf } from '#src/oidc/requested-consent.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 
 /** The interactions of the library. The browser is known by its cookies. */
@@ -61,31 +58,6 @@ async function describe(
   };
 }
 
-async function requestedOf(params: Record<string, unknown>, resources: ResourceRegistry): Promise<Consent> {
-  const scopes = (text(params.scope) ?? '').split(' ').filter((scope) => scope !== '');
-  const identifiers = [params.resource ?? []].flat().filter((value) => typeof value === 'string');
-  const perResource = await Promise.all(
-    identifiers.map(async (identifier): Promise<[string, string[]]> => {
-      const offered = (await resources.findByIndicator(identifier))?.scope ?? [];
-      return [identifier, scopes.filter((scope) => offered.includes(scope))];
-    }),
-  );
-  return {
-    scope: scopes.filter(isOpenIdScope),
-    resources: Object.fromEntries(perResource),
-    claims: claimsBeyond(scopes, params.claims),
-  };
-}
-
-/** The personal claims that the parameter `claims` asks for and no scope does. The library has looked at its form. */
-function claimsBeyond(scopes: readonly string[], claims: unknown): readonly string[] {
-  if (typeof claims !== 'string') return [];
-  const { id_token: idToken = {}, userinfo = {} } = JSON.parse(claims) as Record<string, object | undefined>;
-  const byScope = claimsOfScopes(scopes);
-  const names = new Set([...Object.keys(idToken), ...Object.keys(userinfo)]);
-  return [...names].filter((name) => PERSONAL_CLAIMS.has(name) && !byScope.includes(name));
-}
-
 function resultOf(answer: Answer): InteractionResults {
   switch (answer.answer) {
     case 'signed-in':
@@ -97,11 +69,6 @@ function resultOf(answer: Answer): InteractionResults {
     case 'denied':
       return { error: 'access_denied', error_description: answer.description };
   }
-}
-
-/** The library has looked at its form. */
-function detailsIn(parameter: unknown): readonly AuthorizationDetail[] {
-  return typeof parameter === 'string' ? (JSON.parse(parameter) as AuthorizationDetail[]) : [];
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

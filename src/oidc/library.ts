@@ -25,7 +25,12 @@ export function teachable<Instance>(model: unknown): TeachableModel<Instance & L
 
 /** The request that the library is working on right now. */
 export function currentRequest(): KoaContextWithOIDC {
-  const context = Provider.ctx;
+  const context = requestUnderWay();
   if (context === undefined) throw new Error('only the library, while it serves a request, may come here');
-  return context as KoaContextWithOIDC;
+  return context;
+}
+
+/** The same where others than the library may come as well; `undefined` for them. */
+export function requestUnderWay(): KoaContextWithOIDC | undefined {
+  return Provider.ctx as KoaContextWithOIDC | undefined;
 }

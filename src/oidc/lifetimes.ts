@@ -7,6 +7,7 @@ export interface ProviderLifetimes {
   readonly accessToken: Seconds;
   readonly accessTokenMax: Seconds;
   readonly authorizationCode: Seconds;
+  readonly backchannelRequest: Seconds;
   readonly deviceCode: Seconds;
   readonly idToken: Seconds;
   readonly interaction: Seconds;
@@ -25,6 +26,11 @@ export function ttlOf(lifetimes: ProviderLifetimes, clock: Clock): NonNullable<C
   return {
     AccessToken: accessTokenTtl,
     ClientCredentials: accessTokenTtl,
+    BackchannelAuthenticationRequest: (ctx) =>
+      Math.min(
+        Number(ctx.oidc.params?.requested_expiry ?? lifetimes.backchannelRequest),
+        lifetimes.backchannelRequest,
+      ),
     AuthorizationCode: lifetimes.authorizationCode,
     DeviceCode: lifetimes.deviceCode,
     Grant: lifetimes.refreshAbsolute,

@@ -37,7 +37,10 @@ export class PendingRequestAdapter implements Adapter {
   }
 
   async upsert(id: string, payload: AdapterPayload, expiresIn: number): Promise<void> {
-    const { grantId, userCode } = payload;
+    const { accountId, grantId, userCode, uid } = payload;
+    const aliases = [];
+    if (userCode !== undefined) aliases.push(userCodeAlias(userCode));
+    if (uid !== undefined) aliases.push(uidAlias(uid));
     const current = await this.#records.find<AdapterPayload>(this.#kind, id);
     if (current !== null && (current.consumedAt !== null || !mayBecome(current.value, payload))) {
       throw new DecidedAlready();
@@ -48,7 +51,8 @@ export class PendingRequestAdapter implements Adapter {
       value: payload,
       expiresAt: after(this.#clock.now(), seconds(Math.ceil(expiresIn) + EXPIRED_TOLD_FOR)),
       onlyIf: current === null ? 'absent' : { version: current.version },
-      ...(userCode === undefined ? undefined : { aliases: [userCodeAlias(userCode)] }),
+      aliases,
+      ...(accountId === undefined ? undefined : { owner: accountId }),
       ...(grantId === undefined ? undefined : { group: authorizationGroup(grantId) }),
     });
     // Someone else has decided between the reading and the writing.
@@ -68,7 +72,9 @@ export class PendingRequestAdapter implements Adapter {
     );
   }
 
-  async findByUid(): Promise<undefined> {}
+  async findByUid(uid: string): Promise<AdapterPayload | undefined> {
+    return storedPayload(await this.#records.findByAlias<AdapterPayload>(this.#kind, uidAlias(uid)));
+  }
 
   /** Exactly one of any number of simultaneous calls returns; for the others the grant is refused. */
   async consume(id: string): Promise<void> {
@@ -101,3 +107,5 @@ function mayBecome(before: AdapterPayload, after: AdapterPayload): boolean {
 }
 
 const userCodeAlias = (userCode: string) => `user-code:${userCode}`;
+
+const uidAlias = (uid: string) => `uid:${uid}`;

@@ -15,6 +15,12 @@ const KINDS: Readonly<Record<string, RecordKind>> = {
   Session: 'session',
 };
 
+/** Those of them that wait for a person to decide. */
+const PENDING_KINDS: Readonly<Record<string, RecordKind>> = {
+  BackchannelAuthenticationRequest: 'backchannel-request',
+  DeviceCode: 'device-code',
+};
+
 /** The library's store of short-lived protocol state, on top of the storage contract. */
 export function protocolAdapter(deps: {
   records: Records;
@@ -24,7 +30,8 @@ export function protocolAdapter(deps: {
 }): (model: string) => Adapter {
   return (model) => {
     if (model === 'Grant') return new GrantAdapter(deps.authorizations);
-    if (model === 'DeviceCode') return new PendingRequestAdapter({ ...deps, kind: 'device-code' });
+    const pending = PENDING_KINDS[model];
+    if (pending !== undefined) return new PendingRequestAdapter({ ...deps, kind: pending });
     return new RecordAdapter({ ...deps, model });
   };
 }

@@ -2,6 +2,8 @@ import { parse, stringify } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
 import compose from 'koa-compose';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
+import { DEVICE_CODE_GRANT } from '#src/clients/client.ts';
 import { Refusal, StorageFault } from '#src/fault.ts';
 import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
@@ -69,6 +71,7 @@ function tellMethods(ctx: Context, methods: readonly string[]): void {
 /** The events of the library that tell of a refusal. */
 const REFUSALS = [
   'authorization.error',
+  'backchannel_authentication.error',
   'code_verification.error',
   'device_authorization.error',
   'device_resume.error',
@@ -84,6 +87,8 @@ function listen(provider: Provider, onProblem: ProtocolOptions['onProblem']): vo
   for (const event of REFUSALS) {
     provider.on(event as 'grant.error', (ctx, refusal) => {
       sayInTheWordsOfTheRfc(ctx, refusal);
+      const { retryAfter } = refusal as Error & { retryAfter?: number };
+      if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter));
       onProblem(ctx, refusal);
     });
   }
@@ -112,10 +117,10 @@ const QUERY_TOO_LONG = `the query is longer than ${QUERY_CHARS_MAX} characters`;
 /** Refusals for which RFC 6749 section 5.2 has a code of its own, by what the library says of them. */
 const CODES_OF_THE_RFC: ReadonlyMap<unknown, { readonly status: number; readonly error: string }> = new Map([
   ['requested grant type is not allowed for this client', { status: 400, error: 'unauthorized_client' }],
-  [
-    'urn:ietf:params:oauth:grant-type:device_code is not allowed for this client',
-    { status: 400, error: 'unauthorized_client' },
-  ],
+  ...[DEVICE_CODE_GRANT, CIBA_GRANT].map(
+    (grant) =>
+      [`${grant} is not allowed for this client`, { status: 400, error: 'unauthorized_client' }] as const,
+  ),
   ['no client authentication mechanism provided', { status: 401, error: 'invalid_client' }],
 ]);
 

@@ -4,6 +4,7 @@ import type { DetailTypes } from '#src/authorization-details/detail-type.ts';
 import type { Client } from '#src/clients/client.ts';
 import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Consents } from '#src/interaction/consent.ts';
+import type { BackchannelDependencies } from '#src/oidc/backchannel-authentication.ts';
 import type { ClientDependencies } from '#src/oidc/client-model.ts';
 import type { ClientProofs } from '#src/oidc/client-proofs.ts';
 import type { DeviceCodeDependencies } from '#src/oidc/device-code-model.ts';
@@ -15,11 +16,13 @@ import type { RefreshTokenDependencies } from '#src/oidc/refresh-token-model.ts'
 import type { RequestPolicy } from '#src/oidc/request-policy.ts';
 import type { StatusClaimPorts } from '#src/oidc/status-claim.ts';
 import type { TokenExchangeDependencies } from '#src/oidc/token-exchange-grant.ts';
+import type { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
 import type { Sessions } from '#src/sessions/sessions.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
+import type { PendingLimit } from '#src/throttle/pending-limit.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
 import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import type { StandingSources } from '#src/tokens/standing.ts';
@@ -28,6 +31,7 @@ import type { TokenReader } from '#src/tokens/token-reader.ts';
 /** What the protocol needs of the rest of the house. */
 export interface ProviderDependencies
   extends ClientDependencies,
+    Omit<BackchannelDependencies, 'accounts'>,
     Pick<TokenExchangeDependencies, 'onExchange'>,
     Pick<JwtBearerDependencies, 'accounts' | 'trustedIssuers' | 'clockSkewMax' | 'onAssertion'> {
   readonly issuer: string;
@@ -52,6 +56,8 @@ export interface ProviderDependencies
   /** Told whenever a client has got a token. */
   readonly onClientUsed: (client: Client) => void;
   readonly deviceAuthorization: DeviceAuthorizationPolicy;
+  readonly pendingLimit: PendingLimit;
+  readonly outbox: Pick<Outbox, 'post'>;
   readonly userCodeThrottle: DeviceCodeDependencies['userCodeThrottle'];
   readonly detailTypes: DetailTypes;
   readonly onReuse: RefreshTokenDependencies['onReuse'];

@@ -1,10 +1,13 @@
 import { Provider } from 'oidc-provider';
 import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
+import type { BackchannelRequests } from '#src/backchannel/backchannel-request.ts';
 import type { Client } from '#src/clients/client.ts';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
 import { tokenClaimsOf } from '#src/oidc/account-claims.ts';
 import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import { teachBackChannelLogout } from '#src/oidc/back-channel-logout.ts';
+import { teachBackchannelRequests } from '#src/oidc/backchannel-request-model.ts';
+import { LibraryBackchannelRequests, PING_TOPIC } from '#src/oidc/backchannel-requests.ts';
 import { assertEncryptable } from '#src/oidc/client-keys.ts';
 import { RegisteredClients } from '#src/oidc/client-model.ts';
 import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
@@ -32,6 +35,7 @@ export interface Protocol {
   readonly senders: Readonly<Record<string, Send>>;
   /** @throws Refusal `invalid_client_metadata` for a client that could not be served as it is described. */
   assertServable(client: Client): Promise<void>;
+  readonly backchannelRequests: BackchannelRequests;
 }
 
 /** The library, configured by Keyturn's policies and taught Keyturn's tokens. */
@@ -56,12 +60,9 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   nameIssuer(provider);
   teachCodesAndReplays(provider, { ...deps, assertAnswerable });
   teachSessions(provider, deps);
-  teachDeviceCodes(provider, {
-    ...deps,
-    pollingPace: new PollingPace(deps.records),
-    pollingInterval: deps.deviceAuthorization.pollingInterval,
-    assertAnswerable,
-  });
+  const pending = { ...deps, pollingPace: new PollingPace(deps.records), assertAnswerable };
+  teachDeviceCodes(provider, { ...pending, pollingInterval: deps.deviceAuthorization.pollingInterval });
+  teachBackchannelRequests(provider, { ...pending, pollingInterval: deps.backchannel.pollingInterval });
   teachAccessTokens(provider, {
     ...deps,
     ownAlgorithm: deps.signingAlgorithms[0] as SigningAlgorithm,
@@ -87,7 +88,16 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     if (client !== null) deps.onClientUsed(client);
   });
   const assertServable = servableClients(provider, registered);
-  return { provider, assertServable, senders: { [SIGN_OUT_TOPIC]: teachBackChannelLogout(provider, deps) } };
+  const backchannelRequests = new LibraryBackchannelRequests(provider, deps);
+  return {
+    provider,
+    assertServable,
+    backchannelRequests,
+    senders: {
+      [PING_TOPIC]: backchannelRequests.sendPing,
+      [SIGN_OUT_TOPIC]: teachBackChannelLogout(provider, deps),
+    },
+  };
 }
 
 /**

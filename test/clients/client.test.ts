@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import {
   CLIENT_NAME_LENGTH_MAX,
   type Client,
@@ -192,6 +193,10 @@ describe('a registration that contradicts itself is refused, every contradiction
   const contradictions: readonly (readonly [words: RegExp, isOne: (input: Wellformed) => boolean])[] = [
     [/^redirectUris: the code flow needs/, (c) => codeFlow(c) && c.redirectUris.length === 0],
     [/^redirectUris: only the authorization_code/, (c) => !codeFlow(c) && c.redirectUris.length > 0],
+    [
+      /^grantTypes: backchannel authentication/,
+      (c) => c.authenticationMethod === 'none' && c.grantTypes.includes(CIBA_GRANT),
+    ],
     [/^grantTypes: refresh_token needs/, (c) => !forPeople(c) && c.grantTypes.includes('refresh_token')],
     [
       /^grantTypes: client_credentials is for/,
@@ -249,7 +254,8 @@ describe('a registration that contradicts itself is refused, every contradiction
   });
   type Wellformed = typeof wellformed extends fc.Arbitrary<infer T> ? T : never;
   const codeFlow = ({ grantTypes }: Wellformed) => grantTypes.includes('authorization_code');
-  const forPeople = (c: Wellformed) => codeFlow(c) || c.grantTypes.includes(DEVICE_CODE_GRANT);
+  const forPeople = (c: Wellformed) =>
+    codeFlow(c) || c.grantTypes.includes(DEVICE_CODE_GRANT) || c.grantTypes.includes(CIBA_GRANT);
   const scopeOf = (c: Wellformed) => (c.scope ?? (forPeople(c) ? 'openid' : '')).split(' ');
 
   test('exactly those that there are, in whatever company', () => {

@@ -35,6 +35,7 @@ describe('without any settings', () => {
       accessTokenMax: hours(1),
       idToken: minutes(10),
       authorizationCode: seconds(60),
+      backchannelRequest: minutes(5),
       deviceCode: minutes(10),
       refreshIdle: days(14),
       refreshAbsolute: days(90),

@@ -15,7 +15,7 @@ describe('what a program calls itself, in words (RFC 9110 section 10.1.5)', () =
     ],
     [
       'Mozilla/5.0 (iPhone; CPU iPhone OS 18_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.4 Mobile/15E148 Safari/604.1',
-      'Safari, iOS',
+      'Safari, iPhone',
     ],
     [
       'Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/136.0.0.0 Mobile Safari/537.36',

@@ -31,6 +31,7 @@ describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discove
     );
     assert.deepEqual(endpoints, {
       authorization_endpoint: ISSUER + ROUTES.authorization,
+      backchannel_authentication_endpoint: ISSUER + ROUTES.backchannel_authentication,
       device_authorization_endpoint: ISSUER + ROUTES.device_authorization,
       end_session_endpoint: ISSUER + ROUTES.end_session,
       introspection_endpoint: ISSUER + ROUTES.introspection,
@@ -53,6 +54,7 @@ describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discove
       'urn:ietf:params:oauth:grant-type:device_code',
       'urn:ietf:params:oauth:grant-type:jwt-bearer',
       'urn:ietf:params:oauth:grant-type:token-exchange',
+      'urn:openid:params:grant-type:ciba',
     ]);
     assert.equal(document.authorization_response_iss_parameter_supported, true, 'RFC 9207 section 3');
   });

@@ -16,6 +16,7 @@ import { Outbox } from '#src/outbox/outbox.ts';
 import { systemRandom as random } from '#src/random.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { Sessions } from '#src/sessions/sessions.ts';
+import { PendingLimit } from '#src/throttle/pending-limit.ts';
 import { Authorizations } from '#src/tokens/authorization.ts';
 import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
@@ -42,6 +43,7 @@ const lifetimes = {
   accessToken: minutes(5),
   accessTokenMax: hours(1),
   authorizationCode: seconds(60),
+  backchannelRequest: minutes(5),
   deviceCode: minutes(10),
   idToken: hours(1),
   interaction: hours(1),
@@ -142,6 +144,16 @@ export async function openProvider(
     deviceAuthorization: { enabled: true, userCodeLength: 8, pollingInterval: seconds(5) },
     userCodeThrottle: { admit: async () => assert.fail('no code is entered'), recordRight: async () => {} },
     onClientUsed: () => {},
+    backchannel: { enabled: true, pollingInterval: seconds(5) },
+    pendingLimit: new PendingLimit({
+      records,
+      clock,
+      waitingPerAccount: 3,
+      askedPerClient: 10,
+      window: minutes(15),
+    }),
+    outbox: { post: async () => {} },
+    onBackchannelRequest: () => {},
     onReuse: () => {},
     onExchange: () => {},
     keyFetching: { keysMaxAge: hours(1), retryAfter: seconds(10) },

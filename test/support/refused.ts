@@ -7,6 +7,7 @@ const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'consent_required',
   'expired_token',
   'insufficient_scope',
+  'invalid_binding_message',
   'interaction_required',
   'invalid_authorization_details',
   'invalid_client',
