@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import type { AccessToken, ClientCredentials, Provider, TokenEndpointGrantContext } from 'oidc-provider';
 import {
   checkDpopReplay,
@@ -24,7 +24,8 @@ export async function senderBindingOf(
   ctx: TokenEndpointGrantContext,
 ): Promise<SenderBinding> {
   const proof = await validateDpop(provider, ctx);
-  const certificate = checkMtlsCert(provider, ctx);
+  // The library is given parsed certificates, and no text.
+  const certificate = checkMtlsCert(provider, ctx) as X509Certificate | undefined;
   checkDpopRequired(provider, ctx, proof);
   return {
     confirmation: {
@@ -32,7 +33,7 @@ export async function senderBindingOf(
       ...(certificate === undefined ? undefined : { 'x5t#S256': thumbprintOf(certificate) }),
     },
     bind: async (token) => {
-      if (certificate !== undefined) token.setThumbprint('x5t', certificate as string);
+      if (certificate !== undefined) token.setThumbprint('x5t', certificate as unknown as string);
       if (proof === undefined) return;
       await checkDpopReplay(provider, ctx, proof, ctx.oidc.client.clientId);
       token.setThumbprint('jkt', proof.thumbprint);
@@ -41,7 +42,6 @@ export async function senderBindingOf(
 }
 
 /** RFC 8705 section 3.1. */
-function thumbprintOf(certificate: string | X509Certificate): string {
-  const { raw } = typeof certificate === 'string' ? new X509Certificate(certificate) : certificate;
+function thumbprintOf({ raw }: X509Certificate): string {
   return createHash('sha256').update(raw).digest('base64url');
 }

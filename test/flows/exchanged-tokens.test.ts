@@ -5,6 +5,7 @@ import { systemClock } from '#src/clock.ts';
 import { signJwt } from '#src/signing/jws.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { ACCESS_TOKEN_TYPE } from '#src/tokens/access-token.ts';
+import { type Certified, certify } from '#test/support/certificates.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 import {
@@ -447,5 +448,58 @@ describe('exchanging tokens that are bound to a key (RFC 9449)', () => {
     const fields = house.fields(subject, actor);
     assert.equal(await house.refused(house.gateway, fields), 'invalid_request');
     assert.ok((await house.served(house.gateway, fields, { dpop: await proof(pair) })).access_token);
+  });
+});
+
+describe('exchanging tokens that are bound to a certificate (RFC 8705)', () => {
+  let house: ExchangeHouse;
+  let bound: Added;
+  let own: Record<string, string>;
+  let thumbprint: string;
+  let foreign: Record<string, string>;
+  let subject: string;
+
+  before(async () => {
+    house = await ExchangeHouse.open({
+      KEYTURN_TRUST_PROXY: '127.0.0.1',
+      KEYTURN_MUTUAL_TLS_FROM: 'header',
+    });
+    bound = await house.keyturn.addClient({
+      name: 'Bound',
+      redirectUris: [],
+      grantTypes: ['client_credentials', TOKEN_EXCHANGE],
+      scope: 'read',
+      tokenExchange: { from: [API], to: [ORDERS] },
+      metadata: { tls_client_certificate_bound_access_tokens: true },
+    });
+    const [first, second] = await Promise.all([certify({}), certify({})]);
+    own = shown(first);
+    thumbprint = first.thumbprint;
+    foreign = shown(second);
+    const fields = { grant_type: 'client_credentials', scope: 'read', resource: API };
+    subject = (await house.served(bound, fields, own)).access_token;
+  });
+  after(() => house[Symbol.asyncDispose]());
+
+  /** What the proxy passes on: RFC 9440 section 2. */
+  const shown = ({ x509 }: Certified) => ({ 'client-cert': `:${x509.raw.toString('base64')}:` });
+
+  test('what comes of an exchange is bound to the certificate that the client shows (section 3)', async () => {
+    const { access_token: ofAda } = await house.signIn();
+    for (const token of [subject, ofAda]) {
+      const answer = await house.served(bound, house.fields(token), own);
+      assert.deepEqual(decodeJwt(answer.access_token).cnf, { 'x5t#S256': thumbprint });
+    }
+  });
+
+  test('a bound token is exchanged only by who shows its certificate', async () => {
+    assert.equal(await house.refused(bound, house.fields(subject), foreign), 'invalid_request');
+    assert.equal(await house.refused(bound, house.fields(subject)), 'invalid_grant', 'none shown');
+    assert.equal(await house.refused(house.gateway, house.fields(subject)), 'invalid_request');
+    assert.equal(
+      await house.refused(house.gateway, house.fields(subject), own),
+      'invalid_request',
+      'whose tokens would not be bound',
+    );
   });
 });

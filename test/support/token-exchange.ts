@@ -44,8 +44,8 @@ export class ExchangeHouse implements AsyncDisposable {
     this.gateway = clients.gateway;
   }
 
-  static async open(): Promise<ExchangeHouse> {
-    const keyturn = await startKeyturnHere();
+  static async open(env: Record<string, string> = {}): Promise<ExchangeHouse> {
+    const keyturn = await startKeyturnHere(env);
     await keyturn.addResourceServer({ identifier: API, scope: ['read', 'write'] });
     await keyturn.addResourceServer({
       identifier: ORDERS,
