@@ -13,7 +13,7 @@ export interface StatusReference {
 /** The media type of a list, and in short the type in its header: Token Status List sections 5.1 and 8.2. */
 export const STATUS_LIST_TYPE = 'statuslist+jwt';
 
-/** The type of a token that says where its status is told. */
+/** Where the lists are. */
 export const STATUS_LISTS_PATH = '/status-lists';
 
 /**
@@ -65,10 +65,6 @@ export class Statuses {
 
   setInvalid(index: number): void {
     this.#bytes[index >> 3] = (this.#bytes[index >> 3] ?? 0) | (1 << (index & 7));
-  }
-
-  setValid(index: number): void {
-    this.#bytes[index >> 3] = (this.#bytes[index >> 3] ?? 0) & ~(1 << (index & 7));
   }
 
   /** The list as a Status List Token carries it: Token Status List section 4.2. */
