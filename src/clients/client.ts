@@ -18,6 +18,7 @@ import {
   REDIRECT_URIS_MAX,
 } from '#src/clients/redirect-uri.ts';
 import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
+import { requestObjectProblemsIn } from '#src/clients/request-object.ts';
 import { protectionProblemsIn, type ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import { formatScope, parseScope } from '#src/clients/scope.ts';
 import { sectorProblemsIn } from '#src/clients/sector-identifier.ts';
@@ -253,7 +254,10 @@ function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Gene
   }
   yield* sectorProblemsIn(client);
   yield* backchannelProblemsIn({ ...client, isConfidential: isConfidential(client) });
-  yield* protectionProblemsIn({ ...client, hasSecret: usesSecret(authenticationMethod) }, algorithms);
+  const hasSecret = usesSecret(authenticationMethod);
+  yield* protectionProblemsIn({ ...client, hasSecret }, algorithms);
+  const hasKeys = client.jwks !== null || client.jwksUri !== null;
+  yield* requestObjectProblemsIn({ ...client, hasSecret, hasKeys }, algorithms);
 }
 
 function* profileProblemsIn(client: Client, profiles: ReadonlySet<ProfileName>): Generator<string> {

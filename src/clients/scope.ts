@@ -6,6 +6,9 @@ import { Refusal } from '#src/fault.ts';
  */
 export const OPENID_SCOPES = ['openid', 'profile', 'email', 'groups', 'roles', 'offline_access'] as const;
 
+/** Those of them for any client, however it came. Groups and roles tell how a company is made: an administrator chooses who is told. */
+export const SCOPES_FOR_ANYONE = ['openid', 'profile', 'email', 'offline_access'] as const;
+
 const OPENID_SCOPE_SET: ReadonlySet<string> = new Set(OPENID_SCOPES);
 
 export const SCOPE_LENGTH_MAX = 128;

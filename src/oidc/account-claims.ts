@@ -15,7 +15,12 @@ export const CLAIMS = {
 };
 
 /** The claims of those that are about the person, and so are theirs to allow. */
-export const PERSONAL_CLAIMS: ReadonlySet<string> = new Set([...CLAIMS.profile, ...CLAIMS.email]);
+export const PERSONAL_CLAIMS: ReadonlySet<string> = new Set([
+  ...CLAIMS.profile,
+  ...CLAIMS.email,
+  ...CLAIMS.groups,
+  ...CLAIMS.roles,
+]);
 
 /** The personal claims that these scopes ask for. */
 export function claimsOfScopes(scopes: readonly string[]): readonly string[] {

@@ -3,7 +3,7 @@ import { type ClientDocument, describedIn, inDocumentWords } from '#src/clients/
 import type { ClientRegistry, RegisteredClient } from '#src/clients/client-registry.ts';
 import type { ClientSecrets } from '#src/clients/client-secret.ts';
 import type { SelfRegistration } from '#src/clients/registered-by.ts';
-import { OPENID_SCOPES } from '#src/clients/scope.ts';
+import { SCOPES_FOR_ANYONE } from '#src/clients/scope.ts';
 import { Refusal } from '#src/fault.ts';
 import { type Bounds, type Described, withinBounds } from '#src/registration/bounds.ts';
 import type { InitialAccessToken, InitialAccessTokens } from '#src/registration/initial-access-token.ts';
@@ -135,7 +135,7 @@ export class SelfRegistrations {
     return {
       ...bounds,
       grantTypes: [...new Set([...bounds.grantTypes, ...grantTypes])],
-      scope: [...new Set([...OPENID_SCOPES, ...(await openScopes()), ...scope])],
+      scope: [...new Set([...SCOPES_FOR_ANYONE, ...(await openScopes()), ...scope])],
       profile,
     };
   }
