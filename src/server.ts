@@ -10,7 +10,6 @@ import { trustedPeers } from '#src/http/client-address.ts';
 import { failures } from '#src/http/failure.ts';
 import { frontPage } from '#src/http/front-page.ts';
 import { type Locales, loadLocales } from '#src/http/locale.ts';
-import { fixedDocument, metadata } from '#src/http/metadata.ts';
 import { createPages, type Pages } from '#src/http/pages.ts';
 import { pinOrigin } from '#src/http/pinned-origin.ts';
 import { listenOnPorts, type PortOptions } from '#src/http/ports.ts';
@@ -29,6 +28,7 @@ import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { protocol } from '#src/oidc/protocol.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, type Protocol } from '#src/oidc/provider.ts';
+import { publicDocuments } from '#src/oidc/public-documents.ts';
 import { subjectNames } from '#src/oidc/subjects.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
 import { openPushed, type Pushed, pushedRoutes } from '#src/pushed.ts';
@@ -47,9 +47,6 @@ import { TokenReader } from '#src/tokens/token-reader.ts';
 
 /** A running server. Disposing it lets requests finish; the services that it was given stay open. */
 export type RunningServer = AsyncDisposable;
-
-/** Metadata seldom changes, and then a client may learn of it late; keys have a setting of their own. In seconds. */
-const METADATA_MAX_AGE = 3600;
 
 const viewsDirectory = fileURLToPath(new URL('../views', import.meta.url));
 
@@ -195,7 +192,7 @@ async function createApp(
     mtlsOrigin: mtlsOriginOf(config),
     registrationEndpoint: config.registration === 'closed' ? null : issuer + REGISTRATION_PATH,
   });
-  app.use(publicDocuments(keys, discovery, config.keys.jwksMaxAge));
+  app.use(publicDocuments(keys, discovery, { issuer, jwksMaxAge: config.keys.jwksMaxAge }));
   app.use(welcome(issuer, pages, locales));
   for (const routes of pushedRoutes(services, keys, pushed, {
     clock,
@@ -313,17 +310,6 @@ async function accountName(services: Services, subject: string): Promise<string 
   const account: Account | null = await services.accounts.findBySubject(subject);
   if (account === null || account.state === 'deleted') return null;
   return account.displayName ?? account.username;
-}
-
-function publicDocuments(keys: KeyHolder, discovery: object, jwksMaxAge: number) {
-  const server = { type: 'application/json', maxAge: METADATA_MAX_AGE, read: fixedDocument(discovery) };
-  return metadata({
-    documents: {
-      '/.well-known/openid-configuration': server,
-      '/.well-known/oauth-authorization-server': server,
-      [ROUTES.jwks]: { type: 'application/jwk-set+json', maxAge: jwksMaxAge, read: () => keys.jwks() },
-    },
-  });
 }
 
 function welcome(issuer: string, pages: Pages, locales: Locales) {

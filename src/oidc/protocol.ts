@@ -8,6 +8,7 @@ import { Refusal, StorageFault } from '#src/fault.ts';
 import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
 import { methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
+import { nameMetadata } from '#src/oidc/protected-resource.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { replayed } from '#src/oidc/replayed-request.ts';
 import { replaceResponsePage } from '#src/oidc/response-pages.ts';
@@ -46,6 +47,7 @@ export function protocol(options: ProtocolOptions): Middleware {
     const { oidc } = ctx as unknown as { oidc?: KoaContextWithOIDC['oidc'] };
     if (oidc === undefined) return;
     if (path === ROUTES.revocation) answerInJson(ctx);
+    if (path === ROUTES.userinfo) nameMetadata(ctx, provider.issuer);
     if (path === ROUTES.introspection && oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
     replaceResponsePage(ctx as unknown as KoaContextWithOIDC, pages);
   };
