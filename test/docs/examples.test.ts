@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as oauth from 'openid-client';
+import { DEVICE_CODE_GRANT } from '#src/clients/client.ts';
 import { startExample } from '#test/docs/example-process.ts';
 import { freePort, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
@@ -134,6 +135,22 @@ describe('the examples of the documentation', () => {
     const person = new Person();
     const page = await person.visit(await person.authorize(address, ada));
     assert.match(page.html, /^Done/);
+    assert.equal(await example.line(), 'Signed in as ada');
+  });
+
+  test('examples/client/device.js signs a person in who enters its code in a browser elsewhere', async () => {
+    const { CLIENT_ID } = await client({
+      authenticationMethod: 'none',
+      redirectUris: [],
+      grantTypes: [DEVICE_CODE_GRANT],
+    });
+    await using example = startExample('examples/client/device.js', { ISSUER: keyturn.issuer, CLIENT_ID });
+    const [, address = '', code = ''] = /^Open (\S+) and enter (\S+)$/.exec(await example.line()) ?? [];
+    const person = new Person();
+    let page = await person.submit(await person.visit(address), '/device', { user_code: code });
+    page = await person.submit(page, '/device');
+    page = await person.submit(page, '/sign-in', ada);
+    assert.match((await person.submit(page, '/consent')).html, /is connected/);
     assert.equal(await example.line(), 'Signed in as ada');
   });
 
