@@ -99,6 +99,7 @@ export const RECORD_KINDS = [
   'device-code',
   'interaction',
   'key-ring',
+  'metadata-document',
   'opaque-access-token',
   'opaque-client-credentials',
   'pending-place',

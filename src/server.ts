@@ -32,18 +32,16 @@ import { publicDocuments } from '#src/oidc/public-documents.ts';
 import { subjectNames } from '#src/oidc/subjects.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
 import { openPushed, type Pushed, pushedRoutes } from '#src/pushed.ts';
-import { Places } from '#src/registration/places.ts';
-import { REGISTRATION_PATH, registrationRoutes } from '#src/registration/routes.ts';
-import { type SelfRegistrationPorts, SelfRegistrations } from '#src/registration/self-registration.ts';
+import { REGISTRATION_PATH } from '#src/registration/routes.ts';
 import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { startSweeping } from '#src/sweeping.ts';
 import { PendingLimit } from '#src/throttle/pending-limit.ts';
-import { RegistrationThrottle } from '#src/throttle/registration-throttle.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { UserCodeThrottle } from '#src/throttle/user-code-throttle.ts';
 import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
+import { uninvitedClients } from '#src/uninvited-clients.ts';
 
 /** A running server. Disposing it lets requests finish; the services that it was given stay open. */
 export type RunningServer = AsyncDisposable;
@@ -118,9 +116,12 @@ async function createApp(
   });
   const cookieKeys = [store.derive('cookies').toString('base64url')];
   const pairwise = new PairwiseSubjects(store.derive('pairwise subjects'));
-  const { clientsMax, unusedFor } = config.registrationLimits;
-  const places = new Places({ clients: services.clients, clock, random, max: clientsMax, unusedFor });
-  const { provider, senders, assertServable } = createProvider({
+  const fetch = outgoingFetch({
+    allowPrivateNetwork: config.allowPrivateNetwork,
+    timeout: config.http.outgoingTimeout,
+  });
+  const { metadataDocuments, noteUse, routes } = uninvitedClients(services, { clock, random, fetch });
+  const oidc = createProvider({
     ...services,
     issuer,
     clock,
@@ -143,7 +144,7 @@ async function createApp(
     detailTypes: config.detailTypes,
     findAccount: (subject) => services.accounts.findBySubject(subject),
     onClientUsed: (client) => {
-      places.keep(client).catch((error) => log.error({ err: error }, 'the use of a client was not noted'));
+      noteUse(client).catch((error) => log.error({ err: error }, 'the use of a client was not noted'));
     },
     deviceAuthorization: config.deviceAuthorization,
     backchannel: config.backchannel,
@@ -170,11 +171,10 @@ async function createApp(
     },
     onAssertion: (detail) => log.info(detail, 'assertion taken for a token'),
     clockSkewMax: config.keys.clockSkewMax,
-    fetch: outgoingFetch({
-      allowPrivateNetwork: config.allowPrivateNetwork,
-      timeout: config.http.outgoingTimeout,
-    }),
+    metadataDocuments,
+    fetch,
   });
+  const { provider, senders, assertServable } = oidc;
   const app = new Koa();
   app.keys = cookieKeys;
   for (const each of [app, provider]) pinOrigin(each, { issuer, trustProxy: config.trustProxy });
@@ -190,6 +190,7 @@ async function createApp(
   const discovery = await discoveryDocument(provider, {
     languages: locales.languages,
     mtlsOrigin: mtlsOriginOf(config),
+    metadataDocuments: config.metadataDocuments.policy !== 'off',
     registrationEndpoint: config.registration === 'closed' ? null : issuer + REGISTRATION_PATH,
   });
   app.use(publicDocuments(keys, discovery, { issuer, jwksMaxAge: config.keys.jwksMaxAge }));
@@ -207,7 +208,7 @@ async function createApp(
       consents,
       pages,
       locales,
-      interactions: libraryInteractions(provider, services.resources),
+      interactions: libraryInteractions(oidc, services.resources),
       throttle: new SignInThrottle({
         records: store.records,
         clock,
@@ -227,7 +228,13 @@ async function createApp(
     }).routes(),
   );
   if (config.registration !== 'closed')
-    app.use(registrationOf(services, { places, clock, log, assertServable }));
+    app.use(
+      routes({
+        assertServable,
+        onRegistration: ({ ip, state: { requestId } }, event, clientId) =>
+          log.info({ requestId, clientId, address: ip }, `client ${event} by itself`),
+      }),
+    );
   app.use(
     protocol({
       provider,
@@ -319,48 +326,6 @@ function welcome(issuer: string, pages: Pages, locales: Locales) {
     jwks: ROUTES.jwks,
   };
   return frontPage({ pages, locales, locals: { issuer, links } });
-}
-
-function registrationOf(
-  services: Services,
-  about: {
-    readonly places: Places;
-    readonly clock: Clock;
-    readonly log: Logger;
-    readonly assertServable: SelfRegistrationPorts['assertServable'];
-  },
-) {
-  const { config, store, clients, clientSecrets, initialAccessTokens, resources } = services;
-  const { perAddress, window, ...limits } = config.registrationLimits;
-  const { algorithms } = config.keys;
-  const throttle = new RegistrationThrottle({
-    records: store.records,
-    clock: about.clock,
-    perAddress,
-    window,
-  });
-  const registrations = new SelfRegistrations({
-    clients,
-    initialAccessTokens,
-    secrets: clientSecrets,
-    places: about.places,
-    open: config.registration === 'open',
-    bounds: {
-      ...limits,
-      responseTypes: ['code', ...config.requests.otherResponseTypes],
-      idTokenSignedResponseAlg: algorithms.find((each) => each === 'RS256') ?? (algorithms[0] as string),
-    },
-    openScopes: () => resources.openScopes(),
-    admit: (address) => throttle.admit(address),
-    assertServable: about.assertServable,
-  });
-  return registrationRoutes({
-    registrations,
-    issuer: config.issuer,
-    bodyMax: config.http.bodyMax,
-    onRegistration: ({ ip, state: { requestId } }, event, clientId) =>
-      about.log.info({ requestId, clientId, address: ip }, `client ${event} by itself`),
-  }).routes();
 }
 
 /** Refusals are everyday business, faults are not. Neither is logged with what the request carried. */

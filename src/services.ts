@@ -12,6 +12,7 @@ import type { Config } from '#src/config/schema.ts';
 import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
+import { admitsClientId, parseClientIdUrl } from '#src/registration/client-id-url.ts';
 import { InitialAccessTokens } from '#src/registration/initial-access-token.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { Sessions } from '#src/sessions/sessions.ts';
@@ -108,6 +109,8 @@ export async function openServices(config: Config, { clock, random }: Surroundin
       records,
       authorizations,
       clientStands: async (clientId, since) => {
+        // What its document says now is no record of what it was; the settings say whether it is served at all.
+        if (parseClientIdUrl(clientId) !== null) return admitsClientId(config.metadataDocuments, clientId);
         const client = (await clients.find(clientId))?.value;
         return client !== undefined && client.createdAt <= since;
       },

@@ -55,6 +55,19 @@ export const trustedProxies: Format<ProxyTrust> = format(
   },
 );
 
+/** Hosts by name, or all below one. */
+export const hostPatterns: Format<readonly string[]> = format(
+  'a list of host names, with `*.` before one for every host below it',
+  (raw) => {
+    const patterns = asList(raw).map((pattern) => pattern.toLowerCase());
+    const strange = patterns.find((pattern) => !isHostName(pattern.replace(/^\*\./, '')));
+    return strange === undefined
+      ? { value: patterns }
+      : { wrong: `holds ${quoted(strange)}, which is no host name` };
+  },
+  (value) => value,
+);
+
 function readIssuer(text: string): Reading<string> {
   const url = URL.parse(text);
   if (url === null || !/^https?:\/\//i.test(text)) return { wrong: 'is not an absolute http or https URL' };

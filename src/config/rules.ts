@@ -104,6 +104,12 @@ export const RULES: readonly SettingRule[] = [
     because: 'RFC 8628 section 5.1 weighs the length of a user code against how often it may be guessed',
   },
   {
+    settings: ['metadataDocuments.keptMin', 'metadataDocuments.keptMax'],
+    holds: (keptMin = 0, keptMax = 0) => keptMin <= keptMax,
+    rule: '`metadataDocuments.keptMin` is not longer than `metadataDocuments.keptMax`',
+    because: 'no length of time would do otherwise',
+  },
+  {
     settings: ['http.headersTimeout', 'http.requestTimeout'],
     holds: (headersTimeout = 0, requestTimeout = 0) => headersTimeout <= requestTimeout,
     rule: '`http.headersTimeout` is not longer than `http.requestTimeout`',

@@ -19,7 +19,7 @@ import {
 } from '#src/config/format.ts';
 import { issuerUrl, listenHost, storeLocation, trustedProxies } from '#src/config/network-format.ts';
 import { passwords } from '#src/config/password-settings.ts';
-import { registrationLimits } from '#src/config/registration-settings.ts';
+import { metadataDocuments, registrationLimits } from '#src/config/registration-settings.ts';
 import { requestSettings } from '#src/config/request-settings.ts';
 import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
 import { bytes } from '#src/config/size.ts';
@@ -133,6 +133,8 @@ export const settingsSchema = z.strictObject({
   requests: requestSettings,
 
   registrationLimits,
+
+  metadataDocuments,
 
   keys: group('Signing keys', {
     algorithms: setting(

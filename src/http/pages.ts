@@ -28,6 +28,14 @@ export interface RenderedPage {
 export type PageName = keyof PageLocals;
 
 /** What each page must be told. Whatever came from outside may come as it is: the pages escape it, and link only http and https. */
+/** What there is to be known of a client that nobody here vouches for. */
+export interface UnverifiedClient {
+  /** The host that its identifier is of; `null` if it registered itself. */
+  readonly knownBy: string | null;
+  /** The host that the person is sent to, `device` for a program on the device, `null` where nobody is sent anywhere. */
+  readonly sentTo: string | 'device' | null;
+}
+
 export interface PageLocals {
   /** What this server is, for whoever comes by. */
   readonly front: {
@@ -60,6 +68,8 @@ export interface PageLocals {
       readonly details: readonly DetailInWords[];
       /** True if the client asks to go on after the person has signed out: `offline_access`. */
       readonly offline: boolean;
+      /** Of a client that no administrator has looked at. */
+      readonly unverified?: UnverifiedClient;
     };
   /** Posts the anti-forgery token as `field`, and `user_code`, to `action`. RFC 8628 section 3.3. */
   readonly 'device-code': FormLocals & {

@@ -10,6 +10,8 @@ export interface Interaction {
   readonly clientId: string;
   readonly clientName: string;
   readonly clientUri: string | undefined;
+  /** Who vouches for what is known of the client: an administrator, nobody, or a host that is its identifier's. */
+  readonly vouchedBy: 'administrator' | 'nobody' | { readonly host: string };
   /** Where the browser will be sent in the end; `null` if it stays here. */
   readonly redirectUri: string | null;
   /** Who is signed in already; `null` if nobody is. */

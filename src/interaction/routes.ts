@@ -153,8 +153,7 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
   if (account?.state !== 'active') throw over();
   const language = languageFor(ctx, interaction, deps);
   show(ctx, interaction, deps, 'consent', {
-    clientName: interaction.clientName,
-    ...(interaction.clientUri === undefined ? undefined : { clientUri: interaction.clientUri }),
+    ...consentClient(interaction),
     accountName: account.displayName ?? account.username,
     action: `/interaction/${uid}/consent`,
     cancelAction: `/interaction/${uid}/cancel`,
@@ -174,6 +173,22 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
     ),
     offline: requested.scope.includes('offline_access'),
   });
+}
+
+/** Whom a person is asked about. A client that nobody here has looked at may say that its home is anywhere. */
+function consentClient({ clientName, clientUri, vouchedBy, redirectUri }: Interaction) {
+  if (vouchedBy === 'administrator')
+    return { clientName, ...(clientUri === undefined ? undefined : { clientUri }) };
+  return {
+    clientName,
+    unverified: { knownBy: vouchedBy === 'nobody' ? null : vouchedBy.host, sentTo: whereTo(redirectUri) },
+  };
+}
+
+/** Whose server a person is sent to; `device` for a program on the device; `null` where nobody is sent anywhere. */
+function whereTo(redirectUri: string | null): string | 'device' | null {
+  if (redirectUri === null) return null;
+  return redirectUri.startsWith('https:') ? new URL(redirectUri).host : 'device';
 }
 
 function resourceGroups(resources: Interaction['requested']['resources'], deps: InteractionRoutes) {

@@ -21,11 +21,15 @@ import { brokenProfileRules, impliedMetadata, type ProfileName, profilesOf } fro
 import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { Clock } from '#src/clock.ts';
+import { Refusal } from '#src/fault.ts';
 import type { BackchannelPolicy } from '#src/oidc/backchannel-authentication.ts';
 import { boundKeyFetches, type KeyFetching } from '#src/oidc/client-keys.ts';
+import { currentAsker } from '#src/oidc/library.ts';
 import { SectorIdentifiers } from '#src/oidc/sector-identifiers.ts';
 import { Recent } from '#src/recent.ts';
 import type { Records } from '#src/records.ts';
+import { parseClientIdUrl } from '#src/registration/client-id-url.ts';
+import type { MetadataDocuments } from '#src/registration/metadata-documents.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
 
@@ -42,6 +46,7 @@ export interface ClientDependencies {
   readonly clients: ClientRegistry;
   readonly resources: ResourceRegistry;
   readonly secrets: ClientSecrets;
+  readonly metadataDocuments: Pick<MetadataDocuments, 'find'>;
   readonly deviceAuthorization: { readonly enabled: boolean };
   readonly backchannel: BackchannelPolicy;
   /** The rules that hold for every client. */
@@ -158,10 +163,24 @@ export class RegisteredClients {
         registered: { kind: 'resource-server', resourceServer, secrets: resourceServer.secrets },
       };
     }
+    if (parseClientIdUrl(clientId) !== null) return this.#findDocument(clientId);
     const record = await this.#deps.clients.find(clientId);
     if (record === null) return null;
     const { value: client, version } = record;
     return { version, registered: { kind: 'client', client, secrets: client.secrets } };
+  }
+
+  /** The client whose document lies under its identifier. @throws errors.InvalidClient */
+  async #findDocument(clientId: string): Promise<{ version: number; registered: Registered } | null> {
+    try {
+      const found = await this.#deps.metadataDocuments.find(clientId, currentAsker());
+      if (found === null) return null;
+      const { version, client } = found;
+      return { version, registered: { kind: 'client', client, secrets: [] } };
+    } catch (problem) {
+      if (!(problem instanceof Refusal)) throw problem;
+      throw new errors.InvalidClient(problem.message, problem.message);
+    }
   }
 }
 

@@ -16,6 +16,8 @@ export async function discoveryDocument(
     readonly mtlsOrigin: string | null;
     /** Where clients register themselves; `null` where they do not. */
     readonly registrationEndpoint: string | null;
+    /** True if a client may come with the URL of a document about it as its identifier. */
+    readonly metadataDocuments: boolean;
   },
 ): Promise<Record<string, unknown>> {
   const request = new IncomingMessage(new Socket());
@@ -33,6 +35,7 @@ export async function discoveryDocument(
     ...(added.registrationEndpoint === null
       ? undefined
       : { registration_endpoint: added.registrationEndpoint }),
+    ...(added.metadataDocuments ? { client_id_metadata_document_supported: true } : undefined),
     introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),
     introspection_endpoint_auth_signing_alg_values_supported: signedWith,
     revocation_endpoint_auth_methods_supported: methods,

@@ -1,22 +1,22 @@
 import { type ParsedUrlQueryInput, stringify } from 'node:querystring';
 import type { Context } from 'koa';
-import {
-  errors,
-  type InteractionResults,
-  type Interaction as LibraryInteraction,
-  type Provider,
-} from 'oidc-provider';
+import { errors, type InteractionResults, type Interaction as LibraryInteraction } from 'oidc-provider';
+import type { RegisteredBy } from '#src/clients/registered-by.ts';
 import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
+import type { Protocol } from '#src/oidc/provider.ts';
 import { detailsIn, requestedOf } from '#src/oidc/requested-consent.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 
 /** The interactions of the library. The browser is known by its cookies. */
-export function libraryInteractions(provider: Provider, resources: ResourceRegistry): Interactions<Context> {
+export function libraryInteractions(
+  { provider, whoRegistered }: Pick<Protocol, 'provider' | 'whoRegistered'>,
+  resources: ResourceRegistry,
+): Interactions<Context> {
   return {
     find: async (ctx) => {
       const details = await unlessEnded(provider.interactionDetails(ctx.req, ctx.res));
-      return details === null ? null : describe(details, provider, resources);
+      return details === null ? null : describe(details, { provider, whoRegistered }, resources);
     },
     answer: (ctx, answer) => unlessEnded(provider.interactionResult(ctx.req, ctx.res, resultOf(answer))),
   };
@@ -33,7 +33,7 @@ async function unlessEnded<T>(promise: Promise<T>): Promise<T | null> {
 
 async function describe(
   { uid, params, prompt, session, deviceCode }: LibraryInteraction,
-  provider: Provider,
+  { provider, whoRegistered }: Pick<Protocol, 'provider' | 'whoRegistered'>,
   resources: ResourceRegistry,
 ): Promise<Interaction | null> {
   const clientId = text(params.client_id);
@@ -45,6 +45,7 @@ async function describe(
     clientId: client.clientId,
     clientName: client.clientName ?? client.clientId,
     clientUri: client.clientUri,
+    vouchedBy: vouchedBy(whoRegistered(client), client.clientId),
     redirectUri: text(params.redirect_uri) ?? null,
     subject: session?.accountId ?? null,
     loginHint: text(params.login_hint),
@@ -56,6 +57,11 @@ async function describe(
     requested: await requestedOf(params, resources),
     details: detailsIn(params.authorization_details),
   };
+}
+
+function vouchedBy({ by }: RegisteredBy, clientId: string): Interaction['vouchedBy'] {
+  if (by === 'administrator') return by;
+  return by === 'registration' ? 'nobody' : { host: new URL(clientId).host };
 }
 
 function resultOf(answer: Answer): InteractionResults {

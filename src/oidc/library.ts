@@ -34,3 +34,18 @@ export function currentRequest(): KoaContextWithOIDC {
 export function requestUnderWay(): KoaContextWithOIDC | undefined {
   return Provider.ctx as KoaContextWithOIDC | undefined;
 }
+
+/** Where a client begins something, or goes on with it. Elsewhere somebody asks about what it did. */
+const OF_THE_CLIENT: ReadonlySet<string | undefined> = new Set([
+  'authorization',
+  'pushed_authorization_request',
+  'device_authorization',
+  'backchannel_authentication',
+  'token',
+]);
+
+/** Whose request the library is working on, and whether it will do with a client as it was known last. */
+export function currentAsker(): { readonly address: string; readonly lastKnown: boolean } {
+  const context = Provider.ctx as KoaContextWithOIDC | undefined;
+  return { address: context?.ip ?? '127.0.0.1', lastKnown: !OF_THE_CLIENT.has(context?.oidc?.route) };
+}

@@ -1,23 +1,25 @@
 import type { Configuration } from 'oidc-provider';
+import { isPublicUrl, publicNetwork } from '#src/oidc/public-network.ts';
 import type { Seconds } from '#src/units.ts';
 
-type Fetch = NonNullable<Configuration['fetch']>;
+export type OutgoingFetch = NonNullable<Configuration['fetch']>;
 
 /**
- * How the server fetches what clients publish, such as their keys. The library hands over a dispatcher that closes
- * every connection to a private or loopback address; it is left out only where the settings say so.
+ * How the server calls others, such as for what clients publish: within a time, following no redirect, and reaching the
+ * public Internet alone unless the settings say otherwise.
  */
 export function outgoingFetch(options: {
   readonly allowPrivateNetwork: boolean;
   readonly timeout: Seconds;
-}): Fetch {
+}): OutgoingFetch {
   const { allowPrivateNetwork, timeout } = options;
-  return (url, requested) => {
+  const guard = allowPrivateNetwork ? undefined : { dispatcher: publicNetwork() };
+  return async (input, requested = {}) => {
+    const url = input instanceof Request ? input.url : String(input);
+    if (!allowPrivateNetwork && !isPublicUrl(url))
+      throw new Error('the call would reach a private network, so it is not made');
+    // The library brings a guard of its own, which closes a connection once it is made.
     const { dispatcher, ...rest } = requested as RequestInit & { dispatcher?: unknown };
-    const guard = allowPrivateNetwork ? undefined : { dispatcher };
-    if (!allowPrivateNetwork && (dispatcher === undefined || dispatcher === null)) {
-      throw new Error('outgoing calls cannot be kept from private networks here, so none is made');
-    }
     const signal = AbortSignal.timeout(timeout * 1000);
     return fetch(url, { ...rest, ...guard, redirect: 'error', signal } as RequestInit);
   };

@@ -2,6 +2,7 @@ import { Provider } from 'oidc-provider';
 import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
 import type { BackchannelRequests } from '#src/backchannel/backchannel-request.ts';
 import type { Client } from '#src/clients/client.ts';
+import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
 import { tokenClaimsOf } from '#src/oidc/account-claims.ts';
 import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
@@ -36,6 +37,8 @@ export interface Protocol {
   /** @throws Refusal `invalid_client_metadata` for a client that could not be served as it is described. */
   assertServable(client: Client): Promise<void>;
   readonly backchannelRequests: BackchannelRequests;
+  /** How one of the library's clients came to be known here. */
+  whoRegistered(client: object): RegisteredBy;
 }
 
 /** The library, configured by Keyturn's policies and taught Keyturn's tokens. */
@@ -87,11 +90,11 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     const client = oidc.client === undefined ? null : registered.application(oidc.client);
     if (client !== null) deps.onClientUsed(client);
   });
-  const assertServable = servableClients(provider, registered);
   const backchannelRequests = new LibraryBackchannelRequests(provider, deps);
   return {
     provider,
-    assertServable,
+    assertServable: servableClients(provider, registered),
+    whoRegistered: (client) => registered.application(client)?.registeredBy ?? BY_ADMINISTRATOR,
     backchannelRequests,
     senders: {
       [PING_TOPIC]: backchannelRequests.sendPing,

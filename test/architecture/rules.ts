@@ -73,7 +73,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: 'server',
-    files: ['src/{server,pushed}.ts'],
+    files: ['src/{server,pushed,uninvited-clients}.ts'],
     mayImport: ['leaves', 'domains', 'config', 'services', 'oidc', 'http', 'routes'],
     reason:
       'It puts the protocol and HTTP on the services; it knows neither their store nor the command line.',

@@ -15,6 +15,7 @@ describe('the metadata of the server (RFC 8414 section 2, OpenID Connect Discove
           languages: ['en', 'de'],
           mtlsOrigin: null,
           registrationEndpoint: null,
+          metadataDocuments: false,
         }),
       ),
     );

@@ -144,6 +144,7 @@ export async function openProvider(
     deviceAuthorization: { enabled: true, userCodeLength: 8, pollingInterval: seconds(5) },
     userCodeThrottle: { admit: async () => assert.fail('no code is entered'), recordRight: async () => {} },
     onClientUsed: () => {},
+    metadataDocuments: { find: async () => null },
     backchannel: { enabled: true, pollingInterval: seconds(5) },
     pendingLimit: new PendingLimit({
       records,

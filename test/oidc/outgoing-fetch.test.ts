@@ -32,14 +32,28 @@ async function startNeighbour(answer: RequestListener) {
 const options = { method: 'GET', headers: new Headers(), signal: AbortSignal.timeout(60_000) };
 
 describe('an outgoing call', () => {
-  test('is not made where it cannot be kept from private networks', async () => {
+  test('does not reach a private network, by an address or by a name, whoever made the connection', async () => {
     await using neighbour = await startNeighbour((_request, response) => response.end());
     const guarded = outgoingFetch({ allowPrivateNetwork: false, timeout: seconds(5) });
-    for (const dispatcher of [undefined, null]) {
-      await assert.rejects(
-        async () => guarded(neighbour.origin, { ...options, dispatcher } as never),
-        /private networks/,
-      );
+    const { port } = new URL(neighbour.origin);
+    const hosts = [
+      '127.0.0.1',
+      'localhost',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '0x7f000001',
+      '127.1',
+      '2130706433',
+    ];
+    for (const host of hosts) {
+      for (const dispatcher of [undefined, null]) {
+        await assert.rejects(
+          async () => guarded(`http://${host}:${port}/`, { ...options, dispatcher } as never),
+          (error: Error) =>
+            /private network/.test(`${error.message} ${(error.cause as Error | undefined)?.message}`),
+          host,
+        );
+      }
     }
     assert.deepEqual(neighbour.asked, []);
   });

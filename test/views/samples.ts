@@ -99,6 +99,16 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
     'a resource server without a scope': consent({
       groups: [{ title: 'Invoices', identifier: 'https://invoices.example.com/api', scopes: [] }],
     }),
+    'a client that registered itself': consent({
+      clientUri: undefined,
+      groups: [{ scopes: [{ name: 'openid' }] }],
+      unverified: { knownBy: null, sentTo: 'app.example.com' },
+    }),
+    'a client with a metadata document': consent({
+      clientUri: undefined,
+      groups: [{ scopes: [{ name: 'openid' }] }],
+      unverified: { knownBy: 'tools.example.com', sentTo: 'device' },
+    }),
     'a very long name': consent({
       clientName: 'W'.repeat(200),
       accountName: `${'a'.repeat(120)}@example.com`,
