@@ -2,7 +2,7 @@ import { type Client, errors } from 'oidc-provider';
 import { isPublicKey } from '#src/clients/jwk-set.ts';
 import { isSymmetric } from '#src/clients/response-protection.ts';
 import type { Clock } from '#src/clock.ts';
-import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
+import { after, type EpochSeconds, minutes, type Seconds } from '#src/units.ts';
 
 /** The keys of one client as the library holds them, fetched from its `jwks_uri` where it has one. */
 interface ClientKeys extends Iterable<Readonly<Record<string, unknown>>> {
@@ -12,6 +12,7 @@ interface ClientKeys extends Iterable<Readonly<Record<string, unknown>>> {
   refresh(): Promise<void>;
   clear(): void;
   add(jwk: Readonly<Record<string, unknown>>): void;
+  selectForVerify(wanted: { alg: string; kid?: string | undefined }): readonly object[];
   selectForEncrypt(wanted: { alg: string; use: 'enc' }): readonly object[];
 }
 
@@ -22,6 +23,9 @@ export interface KeyFetching {
   /** How long after a failure the next attempt is made. */
   readonly retryAfter: Seconds;
 }
+
+/** Whoever signs with one unknown key after the other makes the server ask for them that often. */
+const UNKNOWN_KEY_PAUSE = minutes(1);
 
 const keysOf = (client: Client): ClientKeys =>
   (client as unknown as { asymmetricKeyStore: ClientKeys }).asymmetricKeyStore;
@@ -36,10 +40,20 @@ export function boundKeyFetches(client: Client, { clock, keysMaxAge, retryAfter 
   const fetchKeys = keys.refresh.bind(keys);
   let fetchedAt: EpochSeconds | null = null;
   let failed: { readonly problem: unknown; readonly until: EpochSeconds } | null = null;
+  let askedAt: EpochSeconds | null = null;
+  const selectForVerify = keys.selectForVerify.bind(keys);
+  keys.selectForVerify = (wanted) => {
+    const found = selectForVerify(wanted);
+    // A key that is not known yet may be new: OpenID Connect Core section 10.1.1.
+    const rested = askedAt !== null && clock.now() >= after(askedAt, UNKNOWN_KEY_PAUSE);
+    if (found.length === 0 && rested) keys.freshUntil = undefined;
+    return found;
+  };
   keys.refresh = async () => {
     if (keys.fresh()) return;
     const now = clock.now();
     if (failed !== null && now < failed.until) throw failed.problem;
+    askedAt = now;
     try {
       await fetchKeys();
       dropUnusable(keys);

@@ -5,7 +5,7 @@ import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import type { Records } from '#src/records.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
-import { after, days, epochSeconds } from '#src/units.ts';
+import { after, days, epochSeconds, minutes } from '#src/units.ts';
 
 interface Dependencies {
   readonly records: Records;
@@ -44,6 +44,12 @@ function teachCodes(provider: Provider, { authorizations, assertAnswerable }: De
 /** No client's secret or key lives that long, whatever its assertion says of its own lifetime. */
 const REPLAY_MEMORY_MAX = days(3650);
 
+/**
+ * How far ahead a proof of DPoP may be dated: the library takes it from then on for as long again, and has forgotten it
+ * halfway.
+ */
+const DATED_AHEAD_MAX = minutes(5);
+
 /** Whoever presents an assertion or a proof first has used it: RFC 7523 section 3, RFC 9449 section 11.1. */
 function teachReplayDetection(provider: Provider, { records, clock }: Dependencies): void {
   const Replays = provider.ReplayDetection as unknown as {
@@ -51,7 +57,8 @@ function teachReplayDetection(provider: Provider, { records, clock }: Dependenci
   } & typeof ReplayDetection;
   Replays.unique = async (issuer, id, expiresAt) => {
     const now = clock.now();
-    const remembered = Math.min(Math.max(Math.ceil(expiresAt), now + 1), after(now, REPLAY_MEMORY_MAX));
+    const wanted = Math.max(Math.ceil(expiresAt), now) + DATED_AHEAD_MAX;
+    const remembered = Math.min(wanted, after(now, REPLAY_MEMORY_MAX));
     const { outcome } = await records.put({
       kind: 'replay',
       id: JSON.stringify([issuer, id]),

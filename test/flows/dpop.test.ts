@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
-import { calculateJwkThumbprint, decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { calculateJwkThumbprint, decodeJwt, exportJWK, generateKeyPair } from 'jose';
 import * as oauth from 'openid-client';
+import { proofBy } from '#test/support/dpop-proof.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { refusalOf } from '#test/support/refused.ts';
@@ -24,6 +25,7 @@ describe('tokens that are bound to a key (RFC 9449)', () => {
       await keyturn.addClient({ name: 'SPA', authenticationMethod: 'none', scope: 'openid' }),
     );
     web = await RelyingParty.discover(keyturn, await keyturn.addClient({ scope: 'openid' }));
+    await keyturn.addResourceServer();
   });
   afterEach(() => mock.timers.reset());
   after(async () => {
@@ -53,24 +55,12 @@ describe('tokens that are bound to a key (RFC 9449)', () => {
     return calculateJwkThumbprint(await exportJWK((keys.get(handle) as KeyPair).publicKey));
   }
 
-  /** A proof by hand, with anything about it changed. */
-  async function proof(
-    pair: KeyPair,
-    claims: Record<string, unknown> = {},
-    header: Record<string, unknown> = {},
-  ): Promise<string> {
-    const jwk = await exportJWK(pair.publicKey);
-    const says = {
-      htm: 'POST',
-      htu: `${keyturn.issuer}/token`,
-      jti: crypto.randomUUID(),
-      iat: Math.floor(Date.now() / 1000),
-      ...claims,
-    };
-    return new SignJWT(JSON.parse(JSON.stringify(says)))
-      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk, ...header })
-      .sign(pair.privateKey);
-  }
+  /** A proof for the token endpoint, with anything about it changed. */
+  const proof = (pair: KeyPair, claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}) =>
+    proofBy(pair, { htm: 'POST', htu: `${keyturn.issuer}/token`, ...claims }, header);
+
+  const hashOf = async (token: string) =>
+    Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(token))).toString('base64url');
 
   const userinfo = (headers: Record<string, string>) => fetch(`${keyturn.issuer}/userinfo`, { headers });
 
@@ -108,7 +98,7 @@ describe('tokens that are bound to a key (RFC 9449)', () => {
     const handle = await newHandle(spa);
     const { access_token: token } = await signIn(spa, handle);
     const pair = keys.get(handle) as KeyPair;
-    const ath = Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(token))).toString('base64url');
+    const ath = await hashOf(token);
     const good = { htm: 'GET', htu: `${keyturn.issuer}/userinfo`, ath };
     const stranger = await oauth.randomDPoPKeyPair('ES256', { extractable: true });
     assert.equal(
@@ -205,6 +195,101 @@ describe('tokens that are bound to a key (RFC 9449)', () => {
       1,
       'of ten with one proof, one is served',
     );
+  });
+
+  test('a client that has registered so gets no token without a proof (RFC 9449 section 5.2)', async () => {
+    const bound = await keyturn.addClient({
+      grantTypes: ['client_credentials', 'authorization_code', 'refresh_token'],
+      scope: 'openid read',
+      metadata: { dpop_bound_access_tokens: true },
+    });
+    const party = await RelyingParty.discover(keyturn, bound);
+    const refused = { error: 'invalid_grant' };
+    await assert.rejects(oauth.clientCredentialsGrant(party.configuration, { scope: 'read' }), refused);
+    const { url, checks } = await party.request();
+    const callback = await new Person().authorize(url, ada);
+    await assert.rejects(party.redeem(callback, checks), refused);
+    const DPoP = await newHandle(party);
+    const tokens = await oauth.authorizationCodeGrant(party.configuration, callback, checks, undefined, {
+      DPoP,
+    });
+    assert.equal(tokens.token_type, 'dpop', 'and the code was not used up');
+    await assert.rejects(party.refresh(tokens.refresh_token ?? ''), refused);
+  });
+
+  test('a confidential client may change its key, for its refresh token is bound to the client (RFC 9449 section 5)', async () => {
+    const first = await newHandle(web);
+    const tokens = await signIn(web, first);
+    const second = await newHandle(web);
+    const refreshed = await oauth.refreshTokenGrant(
+      web.configuration,
+      tokens.refresh_token ?? '',
+      undefined,
+      {
+        DPoP: second,
+      },
+    );
+    assert.deepEqual(decodeJwt(refreshed.access_token).cnf, { jkt: await thumbprint(second) });
+  });
+
+  test('a token that is not bound is not taken with a proof (RFC 9449 section 7.1)', async () => {
+    const { access_token: token } = await web.signIn(new Person(), ada);
+    const pair = await oauth.randomDPoPKeyPair('ES256', { extractable: true });
+    const good = await proof(pair, {
+      htm: 'GET',
+      htu: `${keyturn.issuer}/userinfo`,
+      ath: await hashOf(token),
+    });
+    const answer = await userinfo({ authorization: `DPoP ${token}`, dpop: good });
+    assert.deepEqual(await refusalOf(answer), { status: 401, error: 'invalid_token' });
+  });
+
+  test('a refusal at userinfo names the scheme, and the algorithms of proofs (RFC 9449 section 7.1)', async () => {
+    const bare = (await userinfo({})).headers.get('www-authenticate') ?? '';
+    assert.match(bare, /Bearer .*DPoP [^,]*, algs="ES256 [^"]*EdDSA"/);
+    const { access_token: token } = await signIn(spa, await newHandle(spa));
+    const bearer = await userinfo({ authorization: `Bearer ${token}` });
+    assert.equal(bearer.status, 401);
+    const challenge = bearer.headers.get('www-authenticate') ?? '';
+    assert.match(challenge, /^DPoP .*error="invalid_token".*algs="/);
+  });
+
+  test('a proof with a pushed request binds the code to its key (RFC 9449 section 10.1)', async () => {
+    const push = async (handle: oauth.DPoPHandle, changes: Record<string, string> = {}) => {
+      const { url, checks } = await spa.request(changes);
+      const pair = keys.get(handle) as KeyPair;
+      const answer = await fetch(`${keyturn.issuer}/par`, {
+        method: 'POST',
+        headers: { dpop: await proof(pair, { htu: `${keyturn.issuer}/par` }) },
+        body: url.searchParams,
+      });
+      return { answer, checks };
+    };
+    const [right, wrong] = [await newHandle(spa), await newHandle(spa)];
+    for (const [handle, works] of [
+      [wrong, false],
+      [right, true],
+    ] as const) {
+      const { answer, checks } = await push(right);
+      assert.equal(answer.status, 201);
+      const { request_uri } = (await answer.json()) as { request_uri: string };
+      const { client_id } = spa.configuration.clientMetadata();
+      const url = new URL(`${keyturn.issuer}/authorize?${new URLSearchParams({ client_id, request_uri })}`);
+      const callback = await new Person().authorize(url, ada);
+      const redeemed = oauth.authorizationCodeGrant(spa.configuration, callback, checks, undefined, {
+        DPoP: handle,
+      });
+      if (works) assert.ok((await redeemed).access_token);
+      else await assert.rejects(redeemed, { error: 'invalid_grant' });
+    }
+    const other = await push(right, { dpop_jkt: await thumbprint(wrong) });
+    assert.deepEqual(await refusalOf(other.answer), { status: 400, error: 'invalid_request' });
+    const forged = await fetch(`${keyturn.issuer}/par`, {
+      method: 'POST',
+      headers: { dpop: await proof(keys.get(right) as KeyPair) },
+      body: (await spa.request()).url.searchParams,
+    });
+    assert.deepEqual(await refusalOf(forged), { status: 400, error: 'invalid_dpop_proof' });
   });
 
   test("a public client's refresh token needs a proof by its key (RFC 9449 section 5)", async () => {

@@ -12,6 +12,7 @@ const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'invalid_authorization_details',
   'invalid_client',
   'invalid_client_metadata',
+  'invalid_client_attestation',
   'invalid_dpop_proof',
   'invalid_grant',
   'invalid_redirect_uri',
@@ -36,6 +37,8 @@ const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'unsupported_response_mode',
   'unsupported_response_type',
   'unsupported_token_type',
+  'use_attestation_challenge',
+  'use_dpop_nonce',
 ]);
 
 /** The error that a server answers with, once it is seen to be the RFC's and to say nothing of the inside. */
