@@ -53,7 +53,7 @@ const TYPES: ReadonlyMap<string, string> = new Map(
  */
 export function parseDistinguishedName(text: string): DistinguishedName {
   const parts: NameAttribute[][] = [[]];
-  let rest = text.trim();
+  let rest = text.trimStart();
   if (rest === '') throw new SyntaxError('it is empty');
   for (;;) {
     const [before = '', type = ''] =

@@ -41,14 +41,16 @@ export async function listen(listener: RequestListener, options: ListenOptions):
   const server = createServerFor(options);
   if (options.connectionsMax !== null) server.maxConnections = options.connectionsMax;
   const connections = new Set<Socket>();
+  let stopping = false;
   const keep = (socket: Socket) => {
+    // Its handshake was under way when the server was stopped.
+    if (stopping) socket.destroy();
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   };
   // A connection of TLS is two sockets, one that is read in cipher text and one that is read in clear.
   server.on('connection', keep).on('secureConnection', keep);
   const underWay = new Set<ServerResponse>();
-  let stopping = false;
   server.on('request', (request, response) => {
     underWay.add(response);
     response.once('close', () => {

@@ -14,7 +14,7 @@ export interface Certified {
 }
 
 export interface CertificateWishes {
-  readonly subject?: x509.JsonName | string;
+  readonly subject?: string | x509.JsonNameParams;
   readonly alternatives?: x509.JsonGeneralNames;
   /** Whose signature it carries; its own if left out. */
   readonly issuer?: Certified;
@@ -30,7 +30,8 @@ const HOUR_MS = 3_600_000;
 export async function certify(wishes: CertificateWishes): Promise<Certified> {
   const library = await load();
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const { subject = 'CN=client', issuer } = wishes;
+  const { issuer } = wishes;
+  const subject = new library.Name(wishes.subject ?? 'CN=client');
   const usage = { client: library.ExtendedKeyUsage.clientAuth, server: library.ExtendedKeyUsage.serverAuth };
   const made = await library.X509CertificateGenerator.create({
     serialNumber: Buffer.from(crypto.getRandomValues(new Uint8Array(8)).map((byte) => byte & 0x7f)).toString(
