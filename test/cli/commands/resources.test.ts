@@ -28,6 +28,7 @@ describe('keyturn resources', () => {
       name: 'https://api.example.com',
       audience: 'https://api.example.com',
       scope: 'read write',
+      open_to_registration: false,
       scope_meanings: {},
       token_format: 'jwt',
       signing_algorithm: 'ES256',
