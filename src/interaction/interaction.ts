@@ -18,8 +18,6 @@ export interface Interaction {
   readonly subject: string | null;
   readonly loginHint: string | undefined;
   readonly uiLocales: string | undefined;
-  /** Where the same request begins anew, with the question of who is there; `null` if it cannot. */
-  readonly asSomeoneElse: string | null;
   /** All that the request asks for, whether or not it was agreed to before. */
   readonly requested: Consent;
   /** What it asks for in detail, each time anew: RFC 9396. */
@@ -43,6 +41,12 @@ export type Answer =
 export interface Interactions<Request> {
   /** The interaction that this browser is in, or `null` if it has ended, expired, or belongs to another browser. */
   find(request: Request): Promise<Interaction | null>;
+
+  /**
+   * Begins the same request anew, with the question of who is there, and says where the browser goes on; `null` as in
+   * `find`.
+   */
+  askWhoIsThere(request: Request): Promise<string | null>;
 
   /** Takes the answer and says where the browser goes on; `null` as in `find`. */
   answer(request: Request, answer: Answer): Promise<string | null>;

@@ -64,9 +64,11 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
   });
 
   router.post('/switch', async (ctx) => {
-    const { interaction } = await posted(ctx, deps);
+    await posted(ctx, deps);
+    const next = await deps.interactions.askWhoIsThere(ctx);
+    if (next === null) throw over();
     ctx.status = 303;
-    ctx.redirect(interaction.asSomeoneElse ?? `/interaction/${interaction.uid}`);
+    ctx.redirect(next);
   });
 
   router.post('/cancel', async (ctx) => {
@@ -157,7 +159,7 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
     accountName: account.displayName ?? account.username,
     action: `/interaction/${uid}/consent`,
     cancelAction: `/interaction/${uid}/cancel`,
-    ...(interaction.asSomeoneElse === null ? undefined : { switchAction: `/interaction/${uid}/switch` }),
+    switchAction: `/interaction/${uid}/switch`,
     antiForgery: deps.antiForgery.tokenFor(uid),
     groups: [
       {

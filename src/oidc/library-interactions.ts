@@ -18,6 +18,10 @@ export function libraryInteractions(
       const details = await unlessEnded(provider.interactionDetails(ctx.req, ctx.res));
       return details === null ? null : describe(details, { provider, whoRegistered }, resources);
     },
+    askWhoIsThere: async (ctx) => {
+      const interaction = await unlessEnded(provider.interactionDetails(ctx.req, ctx.res));
+      return interaction === null ? null : askedAnew(interaction);
+    },
     answer: (ctx, answer) => unlessEnded(provider.interactionResult(ctx.req, ctx.res, resultOf(answer))),
   };
 }
@@ -32,7 +36,7 @@ async function unlessEnded<T>(promise: Promise<T>): Promise<T | null> {
 }
 
 async function describe(
-  { uid, params, prompt, session, deviceCode }: LibraryInteraction,
+  { uid, params, prompt, session }: LibraryInteraction,
   { provider, whoRegistered }: Pick<Protocol, 'provider' | 'whoRegistered'>,
   resources: ResourceRegistry,
 ): Promise<Interaction | null> {
@@ -50,10 +54,6 @@ async function describe(
     subject: session?.accountId ?? null,
     loginHint: text(params.login_hint),
     uiLocales: text(params.ui_locales),
-    asSomeoneElse:
-      deviceCode !== undefined
-        ? null
-        : `${ROUTES.authorization}?${stringify({ ...params, prompt: 'login' } as ParsedUrlQueryInput)}`,
     requested: await requestedOf(params, resources),
     details: detailsIn(params.authorization_details),
   };
@@ -62,6 +62,19 @@ async function describe(
 function vouchedBy({ by }: RegisteredBy, clientId: string): Interaction['vouchedBy'] {
   if (by === 'administrator') return by;
   return by === 'registration' ? 'nobody' : { host: new URL(clientId).host };
+}
+
+/**
+ * An authorization request is sent again, and asks for a sign-in. One of a device cannot be, since its code is taken up
+ * already: there the interaction itself goes on, with a sign-in that is always too long ago.
+ */
+async function askedAnew(interaction: LibraryInteraction): Promise<string> {
+  const { params, deviceCode, returnTo } = interaction;
+  if (deviceCode === undefined)
+    return `${ROUTES.authorization}?${stringify({ ...params, prompt: 'login' } as ParsedUrlQueryInput)}`;
+  interaction.params = { ...params, max_age: '-1' };
+  await interaction.save((interaction as LibraryInteraction & { remainingTTL: number }).remainingTTL);
+  return returnTo;
 }
 
 function resultOf(answer: Answer): InteractionResults {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { decodeJwt } from 'jose';
+import { Device } from '#test/support/device.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -50,5 +52,20 @@ describe('signing in as somebody else in the same browser', () => {
     const tokens = await web.redeem(leftTo as URL, checks);
     const { subject } = (await keyturn.services.accounts.findByLogin('bob')) ?? {};
     assert.equal(tokens.claims()?.sub, subject);
+  });
+
+  test('is offered to whoever connects a device as well, and the device is theirs then', async () => {
+    const television = await Device.register(keyturn);
+    const { device_code, user_code } = await television.begin({ scope: 'openid' });
+    const person = new Person();
+    const consent = await person.submit(await television.confirm(person, user_code), '/sign-in', ada);
+    assert.match(consent.html, /ada/);
+    let page = await person.submit(await person.submit(consent, '/switch'), '/sign-in', bob);
+    page = await person.submit(page, '/logout/confirm');
+    assert.match(page.html, /bob/);
+    assert.match((await person.submit(page, '/consent')).html, /is connected/);
+    const tokens = (await (await television.poll(device_code)).json()) as { access_token: string };
+    const { subject } = (await keyturn.services.accounts.findByLogin('bob')) ?? {};
+    assert.equal(decodeJwt(tokens.access_token).sub, subject);
   });
 });
