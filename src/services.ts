@@ -72,6 +72,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     clock,
     random,
     algorithms,
+    responseTypes: ['code', ...config.requests.otherResponseTypes],
     authenticationMethods: authenticationMethodsOf(authenticationMeansOf(config)),
     profile: config.profile,
     longestToken: authorizationLifetimesOf(config).longestToken,

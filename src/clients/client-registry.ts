@@ -33,6 +33,7 @@ export class ClientRegistry {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #algorithms: ResponseAlgorithms;
+  readonly #responseTypes: readonly string[];
   readonly #profile: ProfileName | null;
   readonly #longestToken: Seconds;
 
@@ -42,6 +43,7 @@ export class ClientRegistry {
     clock: Clock;
     random: Random;
     algorithms: ResponseAlgorithms;
+    responseTypes: readonly string[];
     authenticationMethods: readonly ClientAuthenticationMethod[];
     profile: ProfileName | null;
     /** The longest that a token can live, and so be concerned by what happens to its client. */
@@ -52,6 +54,7 @@ export class ClientRegistry {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#algorithms = options.algorithms;
+    this.#responseTypes = options.responseTypes;
     this.authenticationMethods = options.authenticationMethods;
     this.#profile = options.profile;
     this.#longestToken = options.longestToken;
@@ -183,6 +186,7 @@ export class ClientRegistry {
     return newClient(input, {
       clientId: newClientId(this.#random),
       algorithms: this.#algorithms,
+      responseTypes: this.#responseTypes,
       authenticationMethods: this.authenticationMethods,
       profile: this.#profile,
       now: this.#clock.now(),

@@ -20,6 +20,7 @@ import {
 import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
 import { requestObjectProblemsIn } from '#src/clients/request-object.ts';
 import { protectionProblemsIn, type ResponseAlgorithms } from '#src/clients/response-protection.ts';
+import { IMPLICIT_GRANT, responseTypeProblemsIn } from '#src/clients/response-type.ts';
 import { formatScope, parseScope } from '#src/clients/scope.ts';
 import { sectorProblemsIn } from '#src/clients/sector-identifier.ts';
 import {
@@ -36,6 +37,7 @@ export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 export const GRANT_TYPES = [
   'authorization_code',
+  IMPLICIT_GRANT,
   'refresh_token',
   'client_credentials',
   DEVICE_CODE_GRANT,
@@ -78,6 +80,9 @@ export interface Client {
   readonly createdAt: EpochSeconds;
   readonly updatedAt: EpochSeconds;
 }
+
+/** The grants that begin at the authorization endpoint. */
+const REDIRECTING_GRANTS: readonly GrantType[] = ['authorization_code', IMPLICIT_GRANT];
 
 /** The grants that a person gives. */
 const GRANTS_OF_PEOPLE: readonly GrantType[] = ['authorization_code', DEVICE_CODE_GRANT, CIBA_GRANT];
@@ -179,6 +184,8 @@ export function newClient(
   made: {
     clientId: string;
     algorithms: ResponseAlgorithms;
+    /** What the server answers authorization requests with. */
+    responseTypes: readonly string[];
     /** How clients of the server may authenticate. */
     authenticationMethods: readonly ClientAuthenticationMethod[];
     /** The rules that hold for every client of the server. */
@@ -205,6 +212,7 @@ export function newClient(
   };
   const problems = [
     ...contradictionsIn(client, made.algorithms),
+    ...responseTypeProblemsIn(client, made.responseTypes),
     ...authenticationProblemsIn(client, made.authenticationMethods),
     ...profileProblemsIn(client, profilesOf(made.profile, client.profile)),
   ];
@@ -268,9 +276,10 @@ function* profileProblemsIn(client: Client, profiles: ReadonlySet<ProfileName>):
 
 function* redirectContradictionsIn(client: Client): Generator<string> {
   const { applicationType, redirectUris, postLogoutRedirectUris } = client;
-  const codeFlow = client.grantTypes.includes('authorization_code');
-  if (codeFlow && redirectUris.length === 0) yield 'redirectUris: the code flow needs at least one';
-  if (!codeFlow && redirectUris.length > 0) yield 'redirectUris: only the authorization_code grant uses them';
+  const redirected = REDIRECTING_GRANTS.some((grant) => client.grantTypes.includes(grant));
+  if (redirected && redirectUris.length === 0) yield 'redirectUris: the code flow needs at least one';
+  if (!redirected && redirectUris.length > 0)
+    yield 'redirectUris: only the authorization_code grant uses them';
   for (const [field, uris] of Object.entries({ redirectUris, postLogoutRedirectUris })) {
     if (applicationType === 'web' && uris.some(isPrivateUseUri)) {
       yield `${field}: a private-use scheme is for native applications`;
@@ -283,7 +292,7 @@ function* redirectContradictionsIn(client: Client): Generator<string> {
 
 /** What a client may ask for when nobody said: who signed in, if anyone can sign in at all. */
 function defaultScopeOf(client: { grantTypes: readonly GrantType[] }): readonly string[] {
-  if (!actsForPeople(client)) return [];
+  if (!actsForPeople(client) && !client.grantTypes.includes(IMPLICIT_GRANT)) return [];
   const basic = ['openid', 'profile', 'email'];
   return client.grantTypes.includes('refresh_token') ? [...basic, 'offline_access'] : basic;
 }

@@ -79,6 +79,11 @@ export function isLoopbackHost(host: string): boolean {
   return LOOPBACK_HOSTS.has(host);
 }
 
+/** True for http, which is allowed on the loopback interface alone. */
+export function isLoopbackHttpUri(uri: string): boolean {
+  return LOOPBACK_AUTHORITY.test(uri);
+}
+
 /** True for https on the loopback interface, where no certificate of a public authority can be. */
 export function isLoopbackHttpsUri(uri: string): boolean {
   const parsed = URL.parse(uri);

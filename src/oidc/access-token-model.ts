@@ -1,11 +1,13 @@
-import type {
-  AccessToken,
-  ClientCredentials,
-  KoaContextWithOIDC,
-  Provider,
-  ResourceServer,
+import {
+  type AccessToken,
+  type ClientCredentials,
+  errors,
+  type KoaContextWithOIDC,
+  type Provider,
+  type ResourceServer,
 } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
+import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import { type StatusClaimPorts, statusClaim } from '#src/oidc/status-claim.ts';
 import { subjectFor } from '#src/oidc/subjects.ts';
@@ -67,6 +69,7 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
   for (const model of [AccessTokens, ClientTokens]) {
     const library = { save: model.prototype.save, destroy: model.prototype.destroy };
     model.prototype.save = async function save(this: AnyAccessToken) {
+      await openWithoutCode(this, deps);
       await tellOfAccount(this, deps);
       if (this.resourceServer?.accessTokenFormat !== 'opaque') return issue(this, deps);
       const { audience, scope } = audienceAndScope(this, currentRequest(), deps.issuer);
@@ -132,6 +135,20 @@ async function tellOfAccount(
   const claims = await accountClaims(token.resourceServer, token.accountId);
   if (Object.keys(claims).length > 0) token.extra = { ...token.extra, ...claims };
 }
+
+/** A token that is answered without a code opens the authorization that a code would have opened. */
+async function openWithoutCode(token: AnyAccessToken, deps: AccessTokenDependencies): Promise<void> {
+  const { oidc } = currentRequest();
+  const { response_type: responseType } = oidc.params ?? {};
+  if (!isAuthorizing(oidc.route) || !('accountId' in token) || String(responseType).includes('code')) return;
+  const { claims, requestParamScopes: scopes } = oidc;
+  const authorization = await openingAuthorization(oidc, { claims, scopes });
+  const opened = await deps.authorizations.open(token.grantId as string, authorization);
+  if (!opened) throw new errors.AccessDenied('the session has ended');
+}
+
+/** True at the authorization endpoint, where nothing is presented and the session says who is there. */
+const isAuthorizing = (route: string) => route === 'authorization' || route === 'resume';
 
 async function issue(token: AnyAccessToken, deps: AccessTokenDependencies): Promise<string> {
   const now = deps.clock.now();
@@ -199,12 +216,18 @@ function claimsOf(
 
 /** How and when the person signed in: RFC 9068 section 2.2.1, and in introspection RFC 9470 section 6.2. */
 function authenticationOf(ctx: KoaContextWithOIDC): AuthenticationClaims {
-  const { authTime, acr, amr } = sourceOf(ctx) ?? {};
+  const { authTime, acr, amr } = sourceOf(ctx) ?? sessionIn(ctx);
   return {
     ...(authTime === undefined ? undefined : { auth_time: epochSeconds(authTime) }),
     ...(acr === undefined ? undefined : { acr }),
     ...(amr === undefined ? undefined : { amr }),
   };
+}
+
+function sessionIn({ oidc }: KoaContextWithOIDC) {
+  if (!isAuthorizing(oidc.route)) return {};
+  const { session, acr, amr } = oidc;
+  return { authTime: session?.authTime(), acr, amr };
 }
 
 type AuthenticationClaims = Pick<AccessTokenClaims, 'auth_time' | 'acr' | 'amr'>;

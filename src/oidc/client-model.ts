@@ -4,6 +4,7 @@ import {
   errors,
   type Client as LibraryClient,
   type Provider,
+  type ResponseType,
 } from 'oidc-provider';
 import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import {
@@ -19,12 +20,14 @@ import type { ClientRegistry } from '#src/clients/client-registry.ts';
 import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts';
 import { brokenProfileRules, impliedMetadata, type ProfileName, profilesOf } from '#src/clients/profile.ts';
 import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
+import { IMPLICIT_GRANT, isAmongResponseTypes, responseTypesOf } from '#src/clients/response-type.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
 import type { BackchannelPolicy } from '#src/oidc/backchannel-authentication.ts';
 import { boundKeyFetches, type KeyFetching } from '#src/oidc/client-keys.ts';
 import { currentAsker } from '#src/oidc/library.ts';
+import type { RequestPolicy } from '#src/oidc/request-policy.ts';
 import { SectorIdentifiers } from '#src/oidc/sector-identifiers.ts';
 import { Recent } from '#src/recent.ts';
 import type { Records } from '#src/records.ts';
@@ -49,6 +52,7 @@ export interface ClientDependencies {
   readonly metadataDocuments: Pick<MetadataDocuments, 'find'>;
   readonly deviceAuthorization: { readonly enabled: boolean };
   readonly backchannel: BackchannelPolicy;
+  readonly requests: Pick<RequestPolicy, 'otherResponseTypes'>;
   /** The rules that hold for every client. */
   readonly profile: ProfileName | null;
   readonly clock: Clock;
@@ -62,13 +66,16 @@ const HELD_CLIENTS_MAX = 10_000;
 /** Teaches the library to find clients in the registries, and leaves it their parsed form as long as it is current. */
 export class RegisteredClients {
   readonly #deps: ClientDependencies;
-  readonly #grantTypes: ReadonlySet<GrantType>;
+  readonly #offered: Offered;
   readonly #registered = new WeakMap<object, Registered>();
   readonly #held = new Recent<string, { version: number; client: LibraryClient }>(HELD_CLIENTS_MAX);
 
   constructor(deps: ClientDependencies) {
     this.#deps = deps;
-    this.#grantTypes = grantTypesOn(deps);
+    this.#offered = {
+      grantTypes: grantTypesOn(deps),
+      responseTypes: ['code', ...deps.requests.otherResponseTypes],
+    };
   }
 
   /** What the registries know of one of the library's clients. */
@@ -94,7 +101,7 @@ export class RegisteredClients {
    * @throws errors.InvalidClient for a client that does not keep the rules of its profiles.
    */
   libraryMetadata(registered: Registered): AllClientMetadata {
-    return metadataOf(registered, this.#profileMetadata(registered), this.#grantTypes);
+    return metadataOf(registered, this.#profileMetadata(registered), this.#offered);
   }
 
   teach(provider: Provider): void {
@@ -184,12 +191,14 @@ export class RegisteredClients {
   }
 }
 
-/** The library refuses a client with a grant that it has not been told of, so what is off is left out. */
-function metadataOf(
-  registered: Registered,
-  further: ClientMetadata,
-  grantTypes: ReadonlySet<GrantType>,
-): AllClientMetadata {
+/** What the settings leave on. */
+interface Offered {
+  readonly grantTypes: ReadonlySet<GrantType>;
+  readonly responseTypes: readonly string[];
+}
+
+/** The library refuses a client with a grant or a response type that it has not been told of, so what is off is left out. */
+function metadataOf(registered: Registered, further: ClientMetadata, offered: Offered): AllClientMetadata {
   if (registered.kind === 'resource-server') {
     const { clientId, name, introspection, jwks, jwksUri } = registered.resourceServer;
     return {
@@ -206,17 +215,19 @@ function metadataOf(
   }
   const { client } = registered;
   const openidScope = formatScope(client.scope.filter(isOpenIdScope));
-  const codeFlow = client.grantTypes.includes('authorization_code');
+  const responseTypes = responseTypesOf({ ...client, metadata: further });
   return {
-    response_types: codeFlow ? ['code'] : [],
     ...(client.grantTypes.includes(CIBA_GRANT) ? { backchannel_token_delivery_mode: 'poll' } : undefined),
     ...(further as Partial<AllClientMetadata>),
+    response_types: responseTypes.filter((type) =>
+      isAmongResponseTypes(offered.responseTypes, type),
+    ) as ResponseType[],
     // Without a sid a client could not tell which of a person's sessions is over, and would have to end them all.
     ...('backchannel_logout_uri' in further ? { backchannel_logout_session_required: true } : undefined),
     client_id: client.clientId,
     client_name: client.name,
     application_type: client.applicationType,
-    grant_types: client.grantTypes.filter((grantType) => grantTypes.has(grantType)),
+    grant_types: client.grantTypes.filter((grantType) => offered.grantTypes.has(grantType)),
     redirect_uris: client.redirectUris,
     post_logout_redirect_uris: client.postLogoutRedirectUris,
     token_endpoint_auth_method: client.authenticationMethod as ClientAuthMethod,
@@ -240,10 +251,12 @@ function keysOf({ jwks, jwksUri }: Pick<Client, 'jwks' | 'jwksUri'>): Partial<Al
 function grantTypesOn({
   deviceAuthorization,
   backchannel,
-}: Pick<ClientDependencies, 'deviceAuthorization' | 'backchannel'>): ReadonlySet<GrantType> {
+  requests,
+}: Pick<ClientDependencies, 'deviceAuthorization' | 'backchannel' | 'requests'>): ReadonlySet<GrantType> {
   const on = new Set<GrantType>(GRANT_TYPES);
   if (!deviceAuthorization.enabled) on.delete(DEVICE_CODE_GRANT);
   if (!backchannel.enabled) on.delete(CIBA_GRANT);
+  if (requests.otherResponseTypes.length === 0) on.delete(IMPLICIT_GRANT);
   return on;
 }
 

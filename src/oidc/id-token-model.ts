@@ -14,11 +14,20 @@ export function teachIdTokens(
 ): void {
   const IdTokens = provider.IdToken as unknown as {
     validate(jwt: string, client: Client): Promise<{ header: object; payload: object }>;
-    prototype: { issue(options: { use: string }): Promise<string>; set(claim: string, value: unknown): void };
+    prototype: {
+      scope: string | undefined;
+      issue(options: { use: string }): Promise<string>;
+      set(claim: string, value: unknown): void;
+    };
   };
   const { issue } = IdTokens.prototype;
   IdTokens.prototype.issue = function issueIdToken(options) {
-    if (options.use === 'idtoken') this.set('grant_id', currentRequest().oidc.grant?.jti);
+    if (options.use === 'idtoken') {
+      const { grant, params, route } = currentRequest().oidc;
+      this.set('grant_id', grant?.jti);
+      // What travels through the browser says no more than it has to, if the rest can be fetched: Core section 5.4.
+      if (route !== 'token' && params?.response_type !== 'id_token') this.scope = 'openid';
+    }
     return issue.call(this, options);
   };
   IdTokens.validate = async (jwt, client) => {

@@ -15,6 +15,7 @@ fc.configureGlobal({ seed: 20_260_714 });
 const made = {
   clientId: 'made',
   algorithms: algorithmsWith('ES256', 'RS256'),
+  responseTypes: ['code'],
   authenticationMethods: PLAIN_METHODS,
   profile: null,
   now: epochSeconds(1_784_024_130),

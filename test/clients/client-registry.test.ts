@@ -29,6 +29,7 @@ async function openClients() {
       clock,
       random: systemRandom,
       algorithms: algorithmsWith('ES256'),
+      responseTypes: ['code'],
       authenticationMethods: PLAIN_METHODS,
       profile: null,
       longestToken: minutes(60),

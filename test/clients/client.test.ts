@@ -15,6 +15,7 @@ import {
 import { usesSecret } from '#src/clients/client-authentication.ts';
 import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import { REDIRECT_URIS_MAX } from '#src/clients/redirect-uri.ts';
+import { IMPLICIT_GRANT } from '#src/clients/response-type.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
 import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
@@ -26,6 +27,7 @@ fc.configureGlobal({ seed: 20_260_714 });
 const made = {
   clientId: 'generated',
   algorithms: algorithmsWith('ES256', 'RS256'),
+  responseTypes: ['code'],
   authenticationMethods: PLAIN_METHODS,
   profile: null,
   now: new MovingClock().now(),
@@ -191,12 +193,13 @@ const jwks = { keys: [KEY] };
 describe('a registration that contradicts itself is refused, every contradiction named:', () => {
   /** Each contradiction, told apart by words of its message, and when it is one. */
   const contradictions: readonly (readonly [words: RegExp, isOne: (input: Wellformed) => boolean])[] = [
-    [/^redirectUris: the code flow needs/, (c) => codeFlow(c) && c.redirectUris.length === 0],
-    [/^redirectUris: only the authorization_code/, (c) => !codeFlow(c) && c.redirectUris.length > 0],
+    [/^redirectUris: the code flow needs/, (c) => redirected(c) && c.redirectUris.length === 0],
+    [/^redirectUris: only the authorization_code/, (c) => !redirected(c) && c.redirectUris.length > 0],
     [
       /^grantTypes: backchannel authentication/,
       (c) => c.authenticationMethod === 'none' && c.grantTypes.includes(CIBA_GRANT),
     ],
+    [/^grantTypes: implicit goes together/, (c) => c.grantTypes.includes(IMPLICIT_GRANT)],
     [/^grantTypes: refresh_token needs/, (c) => !forPeople(c) && c.grantTypes.includes('refresh_token')],
     [
       /^grantTypes: client_credentials is for/,
@@ -254,9 +257,10 @@ describe('a registration that contradicts itself is refused, every contradiction
   });
   type Wellformed = typeof wellformed extends fc.Arbitrary<infer T> ? T : never;
   const codeFlow = ({ grantTypes }: Wellformed) => grantTypes.includes('authorization_code');
+  const redirected = (c: Wellformed) => codeFlow(c) || c.grantTypes.includes(IMPLICIT_GRANT);
   const forPeople = (c: Wellformed) =>
     codeFlow(c) || c.grantTypes.includes(DEVICE_CODE_GRANT) || c.grantTypes.includes(CIBA_GRANT);
-  const scopeOf = (c: Wellformed) => (c.scope ?? (forPeople(c) ? 'openid' : '')).split(' ');
+  const scopeOf = (c: Wellformed) => (c.scope ?? (forPeople(c) || redirected(c) ? 'openid' : '')).split(' ');
 
   test('exactly those that there are, in whatever company', () => {
     const met = new Set<string>();

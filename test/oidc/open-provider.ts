@@ -91,6 +91,7 @@ export async function openProvider(
     clock,
     random,
     algorithms,
+    responseTypes: ['code'],
     authenticationMethods: PLAIN_METHODS,
     profile: null,
     longestToken: minutes(60),

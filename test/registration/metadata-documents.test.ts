@@ -21,6 +21,7 @@ async function openDocuments(answer: (url: string) => Promise<FetchedDocument>, 
         client: newClient(input, {
           clientId: 'made',
           algorithms: algorithmsWith('ES256', 'RS256'),
+          responseTypes: ['code'],
           authenticationMethods: ['none', 'private_key_jwt'],
           profile: null,
           now: clock.now(),

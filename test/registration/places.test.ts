@@ -24,6 +24,7 @@ async function openPlaces(max: number) {
     clock,
     random: systemRandom,
     algorithms: algorithmsWith('ES256'),
+    responseTypes: ['code'],
     authenticationMethods: ['client_secret_basic'],
     profile: null,
     longestToken: hours(1),
