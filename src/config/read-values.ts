@@ -54,6 +54,9 @@ function derivedDefault(name: string, values: ReadonlyMap<string, ReadValue>, co
       if (port === undefined) return null;
       return new URL(`${scheme}://localhost:${port.value}`).origin;
     }
+    case 'metadataDocuments.policy':
+      // MCP authorization 2025-11-25 would have them supported.
+      return values.get('profile')?.value === 'mcp' ? 'any' : 'off';
     case 'passwords.hashConcurrency':
       return Math.max(1, cores - 1);
     default:

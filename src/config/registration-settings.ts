@@ -2,7 +2,7 @@ import { GRANT_TYPES } from '#src/clients/client.ts';
 import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client-authentication.ts';
 import { choice, choices, duration, flag, size, wholeNumber } from '#src/config/format.ts';
 import { hostPatterns } from '#src/config/network-format.ts';
-import { group, setting } from '#src/config/setting.ts';
+import { derived, group, setting } from '#src/config/setting.ts';
 import { bytes } from '#src/config/size.ts';
 import { METADATA_DOCUMENT_POLICIES } from '#src/registration/client-id-url.ts';
 import { days, hours, minutes } from '#src/units.ts';
@@ -48,9 +48,9 @@ export const registrationLimits = group('Clients that register themselves', {
 
 /** Clients whose identifier is the URL of a document about them: OAuth Client ID Metadata Document. */
 export const metadataDocuments = group('Clients with a metadata document', {
-  policy: setting(
+  policy: derived(
     choice(METADATA_DOCUMENT_POLICIES),
-    'off',
+    '`any` where the profile of the server is `mcp`, otherwise `off`',
     'Which clients may come with the URL of a metadata document as their `client_id`: none, those of `hosts`, or any. What they may have is bounded by `registrationLimits`.',
   ),
   hosts: setting(hostPatterns, [], 'Whose documents are read where the policy is `listed`.'),

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { type ExampleProcess, startExample } from '#test/docs/example-process.ts';
 import { McpClient } from '#test/mcp/sdk-client.ts';
+import { openDocumentSite } from '#test/support/document-site.ts';
 import { CALLBACK, freePort, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 
@@ -13,7 +14,12 @@ describe('an MCP server whose authorization server is Keyturn (Model Context Pro
   const ada = { login: 'ada', password: '' };
 
   before(async () => {
-    keyturn = await startKeyturnHere({ KEYTURN_REGISTRATION: 'open', KEYTURN_PROFILE: 'mcp' });
+    keyturn = await startKeyturnHere({
+      KEYTURN_REGISTRATION: 'open',
+      KEYTURN_PROFILE: 'mcp',
+      // The document of the test is on this machine.
+      KEYTURN_ALLOW_PRIVATE_NETWORK: 'true',
+    });
     ada.password = (await keyturn.addAccount('ada')).password;
     const port = String(await freePort());
     server = `http://127.0.0.1:${port}/mcp`;
@@ -49,6 +55,18 @@ describe('an MCP server whose authorization server is Keyturn (Model Context Pro
     assert.match(String(agent.information?.client_id), /^[\w-]{22}$/);
     assert.equal(agent.authorizationUrl?.searchParams.get('resource'), server);
     assert.match(await agent.call(server, 'add_note', { text: 'bread' }), /noted: bread$/);
+  });
+
+  test('lets a client in that is known by the document under its identifier (Client ID Metadata Document)', async () => {
+    await using site = await openDocumentSite();
+    const clientMetadataUrl = `${site.origin}/agent.json`;
+    const agent = new McpClient({ person: new Person(), credentials: ada, clientMetadataUrl });
+    site.publish('/agent.json', {
+      body: { ...agent.clientMetadata, client_id: clientMetadataUrl, client_uri: site.origin },
+    });
+    await agent.signIn(server);
+    assert.equal(agent.information?.client_id, clientMetadataUrl);
+    assert.match(await agent.call(server, 'add_note', { text: 'eggs' }), /noted: eggs$/);
   });
 
   test('is turned to with a token of its own only: one for another resource is not let in (RFC 8707)', async () => {
