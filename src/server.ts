@@ -29,6 +29,7 @@ import { protocol } from '#src/oidc/protocol.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, type Protocol } from '#src/oidc/provider.ts';
 import { publicDocuments } from '#src/oidc/public-documents.ts';
+import { publishedKeys } from '#src/oidc/published-keys.ts';
 import { subjectNames } from '#src/oidc/subjects.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
 import { openPushed, type Pushed, pushedRoutes } from '#src/pushed.ts';
@@ -231,6 +232,7 @@ async function createApp(
     app.use(
       routes({
         assertServable,
+        fetchKeys: publishedKeys(provider),
         onRegistration: ({ ip, state: { requestId } }, event, clientId) =>
           log.info({ requestId, clientId, address: ip }, `client ${event} by itself`),
       }),

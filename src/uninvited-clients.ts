@@ -1,10 +1,13 @@
 import type { Client } from '#src/clients/client.ts';
+import type { Clock } from '#src/clock.ts';
+import { IssuerKeys, type JwksFetcher } from '#src/federation/issuer-keys.ts';
 import { documentFetcher } from '#src/oidc/document-fetcher.ts';
 import type { OutgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { MetadataDocuments } from '#src/registration/metadata-documents.ts';
 import { Places } from '#src/registration/places.ts';
-import { type RegistrationRoutes, registrationRoutes } from '#src/registration/routes.ts';
+import { REGISTRATION_PATH, type RegistrationRoutes, registrationRoutes } from '#src/registration/routes.ts';
 import { type SelfRegistrationPorts, SelfRegistrations } from '#src/registration/self-registration.ts';
+import { SoftwareStatements } from '#src/registration/software-statement.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import { RegistrationThrottle } from '#src/throttle/registration-throttle.ts';
 
@@ -47,7 +50,8 @@ export function uninvitedClients(
     },
     /** The endpoints where they register, if they may. */
     routes: (
-      rest: Pick<SelfRegistrationPorts, 'assertServable'> & Pick<RegistrationRoutes, 'onRegistration'>,
+      rest: Pick<SelfRegistrationPorts, 'assertServable'> &
+        Pick<RegistrationRoutes, 'onRegistration'> & { readonly fetchKeys: JwksFetcher },
     ) =>
       registrationRoutes({
         registrations: new SelfRegistrations({
@@ -55,6 +59,7 @@ export function uninvitedClients(
           initialAccessTokens,
           secrets: clientSecrets,
           places,
+          softwareStatements: softwareStatementsOf(services, clock, rest.fetchKeys),
           open: config.registration === 'open',
           admit: admissionTo('registration', perAddress),
           assertServable: rest.assertServable,
@@ -64,6 +69,21 @@ export function uninvitedClients(
         onRegistration: rest.onRegistration,
       }).routes(),
   };
+}
+
+function softwareStatementsOf(
+  { config, trustedIssuers }: Services,
+  clock: Clock,
+  fetch: JwksFetcher,
+): SoftwareStatements {
+  const { fetchedKeysMaxAge: keysMaxAge, fetchRetryAfter: retryAfter } = config.http;
+  return new SoftwareStatements({
+    trustedIssuers,
+    keys: new IssuerKeys({ fetch, clock, keysMaxAge, retryAfter }),
+    clock,
+    clockSkewMax: config.keys.clockSkewMax,
+    audiences: [config.issuer, config.issuer + REGISTRATION_PATH],
+  });
 }
 
 /** What such clients may have at most, beside scopes. */

@@ -63,16 +63,21 @@ export function historyOf({ secrets, registeredBy, createdAt, updatedAt }: Clien
 /** Who registered a client, in a few words. */
 export function registrarOf(registeredBy: RegisteredBy): string {
   if (registeredBy.by !== 'registration') return 'an administrator';
-  const { initialAccessToken } = registeredBy;
-  return initialAccessToken === null ? 'itself' : `itself, let in by ${initialAccessToken}`;
+  const { initialAccessToken, softwareStatement } = registeredBy;
+  return [
+    'itself',
+    ...(initialAccessToken === null ? [] : [`let in by ${initialAccessToken}`]),
+    ...(softwareStatement === null ? [] : [`described by ${softwareStatement.issuer}`]),
+  ].join(', ');
 }
 
 function registrationDocument(registeredBy: RegisteredBy): object {
   if (registeredBy.by !== 'registration') return registeredBy;
-  const { by, initialAccessToken, place } = registeredBy;
+  const { by, initialAccessToken, softwareStatement, place } = registeredBy;
   return {
     by,
     ...(initialAccessToken === null ? undefined : { initial_access_token: initialAccessToken }),
+    ...(softwareStatement === null ? undefined : { software_statement_issuer: softwareStatement.issuer }),
     ...(place === null ? undefined : { removed_if_unused_at: place.heldUntil }),
   };
 }

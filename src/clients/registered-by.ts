@@ -15,6 +15,8 @@ export interface SelfRegistration {
   readonly accessToken: ClientSecret;
   /** The initial access token that let it in; `null` where anyone may come. */
   readonly initialAccessToken: string | null;
+  /** What was signed about it by somebody who is trusted with that: RFC 7591 section 2.3. */
+  readonly softwareStatement: { readonly text: string; readonly issuer: string } | null;
   /** What it holds while anyone may come; `null` for one that was let in. */
   readonly place: Place | null;
 }

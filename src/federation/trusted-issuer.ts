@@ -14,10 +14,14 @@ export const ASSERTION_SUBJECTS = ['client', 'subject', 'username', 'email'] as 
 
 export type AssertionSubject = (typeof ASSERTION_SUBJECTS)[number];
 
-/** An issuer of JWTs that an administrator lets clients bring for tokens: RFC 7523 section 3. */
+/** What clients may bring of an issuer: JWTs for tokens (RFC 7523), or what it says about them (RFC 7591 section 2.3). */
+export const TRUSTED_FOR = ['assertions', 'software-statements'] as const;
+
+/** An issuer of JWTs that an administrator lets clients bring. */
 export interface TrustedIssuer {
   /** Compared as a string with `iss`: RFC 7523 section 3, item 1. */
   readonly issuer: string;
+  readonly trustedFor: readonly (typeof TRUSTED_FOR)[number][];
   readonly subjects: AssertionSubject;
   /** Its keys, or where it publishes them. One of the two is there. */
   readonly jwks: PublicJwks | null;
@@ -51,6 +55,11 @@ const registration = z.strictObject({
     .min(1)
     .max(ISSUER_LENGTH_MAX)
     .regex(/^[\x21-\x7e]+$/, 'only printable ASCII without spaces is allowed'),
+  trustedFor: z
+    .array(z.enum(TRUSTED_FOR))
+    .min(1)
+    .transform((all) => [...new Set(all)])
+    .default(['assertions']),
   subjects: z.enum(ASSERTION_SUBJECTS).default('client'),
   jwks: namedJwks.nullable().default(null),
   jwksUri: keysUri.nullable().default(null),
@@ -101,6 +110,13 @@ export function newTrustedIssuer(
     accessTokenLifetimeMax: lifetime === null ? null : seconds(lifetime),
     createdAt: made.now,
   };
+}
+
+export function isTrustedFor(
+  { trustedFor }: TrustedIssuer,
+  what: TrustedIssuer['trustedFor'][number],
+): boolean {
+  return trustedFor.includes(what);
 }
 
 function* contradictionsIn(

@@ -18,6 +18,7 @@ const REFUSALS: Readonly<Record<string, { readonly status: number; readonly erro
   invalid_client_metadata: { status: 400, error: 'invalid_client_metadata' },
   invalid_redirect_uri: { status: 400, error: 'invalid_redirect_uri' },
   invalid_software_statement: { status: 400, error: 'invalid_software_statement' },
+  issuer_unreachable: { status: 503, error: 'temporarily_unavailable' },
   invalid_token: { status: 401, error: 'invalid_token' },
   interaction_ended: { status: 400, error: 'session_not_found' },
   method_not_allowed: { status: 405, error: 'invalid_request' },

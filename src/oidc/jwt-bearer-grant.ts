@@ -17,7 +17,7 @@ import { Refusal } from '#src/fault.ts';
 import { type Assertion, parseAssertion, readAssertion } from '#src/federation/assertion.ts';
 import { findAccountOf } from '#src/federation/assertion-account.ts';
 import { IssuerKeys } from '#src/federation/issuer-keys.ts';
-import type { TrustedIssuer } from '#src/federation/trusted-issuer.ts';
+import { isTrustedFor, type TrustedIssuer } from '#src/federation/trusted-issuer.ts';
 import type { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
 import type { LibraryModel } from '#src/oidc/library.ts';
@@ -136,7 +136,8 @@ class JwtBearerGrant {
     if (parsed === null || policy === null || parsed.issuer !== policy.issuer)
       throw new errors.InvalidGrant('no assertion of the issuer that the client is registered for');
     const trusted = await this.#deps.trustedIssuers.find(parsed.issuer);
-    if (trusted === null) throw new errors.InvalidGrant('the issuer is not trusted');
+    if (trusted === null || !isTrustedFor(trusted, 'assertions'))
+      throw new errors.InvalidGrant('the issuer is not trusted');
     const assertion = this.#read(parsed.jwt, trusted);
     // Whoever can have the issuer sign anything would else act as the client.
     if (trusted.subjects === 'client' && Object.keys(policy.claims).length === 0)

@@ -5,7 +5,7 @@ import type { RegisteredClient } from '#src/clients/client-registry.ts';
 import { Refusal } from '#src/fault.ts';
 import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
-import type { SelfRegistrations } from '#src/registration/self-registration.ts';
+import { type SelfRegistrations, statementOf } from '#src/registration/self-registration.ts';
 
 export interface RegistrationRoutes {
   readonly registrations: SelfRegistrations;
@@ -81,8 +81,10 @@ export function registrationRoutes(deps: RegistrationRoutes): Router {
 
 /** The client information response: RFC 7591 section 3.2.1, RFC 7592 section 3. */
 function informationOf({ client, secret }: RegisteredClient, accessToken: string, issuer: string): object {
+  const statement = statementOf(client);
   return {
     ...clientDocument(client),
+    ...(statement === null ? undefined : { software_statement: statement.text }),
     ...(secret === null ? undefined : { client_secret: secret.reveal(), client_secret_expires_at: 0 }),
     registration_access_token: accessToken,
     registration_client_uri: `${issuer}${REGISTRATION_PATH}/${client.clientId}`,

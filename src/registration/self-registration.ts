@@ -9,6 +9,11 @@ import type { Bounds } from '#src/registration/bounds.ts';
 import { fitted, inWordsOfTheRfc } from '#src/registration/described-client.ts';
 import type { InitialAccessToken, InitialAccessTokens } from '#src/registration/initial-access-token.ts';
 import type { Places } from '#src/registration/places.ts';
+import {
+  type SoftwareStatement,
+  type SoftwareStatements,
+  withStatement,
+} from '#src/registration/software-statement.ts';
 import type { Secret } from '#src/secret.ts';
 
 export interface SelfRegistrationPorts {
@@ -16,6 +21,7 @@ export interface SelfRegistrationPorts {
   readonly initialAccessTokens: Pick<InitialAccessTokens, 'find' | 'use'>;
   readonly secrets: Pick<ClientSecrets, 'createRegistrationAccessToken' | 'matches'>;
   readonly places: Pick<Places, 'take'>;
+  readonly softwareStatements: Pick<SoftwareStatements, 'in'>;
   /** True if a client may come without an initial access token. */
   readonly open: boolean;
   readonly bounds: Omit<Bounds, 'scope' | 'profile'>;
@@ -53,8 +59,8 @@ export class SelfRegistrations {
 
   /**
    * Registers a client. Its secret, if it has one, and its registration access token are shown this once.
-   * @throws Refusal `invalid_token`, `invalid_client_metadata`, `invalid_redirect_uri`, `registration_throttled` or
-   * `registrations_full`.
+   * @throws Refusal `invalid_token`, `invalid_client_metadata`, `invalid_redirect_uri`, `invalid_software_statement`,
+   * `unapproved_software_statement`, `issuer_unreachable`, `registration_throttled` or `registrations_full`.
    */
   async register({
     document,
@@ -67,14 +73,16 @@ export class SelfRegistrations {
     const invitation = await this.#invitation(bearer);
     if (invitation === null) await this.#ports.admit(address);
     const bounds = await this.#boundsFor(invitation);
+    const softwareStatement = await this.#ports.softwareStatements.in(document);
     const { shown: accessToken, kept } = secrets.createRegistrationAccessToken();
     const registeredBy: SelfRegistration = {
       by: 'registration',
       accessToken: kept,
       initialAccessToken: invitation?.id ?? null,
+      softwareStatement,
       place: null,
     };
-    const described = describedIn(document);
+    const described = describedIn(withStatement(document, softwareStatement));
     const made = inWordsOfTheRfc(() => clients.describe(fitted(described, bounds), registeredBy));
     await this.#ports.assertServable(made.client);
     if (invitation === null) return { ...made, client: await places.take(made.client), accessToken };
@@ -91,7 +99,8 @@ export class SelfRegistrations {
 
   /**
    * Replaces what is registered of a client by what it says now; what it leaves out is gone: RFC 7592 section 2.2.
-   * What it has it may keep, and gains nothing that a new client could not have.
+   * What it has it may keep, and gains nothing that a new client could not have; what its software statement says of it
+   * goes on to take precedence.
    * @throws Refusal `invalid_token`, `invalid_request`, `invalid_client_metadata` or `invalid_redirect_uri`.
    */
   async update({
@@ -105,7 +114,7 @@ export class SelfRegistrations {
     const bounds = await this.#boundsFor(null);
     const change = (current: Client) => {
       this.#managed(current, bearer);
-      return fitted(describedIn(document), widened(bounds, current));
+      return fitted(describedIn(withStatement(document, statementOf(current))), widened(bounds, current));
     };
     const preview = inWordsOfTheRfc(() => clients.redescribe(before, change(before)));
     await this.#ports.assertServable(preview.client);
@@ -154,17 +163,26 @@ export class SelfRegistrations {
   }
 
   /** RFC 7592 section 2.2: the request speaks of this client, and cannot choose a secret. */
-  #assertOwn({ clientId, secrets }: Client, document: ClientDocument): void {
+  #assertOwn(client: Client, document: ClientDocument): void {
+    const { clientId, secrets } = client;
     const reserved = NOT_IN_AN_UPDATE.find((name) => Object.hasOwn(document, name));
     if (reserved !== undefined)
       throw new Refusal('invalid_request', `${reserved} is not for the client to say (RFC 7592 section 2.2)`);
     if (document.client_id !== clientId)
       throw new Refusal('invalid_request', 'client_id does not name this client (RFC 7592 section 2.2)');
+    const { software_statement: statement } = document;
+    if (statement !== undefined && statement !== null && statement !== statementOf(client)?.text)
+      throw new Refusal('invalid_software_statement', 'another software statement makes another client');
     if (document.client_secret === undefined || document.client_secret === null) return;
     const secret = document.client_secret;
     if (typeof secret !== 'string' || !this.#ports.secrets.matches(secrets, secret))
       throw new Refusal('invalid_request', 'client_secret is not that of this client (RFC 7592 section 2.2)');
   }
+}
+
+/** The statement that a client registered with. */
+export function statementOf({ registeredBy }: Client): SoftwareStatement | null {
+  return registeredBy.by === 'registration' ? registeredBy.softwareStatement : null;
 }
 
 const notManaged = () =>

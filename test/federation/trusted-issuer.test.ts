@@ -28,6 +28,7 @@ describe('a trusted issuer (RFC 7523 section 3)', () => {
   test('is by default one of workloads, each of whose assertions is taken once, within an hour', () => {
     assert.deepEqual(newTrustedIssuer(ci, made), {
       issuer: 'https://ci.example.com',
+      trustedFor: ['assertions'],
       subjects: 'client',
       jwks: null,
       jwksUri: 'https://ci.example.com/jwks',

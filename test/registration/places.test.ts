@@ -37,6 +37,7 @@ async function openPlaces(max: number) {
         by: 'registration',
         accessToken: secrets.createRegistrationAccessToken().kept,
         initialAccessToken: null,
+        softwareStatement: null,
         place: null,
       },
     ).client;

@@ -10,7 +10,7 @@ import type { Report } from '#src/cli/report.ts';
 import { formatScope } from '#src/clients/scope.ts';
 import { formatDuration, parseDuration } from '#src/config/duration.ts';
 import { Refusal } from '#src/fault.ts';
-import { ASSERTION_SUBJECTS, type TrustedIssuer } from '#src/federation/trusted-issuer.ts';
+import { ASSERTION_SUBJECTS, TRUSTED_FOR, type TrustedIssuer } from '#src/federation/trusted-issuer.ts';
 import type { Services } from '#src/services.ts';
 import { SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
 
@@ -43,6 +43,7 @@ export function trustedIssuerCommands(cli: CommandLine): Command {
 }
 
 interface AddOptions {
+  readonly trustedFor?: readonly string[];
   readonly jwks?: string;
   readonly jwksUri?: string;
   readonly subjects?: string;
@@ -55,6 +56,7 @@ interface AddOptions {
 
 /** Which option says what a registration calls by another name. */
 const OPTIONS = {
+  trustedFor: '--trusted-for',
   jwks: '--jwks',
   jwksUri: '--jwks-uri',
   subjects: '--subjects',
@@ -70,6 +72,12 @@ function addCommand(issuers: Command, cli: CommandLine): void {
     .description('trust an issuer; which client may bring its assertions is said of the client')
     .option('--jwks-uri <uri>', 'where it publishes its public keys')
     .option('--jwks <file>', 'its public keys: a file with a JWK Set')
+    .addOption(
+      repeatable(
+        '--trusted-for <what>',
+        `what it is trusted with: ${TRUSTED_FOR.join(', ')}; default: assertions`,
+      ),
+    )
     .addOption(
       new Option(
         '--subjects <what>',
@@ -104,7 +112,7 @@ async function addIssuer(issuers: TrustedIssuers, issuer: string, options: AddOp
         '',
         facts(factsOf(trusted), style),
         '',
-        'Say of each client which of its assertions it may bring: keyturn clients add --grant jwt-bearer --assertion-issuer …',
+        ...(trusted.trustedFor.includes('assertions') ? [NEXT_STEP] : []),
       ].join('\n'),
   };
 }
@@ -112,6 +120,7 @@ async function addIssuer(issuers: TrustedIssuers, issuer: string, options: AddOp
 function registrationOf(issuer: string, options: AddOptions): object {
   const given = {
     issuer,
+    trustedFor: options.trustedFor,
     subjects: options.subjects,
     jwks: options.jwks === undefined ? undefined : readJson('--jwks', options.jwks),
     jwksUri: options.jwksUri,
@@ -134,8 +143,9 @@ function durationOf(option: string, text: string | undefined): number | undefine
 
 async function listIssuers(issuers: TrustedIssuers): Promise<Report> {
   const all = await Array.fromAsync(issuers.list());
-  const row = ({ issuer, subjects, jwksUri, scope }: TrustedIssuer) => [
+  const row = ({ issuer, trustedFor, subjects, jwksUri, scope }: TrustedIssuer) => [
     issuer,
+    trustedFor.join(' '),
     subjects,
     jwksUri ?? 'given',
     scope === null ? 'any' : formatScope(scope),
@@ -145,7 +155,7 @@ async function listIssuers(issuers: TrustedIssuers): Promise<Report> {
     text: (style) =>
       all.length === 0
         ? 'No issuer is trusted. Add one: keyturn trusted-issuers add --help'
-        : table(['ISSUER', 'SUBJECTS', 'KEYS', 'SCOPE'], all.map(row), style),
+        : table(['ISSUER', 'TRUSTED FOR', 'SUBJECTS', 'KEYS', 'SCOPE'], all.map(row), style),
   };
 }
 
@@ -174,11 +184,15 @@ async function removeIssuer(
   };
 }
 
+const NEXT_STEP =
+  'Say of each client which of its assertions it may bring: keyturn clients add --grant jwt-bearer --assertion-issuer …';
+
 const notFound = (issuer: string) => new Refusal('trusted_issuer_not_found', `${issuer} is not trusted`);
 
 function documentOf(trusted: TrustedIssuer): object {
   return {
     issuer: trusted.issuer,
+    trusted_for: trusted.trustedFor,
     subjects: trusted.subjects,
     ...(trusted.jwks === null ? { jwks_uri: trusted.jwksUri } : { jwks: trusted.jwks }),
     algorithms: trusted.algorithms,
@@ -193,6 +207,7 @@ function documentOf(trusted: TrustedIssuer): object {
 function factsOf(trusted: TrustedIssuer) {
   const { accessTokenLifetimeMax } = trusted;
   return {
+    trusted_for: trusted.trustedFor.join(' '),
     subjects: trusted.subjects,
     jwks_uri: trusted.jwksUri ?? undefined,
     jwks: trusted.jwks === null ? undefined : `${trusted.jwks.keys.length} keys`,

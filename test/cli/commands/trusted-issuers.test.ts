@@ -23,6 +23,7 @@ describe('keyturn trusted-issuers', () => {
     assert(isEpochSeconds(created_at));
     assert.deepEqual(rest, {
       issuer: CI,
+      trusted_for: ['assertions'],
       subjects: 'client',
       jwks_uri: `${CI}/jwks`,
       algorithms: ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'],
@@ -46,11 +47,13 @@ describe('keyturn trusted-issuers', () => {
     const added = await keyturn.run([
       ...['trusted-issuers', 'add', 'https://sso.example.com', '--jwks', jwks, '--subjects', 'email'],
       ...['--algorithm', 'EdDSA', '--algorithm', 'ES256', '--assertion-lifetime', '5m', '--reusable'],
-      ...['--scope', 'read', '--scope', 'write look', '--access-token-lifetime', '90s', '--json'],
+      ...['--scope', 'read', '--scope', 'write look', '--access-token-lifetime', '90s'],
+      ...['--trusted-for', 'assertions', '--trusted-for', 'software-statements', '--json'],
     ]);
     const { created_at: _, ...rest } = added.json();
     assert.deepEqual(rest, {
       issuer: 'https://sso.example.com',
+      trusted_for: ['assertions', 'software-statements'],
       subjects: 'email',
       jwks: { keys: [key] },
       algorithms: ['EdDSA', 'ES256'],
