@@ -66,9 +66,13 @@ export class ClientRegistry {
    */
   async add(input: unknown): Promise<RegisteredClient> {
     const made = this.describe(input);
-    const written = await this.put(made.client);
-    if (written !== 'stored')
-      throw new Refusal('client_id_taken', `a client ${made.client.clientId} exists already`);
+    const { clientId, createdAt } = made.client;
+    // An identifier that was chosen may have been another client's, whose tokens are not to pass for this one's.
+    const chosen = (input as { clientId?: unknown }).clientId !== undefined;
+    const note = clientRegistered(clientId, createdAt, this.#allGoneBy());
+    const record = { ...clientRecord(made.client), onlyIf: 'absent' as const };
+    const { outcome } = await this.#records.put(chosen ? { ...record, note } : record);
+    if (outcome !== 'stored') throw new Refusal('client_id_taken', `a client ${clientId} exists already`);
     return made;
   }
 
@@ -82,14 +86,7 @@ export class ClientRegistry {
 
   /** Writes a client that is new; `taken` if its identifier, or its place, is somebody else's. */
   async put(client: Client): Promise<'stored' | 'taken'> {
-    const { clientId, createdAt, registeredBy } = client;
-    // An administrator may choose an identifier that another client had, whose tokens are not to pass for this one's.
-    const note = clientRegistered(clientId, createdAt, this.#allGoneBy());
-    const { outcome } = await this.#records.put({
-      ...clientRecord(client),
-      onlyIf: 'absent',
-      ...(registeredBy.by === 'administrator' ? { note } : undefined),
-    });
+    const { outcome } = await this.#records.put({ ...clientRecord(client), onlyIf: 'absent' });
     return outcome === 'stored' ? 'stored' : 'taken';
   }
 

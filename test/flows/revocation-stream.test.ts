@@ -177,6 +177,30 @@ describe('the stream of revocations', () => {
     assert.deepEqual(names, ['token_revoked', 'signed_out', 'authorization_ended']);
   });
 
+  test('calls a person what the tokens call them, and nothing else (OpenID Connect Core section 8.1)', async () => {
+    await using stream = await live();
+    const redirectUri = 'https://pairwise.example.com/callback';
+    const pairwise = await RelyingParty.discover(
+      keyturn,
+      await keyturn.addClient({
+        scope: 'openid read',
+        redirectUris: [redirectUri],
+        metadata: { subject_type: 'pairwise' },
+      }),
+    );
+    const { account, password } = await keyturn.addAccount('known-by-another-name');
+    const requested = { scope: 'openid read', resource: API, redirect_uri: redirectUri };
+    const login = { login: 'known-by-another-name', password };
+    const { access_token } = await pairwise.signIn(new Person(), login, requested, { resource: API });
+    await keyturn.services.accounts.lock(account.subject);
+    const told = await stream.next();
+    assert.deepEqual([told?.event, told?.data.sub], ['signed_out', decodeJwt(access_token).sub]);
+    assert.notEqual(told?.data.sub, account.subject);
+    const last = await serviceToken();
+    await service.revoke(last);
+    assert.equal((await stream.next())?.data.jti, decodeJwt(last).jti, 'by no other name');
+  });
+
   test('goes on after the event that was received last, and tells nothing twice and nothing too little', async () => {
     const tokens = [await serviceToken(), await serviceToken(), await serviceToken()];
     const [first, second, third] = tokens.map((token) => decodeJwt(token).jti);
