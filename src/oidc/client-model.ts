@@ -14,7 +14,7 @@ import {
   type GrantType,
   namesResourceServer,
 } from '#src/clients/client.ts';
-import { usesSecret } from '#src/clients/client-authentication.ts';
+import { authenticationProblemsIn, usesSecret } from '#src/clients/client-authentication.ts';
 import type { ClientMetadata } from '#src/clients/client-metadata.ts';
 import type { ClientRegistry } from '#src/clients/client-registry.ts';
 import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts';
@@ -144,13 +144,15 @@ export class RegisteredClients {
   }
 
   /**
-   * The metadata of an application as its profiles complete it. They are looked at again, for the server may have been
-   * given another since the registration.
+   * The metadata of an application as its profiles complete it. They are looked at again, and so is how it authenticates,
+   * for the server may have been given another since the registration, or no longer see certificates.
    * @throws errors.InvalidClient
    */
   #profileMetadata(registered: Registered): ClientMetadata {
     if (registered.kind === 'resource-server') return {};
     const { client } = registered;
+    for (const problem of authenticationProblemsIn(client, this.#deps.clients.authenticationMethods))
+      throw new errors.InvalidClient('the server no longer has what the client is registered for', problem);
     const profiles = profilesOf(this.#deps.profile, client.profile);
     const [broken] = brokenProfileRules(client, profiles);
     if (broken !== undefined) {

@@ -124,6 +124,8 @@ const CODES_OF_THE_RFC: ReadonlyMap<unknown, { readonly status: number; readonly
       [`${grant} is not allowed for this client`, { status: 400, error: 'unauthorized_client' }] as const,
   ),
   ['no client authentication mechanism provided', { status: 401, error: 'invalid_client' }],
+  // The certificates of a client stand there.
+  ['client JSON Web Key Set failed to be refreshed', { status: 401, error: 'invalid_client' }],
 ]);
 
 function sayInTheWordsOfTheRfc(ctx: KoaContextWithOIDC, refusal: Error): void {

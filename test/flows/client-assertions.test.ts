@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
 import type { ClientRegistration } from '#src/clients/client.ts';
+import { proofBy } from '#test/support/dpop-proof.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { publish } from '#test/support/published.ts';
+import { allAtOnce, rawRequest } from '#test/support/raw-http.ts';
 import { refusalOf } from '#test/support/refused.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -21,6 +23,7 @@ describe('clients that authenticate by a signed assertion (RFC 7523)', () => {
     pair = await generateKeyPair('ES256', { extractable: true });
     jwk = { ...(await exportJWK(pair.publicKey)), kid: 'own', alg: 'ES256', use: 'sig' };
   });
+  afterEach(() => mock.timers.reset());
   after(async () => {
     const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
     await keyturn[Symbol.asyncDispose]();
@@ -147,6 +150,219 @@ describe('clients that authenticate by a signed assertion (RFC 7523)', () => {
       }),
     );
     assert.deepEqual(none, { status: 401, error: 'invalid_client' });
+  });
+
+  test('of fifty requests at once with one assertion, one is served (RFC 7523 section 3)', async () => {
+    const client_assertion = await assertion(await withKeys());
+    const fields = {
+      grant_type: 'client_credentials',
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion,
+    };
+    const request = rawRequest(
+      'POST /token',
+      { 'Content-Type': 'application/x-www-form-urlencoded' },
+      String(new URLSearchParams(fields)),
+    );
+    const answers = await allAtOnce(keyturn.issuer, request, 50);
+    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [
+      200,
+      ...Array.from({ length: 49 }, () => 401),
+    ]);
+  });
+
+  test('it is meant for this server and no other (RFC 7523 section 3, rfc7523bis section 4)', async () => {
+    const clientId = await withKeys();
+    const endpoint = `${keyturn.issuer}/token`;
+    for (const aud of [keyturn.issuer, endpoint, [keyturn.issuer], [endpoint]])
+      assert.equal(
+        (await ask({ client_assertion: await assertion(clientId, { aud }) })).status,
+        200,
+        String(aud),
+      );
+    for (const aud of [
+      [keyturn.issuer, 'https://other.example'],
+      [keyturn.issuer, endpoint],
+      `${keyturn.issuer}/`,
+      `${keyturn.issuer}/par`,
+      '',
+      [],
+    ]) {
+      const answer = await refusalOf(await ask({ client_assertion: await assertion(clientId, { aud }) }));
+      assert.deepEqual(answer, { status: 401, error: 'invalid_client' }, String(aud));
+    }
+    const revoke = async (aud: string) =>
+      fetch(`${keyturn.issuer}/revoke`, {
+        method: 'POST',
+        body: new URLSearchParams({
+          token: 'x',
+          client_assertion_type: ASSERTION_TYPE,
+          client_assertion: await assertion(clientId, { aud }),
+        }),
+      });
+    assert.equal((await revoke(`${keyturn.issuer}/revoke`)).status, 200);
+    assert.equal((await revoke(endpoint)).status, 200);
+    assert.equal((await refusalOf(await revoke(`${keyturn.issuer}/introspect`))).error, 'invalid_client');
+  });
+
+  test('the settings, and FAPI 2.0 by itself, have it name the issuer as a text and nothing else', async () => {
+    await using strict = await startKeyturnHere({
+      KEYTURN_CLIENT_AUTHENTICATION_ASSERTION_AUDIENCE: 'issuer',
+    });
+    await strict.addResourceServer();
+    const clientId = await addService(
+      { authenticationMethod: 'private_key_jwt', jwks: { keys: [jwk] } },
+      strict,
+    );
+    const fapi = await addService({
+      authenticationMethod: 'private_key_jwt',
+      jwks: { keys: [jwk] },
+      profile: 'fapi-2.0-security',
+    });
+    for (const [server, client] of [
+      [strict, clientId],
+      [keyturn, fapi],
+    ] as const) {
+      // A client of the profile proves the possession of a key as well.
+      const proof = async () => proofBy(pair, { htm: 'POST', htu: `${server.issuer}/token` });
+      const send = async (aud: unknown) =>
+        fetch(`${server.issuer}/token`, {
+          method: 'POST',
+          headers: { dpop: await proof() },
+          body: new URLSearchParams({
+            grant_type: 'client_credentials',
+            client_assertion_type: ASSERTION_TYPE,
+            client_assertion: await assertion(client, { aud }),
+          }),
+        });
+      assert.equal((await send(server.issuer)).status, 200);
+      for (const aud of [`${server.issuer}/token`, [server.issuer]])
+        assert.equal((await refusalOf(await send(aud))).error, 'invalid_client', String(aud));
+    }
+  });
+
+  test('its time is near, and clocks may differ a little (RFC 7523 section 3)', async () => {
+    const clientId = await withKeys();
+    const now = Math.floor(Date.now() / 1000);
+    const status = async (claims: object) =>
+      (await ask({ client_assertion: await assertion(clientId, { ...claims }) })).status;
+    assert.equal(await status({ exp: now + 600 }), 200);
+    assert.equal(await status({ exp: now + 3_600 }), 401, 'too far away');
+    assert.equal(await status({ exp: now - 20 }), 200);
+    assert.equal(await status({ exp: now - 40 }), 401);
+    for (const name of ['nbf', 'iat']) {
+      assert.equal(await status({ [name]: now + 20 }), 200, name);
+      assert.equal(await status({ [name]: now + 60 }), 401, name);
+    }
+    assert.equal(await status({ iat: undefined }), 200);
+  });
+
+  test('each algorithm that the metadata names is taken, unless the client has registered one (RFC 8414 section 2)', async () => {
+    const answer = await fetch(`${keyturn.issuer}/.well-known/oauth-authorization-server`);
+    const document = (await answer.json()) as { token_endpoint_auth_signing_alg_values_supported: string[] };
+    const named = document.token_endpoint_auth_signing_alg_values_supported;
+    assert.deepEqual(named, [
+      'HS256',
+      'ES256',
+      'ES384',
+      'ES512',
+      'PS256',
+      'PS384',
+      'PS512',
+      'RS256',
+      'Ed25519',
+      'EdDSA',
+    ]);
+    for (const alg of named.filter((each) => each !== 'HS256')) {
+      const own = await generateKeyPair(alg, { extractable: true });
+      const keys = [await exportJWK(own.publicKey)];
+      const method = { authenticationMethod: 'private_key_jwt', jwks: { keys } } as const;
+      const clientId = await addService(method);
+      const header = { alg, kid: undefined };
+      const sign = (client: string) => assertion(client, {}, header, own.privateKey);
+      assert.equal((await ask({ client_assertion: await sign(clientId) })).status, 200, alg);
+      const other = alg === 'ES256' ? 'PS256' : 'ES256';
+      const metadata = { token_endpoint_auth_signing_alg: other };
+      const bound = await addService({ ...method, metadata });
+      assert.equal(
+        (await refusalOf(await ask({ client_assertion: await sign(bound) }))).error,
+        'invalid_client',
+      );
+    }
+  });
+
+  test('one mechanism authenticates a request, not two (RFC 6749 section 2.3)', async () => {
+    const clientId = await withKeys();
+    const basic = { authorization: `Basic ${btoa(`${clientId}:x`)}` };
+    for (const [headers, fields] of [
+      [basic, {}],
+      [{}, { client_secret: 'x' }],
+      [basic, { client_secret: 'x' }],
+      [{ authorization: 'Bearer x' }, {}],
+    ] as const) {
+      const answer = await fetch(`${keyturn.issuer}/token`, {
+        method: 'POST',
+        headers,
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_assertion_type: ASSERTION_TYPE,
+          client_assertion: await assertion(clientId),
+          ...fields,
+        }),
+      });
+      assert.deepEqual(await refusalOf(answer), { status: 400, error: 'invalid_request' });
+    }
+  });
+
+  test('a client that used the Authorization header is told the scheme (RFC 6749 section 5.2)', async () => {
+    const { client } = await keyturn.addClient({ grantTypes: ['client_credentials'], redirectUris: [] });
+    for (const [clientId, secret] of [
+      [client.clientId, 'wrong'],
+      ['nobody', 'x'],
+    ]) {
+      const answer = await fetch(`${keyturn.issuer}/token`, {
+        method: 'POST',
+        headers: { authorization: `Basic ${btoa(`${clientId}:${secret}`)}` },
+        body: new URLSearchParams({ grant_type: 'client_credentials' }),
+      });
+      assert.match(
+        answer.headers.get('www-authenticate') ?? '',
+        /^Basic realm="[^"]+", error="invalid_client"/,
+      );
+      assert.deepEqual(await refusalOf(answer), { status: 401, error: 'invalid_client' });
+    }
+  });
+
+  test('a key that is not known yet is asked for, at most once a minute (OpenID Connect Core section 10.1.1)', async () => {
+    await using open = await startKeyturnHere({ KEYTURN_ALLOW_PRIVATE_NETWORK: 'true' });
+    await open.addResourceServer();
+    let published = [jwk];
+    await using site = await publish(() => ({
+      body: JSON.stringify({ keys: published }),
+      headers: { 'Cache-Control': 'max-age=86400' },
+    }));
+    const clientId = await addService({ authenticationMethod: 'private_key_jwt', jwksUri: site.url }, open);
+    const next = await generateKeyPair('ES256', { extractable: true });
+    mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const send = async (kid: string, key = pair) =>
+      ask(
+        { client_assertion: await assertion(clientId, { aud: open.issuer }, { kid }, key.privateKey) },
+        open,
+      );
+    assert.equal((await send('own')).status, 200);
+    published = [{ ...(await exportJWK(next.publicKey)), kid: 'next', alg: 'ES256' }];
+    assert.equal((await send('next', next)).status, 401);
+    assert.equal(site.asked, 1, 'not yet again');
+    mock.timers.tick(60_000);
+    assert.equal((await send('next', next)).status, 200);
+    assert.equal(site.asked, 2);
+    for (let attempt = 0; attempt < 5; attempt += 1)
+      assert.equal((await send(`unknown-${attempt}`)).status, 401);
+    assert.equal(site.asked, 2, 'whoever makes identifiers up makes the server ask no more often');
+    mock.timers.tick(60_000);
+    for (let attempt = 0; attempt < 5; attempt += 1)
+      assert.equal((await send(`unknown-${attempt}`)).status, 401);
+    assert.equal(site.asked, 3);
   });
 
   test('keys that a client publishes on a private address are not fetched, unless the settings let them', async () => {
