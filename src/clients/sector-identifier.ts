@@ -6,16 +6,16 @@ export interface SectorMember {
   readonly clientId: string;
   readonly redirectUris: readonly string[];
   readonly sectorIdentifierUri: string | undefined;
+  readonly jwksUri: string | undefined;
 }
 
 /**
  * The sector of a client: the host that vouches for it, or else the one that it sends people back to (OpenID Connect
- * Core section 8.1). An application that is reached on the loopback interface or by a scheme of its own has no host
+ * Core section 8.1), or for one that sends nobody anywhere that of its keys (CIBA section 4). An application that is reached on the loopback interface or by a scheme of its own has no host
  * that others could not have as well: it is a sector by itself.
  */
-export function sectorOf({ clientId, redirectUris, sectorIdentifierUri }: SectorMember): string {
-  const [redirectUri = ''] = redirectUris;
-  const host = URL.parse(sectorIdentifierUri ?? redirectUri)?.hostname ?? '';
+export function sectorOf({ clientId, redirectUris, sectorIdentifierUri, jwksUri }: SectorMember): string {
+  const host = URL.parse(sectorIdentifierUri ?? redirectUris[0] ?? jwksUri ?? '')?.hostname ?? '';
   return host === '' || isLoopbackHost(host) ? `client:${clientId}` : host;
 }
 

@@ -2,6 +2,7 @@ import { type Client, errors, type Provider } from 'oidc-provider';
 import { currentRequest } from '#src/oidc/library.ts';
 import { parseJwt, verifyJwt } from '#src/signing/jws.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
+import type { Authorizations } from '#src/tokens/authorization.ts';
 
 /**
  * Teaches the library to accept an ID token as a hint as long as its key is published, and not only while that key
@@ -10,7 +11,11 @@ import type { KeyHolder } from '#src/signing/key-holder.ts';
  */
 export function teachIdTokens(
   provider: Provider,
-  { issuer, keys }: { issuer: string; keys: KeyHolder },
+  {
+    issuer,
+    keys,
+    authorizations,
+  }: { issuer: string; keys: KeyHolder; authorizations: Pick<Authorizations, 'find'> },
 ): void {
   const IdTokens = provider.IdToken as unknown as {
     validate(jwt: string, client: Client): Promise<{ header: object; payload: object }>;
@@ -20,6 +25,12 @@ export function teachIdTokens(
       set(claim: string, value: unknown): void;
     };
   };
+  /** CIBA takes `sub` for the account's own; a pairwise one does not lead back to it, but the authorization does. */
+  async function withAccount(claims: Readonly<Record<string, unknown>>): Promise<object> {
+    const { grant_id: id, sub } = claims;
+    const authorization = typeof id === 'string' ? await authorizations.find(id) : null;
+    return { ...claims, sub: authorization?.subject ?? sub };
+  }
   const { issue } = IdTokens.prototype;
   IdTokens.prototype.issue = function issueIdToken(options) {
     if (options.use === 'idtoken') {
@@ -42,6 +53,8 @@ export function teachIdTokens(
       typeof parsed.claims.sub === 'string' &&
       [parsed.claims.aud].flat().includes(client.clientId);
     if (!valid) throw new errors.InvalidRequest('could not validate id_token_hint');
-    return { header: parsed.header, payload: parsed.claims };
+    const { oidc } = currentRequest();
+    const named = oidc.route === 'backchannel_authentication' && client.subjectType === 'pairwise';
+    return { header: parsed.header, payload: named ? await withAccount(parsed.claims) : parsed.claims };
   };
 }

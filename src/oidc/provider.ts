@@ -53,7 +53,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   const provider = new Provider(deps.issuer, configurationOf(deps, registered, resources, details));
   registered.teach(provider);
   if (deps.proofs.mtlsOrigin !== null) teachEndpointAliases(provider, deps.proofs.mtlsOrigin);
-  teachIdTokens(provider, { issuer: deps.issuer, keys: deps.keys });
+  teachIdTokens(provider, deps);
   const assertAnswerable: AssertAnswerable = async (ctx, granted) => {
     details.assertGranted(ctx, granted.rar as readonly AuthorizationDetail[] | undefined);
     await resources.assertObtainable(ctx, granted.resourceIndicators);

@@ -9,8 +9,8 @@ import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
  */
 export function subjectFor(client: Client, accountId: string, pairwise: PairwiseSubjects): string {
   if (client.subjectType !== 'pairwise') return accountId;
-  const { clientId, redirectUris = [], sectorIdentifierUri } = client;
-  return pairwise.of(sectorOf({ clientId, redirectUris, sectorIdentifierUri }), accountId);
+  const { clientId, redirectUris = [], sectorIdentifierUri, jwksUri } = client;
+  return pairwise.of(sectorOf({ clientId, redirectUris, sectorIdentifierUri, jwksUri }), accountId);
 }
 
 /** The same for whoever knows a client only by its identifier; `null` if there is none under it any more. */

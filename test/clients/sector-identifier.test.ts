@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sectorOf, sectorProblemsIn } from '#src/clients/sector-identifier.ts';
 
-const member = (redirectUris: readonly string[], sectorIdentifierUri?: string) =>
-  sectorOf({ clientId: 'web', redirectUris, sectorIdentifierUri });
+const member = (redirectUris: readonly string[], sectorIdentifierUri?: string, jwksUri?: string) =>
+  sectorOf({ clientId: 'web', redirectUris, sectorIdentifierUri, jwksUri });
 
 describe('the sector of a client (OpenID Connect Core section 8.1)', () => {
   test('is the host of sector_identifier_uri, whatever its redirect URIs are', () => {
@@ -19,6 +19,12 @@ describe('the sector of a client (OpenID Connect Core section 8.1)', () => {
   test('is the host of the redirect URIs where there is none', () => {
     assert.equal(member(['https://a.example.com/cb', 'https://a.example.com/other']), 'a.example.com');
     assert.equal(member(['https://A.example.com:8443/cb']), 'a.example.com');
+  });
+
+  test('is the host of its keys where it sends nobody anywhere (CIBA section 4)', () => {
+    const keys = 'https://keys.example.com/jwks';
+    assert.equal(member([], undefined, keys), 'keys.example.com');
+    assert.equal(member(['https://a.example.com/cb'], undefined, keys), 'a.example.com');
   });
 
   for (const uri of [

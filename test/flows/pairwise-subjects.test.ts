@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { decodeJwt } from 'jose';
+import { decodeJwt, exportJWK, generateKeyPair } from 'jose';
 import * as oauth from 'openid-client';
+import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
+import { publish } from '#test/support/published.ts';
+import { startReceiver } from '#test/support/receiver.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
 const API = 'https://api.example.com';
@@ -18,7 +21,10 @@ describe('pairwise subjects (OpenID Connect Core section 8.1)', () => {
   const ada = { login: 'ada', password: '' };
 
   before(async () => {
-    keyturn = await startKeyturnHere();
+    keyturn = await startKeyturnHere({
+      KEYTURN_ALLOW_PRIVATE_NETWORK: 'true',
+      KEYTURN_BACKCHANNEL_ENABLED: 'true',
+    });
     const added = await keyturn.addAccount('ada');
     ada.password = added.password;
     account = added.account.subject;
@@ -184,6 +190,70 @@ describe('pairwise subjects (OpenID Connect Core section 8.1)', () => {
       }),
     );
     assert.notEqual(subs[0], subs[1]);
+  });
+
+  test('a client that is told of a sign-out is told of the subject that it knows (Back-Channel Logout section 2.4)', async () => {
+    await using receiver = await startReceiver();
+    const client = await pairwise('told.example.com', {
+      metadata: { backchannel_logout_uri: `${receiver.origin}/logout` },
+    });
+    const person = new Person();
+    const { tokens, sub } = await signIn(client, { scope: 'openid' }, person);
+    const hint = new URLSearchParams({ id_token_hint: tokens.id_token ?? '' });
+    await person.submit(await person.visit(`${keyturn.issuer}/logout?${hint}`), '/logout/confirm');
+    const logoutToken = new URLSearchParams((await receiver.next()).body).get('logout_token') ?? '';
+    assert.equal(decodeJwt(logoutToken).sub, sub);
+    assert.ok(!JSON.stringify(decodeJwt(logoutToken)).includes(account));
+  });
+
+  test('a client may ask for the person of an ID token elsewhere, though its sub leads to no account (CIBA section 7.1)', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('ES256');
+    const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256', use: 'sig' };
+    await using keys = await publish(JSON.stringify({ keys: [jwk] }));
+    const sector_identifier_uri = 'https://bank.example.com/sector.json';
+    // Nobody can be asked at that address: the sector has confirmed the client before.
+    await keyturn.services.store.records.put({
+      kind: 'sector',
+      id: JSON.stringify([sector_identifier_uri, [CALLBACK], keys.url]),
+      value: { confirmedAt: 0 },
+      expiresAt: null,
+    });
+    const { client } = await keyturn.addClient({
+      scope: 'openid',
+      grantTypes: ['authorization_code', CIBA_GRANT],
+      authenticationMethod: 'private_key_jwt',
+      jwksUri: keys.url,
+      metadata: { subject_type: 'pairwise', sector_identifier_uri, backchannel_token_delivery_mode: 'poll' },
+    });
+    const configuration = await oauth.discovery(
+      new URL(keyturn.issuer),
+      client.clientId,
+      { id_token_signed_response_alg: 'ES256' },
+      oauth.PrivateKeyJwt(privateKey),
+      { execute: [oauth.allowInsecureRequests] },
+    );
+    const pkceCodeVerifier = oauth.randomPKCECodeVerifier();
+    const url = oauth.buildAuthorizationUrl(configuration, {
+      redirect_uri: CALLBACK,
+      scope: 'openid',
+      code_challenge: await oauth.calculatePKCECodeChallenge(pkceCodeVerifier),
+      code_challenge_method: 'S256',
+    });
+    const callback = await new Person().authorize(url, ada);
+    const tokens = await oauth.authorizationCodeGrant(configuration, callback, { pkceCodeVerifier });
+    assert.notEqual(tokens.claims()?.sub, account);
+    const id_token_hint = tokens.id_token ?? '';
+    const begun = await oauth.initiateBackchannelAuthentication(configuration, {
+      scope: 'openid',
+      id_token_hint,
+    });
+    assert.ok(begun.auth_req_id);
+    const lines = keyturn.logged.map((line) => JSON.parse(line) as { msg: string; subject?: string });
+    const asked = lines.filter(({ msg }) => msg === 'backchannel authentication request');
+    assert.deepEqual(
+      asked.map(({ subject }) => subject),
+      [account],
+    );
   });
 
   test('a client whose sector does not confirm it is not served, and its people are told nothing of themselves', async () => {
