@@ -41,6 +41,7 @@ test('every option that a page names belongs to a command', async () => {
     'clients roll-secret',
     'resources add',
     'accounts add',
+    'accounts update',
     'keys revoke',
     'sessions end',
     'trusted-issuers add',
