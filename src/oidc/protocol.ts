@@ -41,6 +41,7 @@ export function protocol(options: ProtocolOptions): Middleware {
       return tellMethods(ctx, methods);
     if (method === 'POST' && TURNED_INTO_GET.has(path)) return redirectToGet(ctx, bodyMax);
     if (ctx.querystring.length > QUERY_CHARS_MAX) throw new Refusal('query_too_long', QUERY_TOO_LONG);
+    if (path === ROUTES.token) ctx.set('Pragma', 'no-cache'); // RFC 6749 section 5.1
     if (method === 'POST') await readForm(ctx, options);
     letGoWhenFinished(ctx);
     await library(ctx, next);

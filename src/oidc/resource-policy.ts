@@ -91,7 +91,7 @@ export class ResourcePolicy {
       return oneOrMany([only.identifier, ...others]);
     }
     const whoHas = candidates.length > 1 ? 'several resource servers have' : 'no single resource server has';
-    throw new errors.InvalidTarget(`${whoHas} the scope ${scopes.join(' ')}; name those meant in "resource"`);
+    throw new errors.InvalidTarget(`${whoHas} the scope ${scopes.join(' ')}; name those meant in 'resource'`);
   }
 
   /** Refuses a `resource` that the library would refuse once the code or refresh token is used up. */

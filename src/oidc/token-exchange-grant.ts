@@ -146,7 +146,7 @@ async function targetOf(params: Parameters, client: Client, resources: ResourceR
     ...[audience ?? []].flat().map((each) => resources.findByAudience(each)),
   ]);
   const [target = null, ...others] = found;
-  if (found.length === 0) throw new errors.InvalidTarget('name the target in "resource" or "audience"');
+  if (found.length === 0) throw new errors.InvalidTarget("name the target in 'resource' or 'audience'");
   if (target === null || others.includes(null)) throw new errors.InvalidTarget();
   if (others.some((each) => each?.identifier !== target.identifier))
     throw new errors.InvalidTarget('a token is issued for one target only');

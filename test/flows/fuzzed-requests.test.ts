@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
-import { assertDiscreet, assertRefused, refusalOf } from '#test/support/refused.ts';
+import { assertDiscreet, assertRefused, DESCRIPTION, refusalOf } from '#test/support/refused.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
 const RUNS = { seed: 20_260_714, numRuns: 150, endOnFailure: true };
@@ -234,6 +234,7 @@ describe('no combination of parameters brings the server down, or past its rules
           assert.ok(answer.get('error'), location);
           assert.notEqual(answer.get('error'), 'server_error');
           assert.equal(answer.get('code'), null);
+          assert.match(answer.get('error_description') ?? '', DESCRIPTION);
           assertDiscreet(answer.get('error_description') ?? '');
         }),
         RUNS,

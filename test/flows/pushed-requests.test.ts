@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import * as oauth from 'openid-client';
+import { ask, assertToldClient } from '#test/support/asking.ts';
 import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { assertRefused, refusalOf } from '#test/support/refused.ts';
@@ -137,5 +138,84 @@ describe('pushed authorization requests (RFC 9126)', () => {
     const own = await push({ ...parameters, client_id: spa.client.clientId }, null);
     assert.equal(own.status, 201);
     assert.equal(own.headers.get('cache-control'), 'no-store');
+  });
+
+  test('the answer is 201, with a reference of 256 random bits, how long it lasts, and kept by nobody (RFC 9126 section 2.2)', async () => {
+    const { parameters } = await pushed();
+    const references = new Set<string>();
+    for (let time = 0; time < 10; time += 1) {
+      const answer = await push(parameters);
+      assert.equal(answer.status, 201);
+      assert.equal(answer.headers.get('cache-control'), 'no-store');
+      assert.match(answer.headers.get('content-type') ?? '', /^application\/json\b/);
+      const { request_uri, expires_in } = (await answer.json()) as Record<string, unknown>;
+      assert.match(String(request_uri), /^urn:ietf:params:oauth:request_uri:[\w-]{43}$/);
+      assert.equal(expires_in, 60);
+      references.add(String(request_uri));
+    }
+    assert.equal(references.size, 10);
+  });
+
+  test('what stands beside the reference counts for nothing (RFC 9126 section 4)', async () => {
+    const { url, checks } = await pushed();
+    for (const [name, value] of Object.entries({
+      redirect_uri: 'https://evil.example/',
+      state: 'evil',
+      scope: 'openid profile',
+      prompt: 'none',
+      code_challenge: 'x'.repeat(43),
+      response_mode: 'fragment',
+    }))
+      url.searchParams.set(name, value);
+    const callback = await new Person().authorize(url, ada);
+    assert.equal(`${callback.origin}${callback.pathname}`, CALLBACK);
+    assert.equal((await web.redeem(callback, checks)).scope, 'openid');
+  });
+
+  test('a client that has to push is heard in no other way, and so is every client if the server says so (RFC 9126 sections 5 and 6)', async () => {
+    const strict = await keyturn.addClient({
+      name: 'Strict',
+      scope: 'openid',
+      metadata: { require_pushed_authorization_requests: true },
+    });
+    const party = await RelyingParty.discover(keyturn, strict);
+    await assertToldClient(party, {}, 'invalid_request');
+    const { url } = await party.request();
+    const answer = await push(Object.fromEntries(url.searchParams), strict);
+    const { request_uri } = (await answer.json()) as { request_uri: string };
+    assert.match((await ask(party, { request_uri })).html, /\/sign-in"/);
+    await using all = await startKeyturnHere({ KEYTURN_REQUESTS_PUSHED_REQUIRED: 'true' });
+    await assertToldClient(await RelyingParty.discover(all, await all.addClient()), {}, 'invalid_request');
+  });
+
+  test('a request is held to the registration once more when it is used (RFC 9126 section 7.4)', async () => {
+    const leaving = await keyturn.addClient({
+      name: 'Leaving',
+      scope: 'openid profile',
+      redirectUris: [CALLBACK, 'https://app.example.com/cb'],
+    });
+    const { clientId } = leaving.client;
+    const party = await RelyingParty.discover(keyturn, leaving);
+    const follow = async (change: () => Promise<unknown>, parameters: Record<string, string>) => {
+      const { url } = await party.request(parameters);
+      const answer = await push(Object.fromEntries(url.searchParams), leaving);
+      const { request_uri } = (await answer.json()) as { request_uri: string };
+      await change();
+      const query = new URLSearchParams({ client_id: clientId, request_uri });
+      return new Person().visit(`${keyturn.issuer}/authorize?${query}`);
+    };
+    const { clients } = keyturn.services;
+    const withoutScope = await follow(() => clients.update(clientId, { scope: 'openid' }), {
+      scope: 'openid profile',
+    });
+    assert.equal(withoutScope.leftTo?.searchParams.get('error'), 'invalid_scope');
+    const withoutPlace = await follow(() => clients.update(clientId, { redirectUris: [CALLBACK] }), {
+      redirect_uri: 'https://app.example.com/cb',
+    });
+    assert.equal(withoutPlace.leftTo, null);
+    assertRefused(withoutPlace.response.status, withoutPlace.html);
+    const removed = await follow(() => clients.remove(clientId), {});
+    assert.equal(removed.leftTo, null);
+    assertRefused(removed.response.status, removed.html);
   });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, mock, test } from 'node:test';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
@@ -115,5 +115,76 @@ describe('signing out (OpenID Connect RP-Initiated Logout)', () => {
     const page = await person.visit(signOutUrl(tokens));
     const done = await person.submit(page, '/logout/confirm');
     assert.equal(done.response.status, 200);
+  });
+
+  test('a hint that this server did not sign, or that is of another client than the one named, is refused (section 2)', async () => {
+    const person = new Person();
+    const tokens = await web.signIn(person, ada);
+    const { client: other } = await keyturn.addClient({
+      name: 'Other',
+      postLogoutRedirectUris: [SIGNED_OUT],
+    });
+    const [header, payload] = (tokens.id_token ?? '').split('.');
+    for (const parameters of [
+      { id_token_hint: 'nonsense' },
+      { id_token_hint: `${header}.${payload}.${'A'.repeat(86)}` },
+      { id_token_hint: tokens.access_token },
+      { client_id: other.clientId },
+      { client_id: 'nobody' },
+    ]) {
+      const page = await person.visit(
+        signOutUrl(tokens, { post_logout_redirect_uri: SIGNED_OUT, ...parameters }),
+      );
+      assert.equal(page.leftTo, null);
+      assert.equal(page.response.status, 400, JSON.stringify(parameters));
+    }
+    assert.equal((await web.introspect(tokens.access_token)).active, true);
+  });
+
+  test('a place to go back to counts only with the client that registered it, to the letter (section 3)', async () => {
+    const person = new Person();
+    const tokens = await web.signIn(person, ada);
+    const { client: other } = await keyturn.addClient({ name: 'Other' });
+    const bare = (parameters: Record<string, string>) =>
+      person.visit(`${keyturn.issuer}/logout?${new URLSearchParams(parameters)}`);
+    for (const page of [
+      await bare({ post_logout_redirect_uri: SIGNED_OUT, client_id: other.clientId }),
+      await person.visit(signOutUrl(tokens, { post_logout_redirect_uri: `${SIGNED_OUT}/` })),
+      await person.visit(signOutUrl(tokens, { post_logout_redirect_uri: `${SIGNED_OUT}?x` })),
+      await person.visit(signOutUrl(tokens, { post_logout_redirect_uri: SIGNED_OUT.toUpperCase() })),
+      await person.visit(signOutUrl(tokens, { post_logout_redirect_uri: 'javascript:alert(1)' })),
+    ]) {
+      assert.equal(page.leftTo, null);
+      assert.equal(page.response.status, 400);
+    }
+    const ofNobody = await bare({ post_logout_redirect_uri: SIGNED_OUT });
+    assert.equal((await person.submit(ofNobody, '/logout/confirm')).leftTo, null);
+    const { client_id } = web.configuration.clientMetadata();
+    const named = await bare({ post_logout_redirect_uri: SIGNED_OUT, client_id });
+    assert.equal((await person.submit(named, '/logout/confirm')).leftTo?.href, SIGNED_OUT);
+  });
+
+  test('a request by POST is the same request (section 2)', async () => {
+    const person = new Person();
+    const tokens = await web.signIn(person, ada);
+    const page = await person.visit(`${keyturn.issuer}/logout`, {
+      method: 'POST',
+      body: new URL(signOutUrl(tokens, { post_logout_redirect_uri: SIGNED_OUT })).searchParams,
+    });
+    assert.equal((await person.submit(page, '/logout/confirm')).leftTo?.href, SIGNED_OUT);
+    assert.equal((await web.introspect(tokens.access_token)).active, false);
+  });
+
+  test('a hint that has expired is as good as before (section 4)', async () => {
+    const person = new Person();
+    const tokens = await web.signIn(person, ada);
+    const { exp = 0 } = tokens.claims() ?? {};
+    mock.timers.enable({ apis: ['Date'], now: (exp + 60) * 1000 });
+    try {
+      const page = await person.visit(signOutUrl(tokens, { post_logout_redirect_uri: SIGNED_OUT }));
+      assert.equal((await person.submit(page, '/logout/confirm')).leftTo?.href, SIGNED_OUT);
+    } finally {
+      mock.timers.reset();
+    }
   });
 });

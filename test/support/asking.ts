@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Person } from '#test/support/person.ts';
-import { assertRefused } from '#test/support/refused.ts';
+import { assertRefused, DESCRIPTION } from '#test/support/refused.ts';
 import type { RelyingParty } from '#test/support/relying-party.ts';
 
 /** Parameters to be changed in a request that is right, each to a value or several, or left out. */
@@ -24,6 +24,7 @@ export async function assertToldClient(party: RelyingParty, changes: Changes, er
   assert.equal(leftTo.searchParams.get('state'), sent.searchParams.get('state'));
   assert.equal(leftTo.searchParams.get('iss'), party.configuration.serverMetadata().issuer);
   assert.equal(leftTo.searchParams.get('code'), null);
+  assert.match(leftTo.searchParams.get('error_description') ?? '', DESCRIPTION);
 }
 
 /** Fails unless the person is shown a page, and is sent nowhere. */

@@ -41,6 +41,9 @@ const REGISTERED_CODES: ReadonlySet<unknown> = new Set([
   'use_dpop_nonce',
 ]);
 
+/** What `error_description` may be made of. RFC 6749 sections 4.1.2.1 and 5.2. */
+export const DESCRIPTION = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
 /** The error that a server answers with, once it is seen to be the RFC's and to say nothing of the inside. */
 export async function refusalOf(
   response: Response,
@@ -51,7 +54,7 @@ export async function refusalOf(
   assert.match(response.headers.get('cache-control') ?? '', /no-store/);
   const body = JSON.parse(text) as { error: string; error_description?: string };
   assert.ok(REGISTERED_CODES.has(body.error), text);
-  assert.ok(['string', 'undefined'].includes(typeof body.error_description), text);
+  assert.match(body.error_description ?? '', DESCRIPTION);
   return { status: response.status, error: body.error };
 }
 
