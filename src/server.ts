@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import Koa, { type Context } from 'koa';
 import type { Logger } from 'pino';
+import { accountRoutes } from '#src/account-page/routes.ts';
 import type { Account } from '#src/accounts/account.ts';
-import type { Clock } from '#src/clock.ts';
 import type { Config } from '#src/config/schema.ts';
 import { Refusal } from '#src/fault.ts';
 import { loadAssets } from '#src/http/assets.ts';
@@ -19,6 +19,7 @@ import { securityHeaders } from '#src/http/security-headers.ts';
 import { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import { Consents } from '#src/interaction/consent.ts';
 import { interactionRoutes } from '#src/interaction/routes.ts';
+import { accountVisitors, describeClient } from '#src/oidc/account-visitors.ts';
 import { Attestations } from '#src/oidc/attestations.ts';
 import type { ClientProofs } from '#src/oidc/client-proofs.ts';
 import { discoveryDocument } from '#src/oidc/discovery.ts';
@@ -31,7 +32,7 @@ import { createProvider, type Protocol } from '#src/oidc/provider.ts';
 import { publicDocuments } from '#src/oidc/public-documents.ts';
 import { publishedKeys } from '#src/oidc/published-keys.ts';
 import { subjectNames } from '#src/oidc/subjects.ts';
-import { Dispatcher } from '#src/outbox/dispatcher.ts';
+import { type Attempt, Dispatcher } from '#src/outbox/dispatcher.ts';
 import { openPushed, type Pushed, pushedRoutes } from '#src/pushed.ts';
 import { REGISTRATION_PATH } from '#src/registration/routes.ts';
 import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
@@ -77,7 +78,18 @@ export async function startServer(
     pushed,
     stopping: stopping.signal,
   });
-  started.use(startDelivering(services, senders, { clock, log, onFault }));
+  const { outbox } = services;
+  const { records } = store;
+  const deliveries = {
+    ...config.outbox,
+    outbox,
+    records,
+    clock,
+    senders,
+    onAttempt: deliveryLog(log),
+    onFault,
+  };
+  started.use(new Dispatcher(deliveries)).start();
   const server = await listenOnPorts(app.callback(), {
     ...config.http,
     addresses: config.host,
@@ -202,30 +214,44 @@ async function createApp(
     subjectFor: subjectNames(provider, pairwise),
   }))
     app.use(routes);
+  const forms = {
+    ...services,
+    clock,
+    consents,
+    pages,
+    locales,
+    throttle: new SignInThrottle({
+      records: store.records,
+      clock,
+      failuresPerAccount: config.throttle.signInFailuresPerAccount,
+      failuresPerAddress: config.throttle.signInFailuresPerAddress,
+      window: config.throttle.signInWindow,
+    }),
+    antiForgery: new AntiForgery(store.derive('anti-forgery')),
+    bodyMax: config.http.bodyMax,
+    detailTypes: config.detailTypes,
+    passwordAcr: config.requests.passwordAcr,
+  };
   app.use(
     interactionRoutes({
-      ...services,
-      clock,
-      consents,
-      pages,
-      locales,
+      ...forms,
       interactions: libraryInteractions(oidc, services.resources),
-      throttle: new SignInThrottle({
-        records: store.records,
-        clock,
-        failuresPerAccount: config.throttle.signInFailuresPerAccount,
-        failuresPerAddress: config.throttle.signInFailuresPerAddress,
-        window: config.throttle.signInWindow,
-      }),
-      antiForgery: new AntiForgery(store.derive('anti-forgery')),
-      bodyMax: config.http.bodyMax,
-      detailTypes: config.detailTypes,
-      passwordAcr: config.requests.passwordAcr,
       onSignIn: (ctx, clientId, outcome) => {
         const { requestId } = ctx.state;
         const detail = 'answer' in outcome ? { outcome: outcome.outcome, subject: outcome.subject } : outcome;
         log.info({ requestId, clientId, address: ctx.ip, ...detail }, 'sign-in');
       },
+    }).routes(),
+  );
+  app.use(
+    accountRoutes({
+      ...forms,
+      visitors: accountVisitors({ ...config, ...forms, provider, random, cookieKeys }),
+      freshSignIn: config.accountPage.freshSignIn,
+      passwordLimits: config.passwords,
+      describeClient: (clientId) => describeClient(oidc, clientId),
+      onChange: ({ ip, state: { requestId } }, subject, change) =>
+        log.info({ requestId, subject, address: ip, change }, 'account page'),
     }).routes(),
   );
   if (config.registration !== 'closed')
@@ -249,28 +275,12 @@ async function createApp(
   return { app, senders };
 }
 
-/** Tells other servers what is to be told them, and the log what came of it. */
-function startDelivering(
-  { config, store, outbox }: Services,
-  senders: Protocol['senders'],
-  { clock, log, onFault }: { clock: Clock; log: Logger; onFault: (error: unknown) => void },
-): Dispatcher {
-  const dispatcher = new Dispatcher({
-    outbox,
-    records: store.records,
-    clock,
-    policy: config.outbox,
-    parallel: config.outbox.parallel,
-    pollEvery: config.outbox.pollEvery,
-    senders,
-    onAttempt: (attempt) => {
-      const fine = attempt.outcome === 'delivered' || attempt.outcome === 'unwanted';
-      log[fine ? 'info' : 'warn'](attempt, 'delivery');
-    },
-    onFault,
-  });
-  dispatcher.start();
-  return dispatcher;
+/** What came of telling other servers what they are to be told. */
+function deliveryLog(log: Logger) {
+  return (attempt: Attempt) => {
+    const fine = attempt.outcome === 'delivered' || attempt.outcome === 'unwanted';
+    log[fine ? 'info' : 'warn'](attempt, 'delivery');
+  };
 }
 
 function tlsOf({ tls, mutualTls }: Config, log: Logger): PortOptions['tls'] {

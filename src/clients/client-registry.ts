@@ -1,3 +1,4 @@
+import { ACCOUNT_CLIENT_ID } from '#src/clients/account-client.ts';
 import { type Client, newClient, newClientId, registrationOf } from '#src/clients/client.ts';
 import { type ClientAuthenticationMethod, usesSecret } from '#src/clients/client-authentication.ts';
 import {
@@ -86,6 +87,7 @@ export class ClientRegistry {
 
   /** Writes a client that is new; `taken` if its identifier, or its place, is somebody else's. */
   async put(client: Client): Promise<'stored' | 'taken'> {
+    if (client.clientId === ACCOUNT_CLIENT_ID) return 'taken';
     const { outcome } = await this.#records.put({ ...clientRecord(client), onlyIf: 'absent' });
     return outcome === 'stored' ? 'stored' : 'taken';
   }

@@ -18,6 +18,7 @@ import {
   wholeNumber,
 } from '#src/config/format.ts';
 import { issuerUrl, listenHost, storeLocation, trustedProxies } from '#src/config/network-format.ts';
+import { outboxSettings } from '#src/config/outbox-settings.ts';
 import { passwords } from '#src/config/password-settings.ts';
 import { metadataDocuments, registrationLimits } from '#src/config/registration-settings.ts';
 import { requestSettings } from '#src/config/request-settings.ts';
@@ -225,6 +226,14 @@ export const settingsSchema = z.strictObject({
     ),
   }),
 
+  accountPage: group("The page of a person's own account", {
+    freshSignIn: setting(
+      atMost('365d'),
+      minutes(30),
+      'How old a sign-in may be for what changes something there; after that the password is asked for again.',
+    ),
+  }),
+
   http: group('HTTP', {
     bodyMax: setting(
       size({ min: '4KiB', max: '56KiB' }),
@@ -272,34 +281,7 @@ export const settingsSchema = z.strictObject({
     ),
   }),
 
-  outbox: group('Telling other servers', {
-    attemptsMax: setting(
-      wholeNumber({ min: 1, max: 100 }),
-      12,
-      'How often the server tries to tell another one something, such as a client that its user has signed out.',
-    ),
-    retryAfter: setting(
-      atMost('1h'),
-      seconds(10),
-      'How long it waits after the first attempt; each further wait is twice as long.',
-    ),
-    retryAfterMax: setting(atMost('1d'), hours(1), 'The longest such wait.'),
-    ageMax: setting(
-      atMost('30d'),
-      days(1),
-      'After how long it is not tried any more, however few attempts there were.',
-    ),
-    parallel: setting(
-      wholeNumber({ min: 1, max: 1000 }),
-      8,
-      'How many servers are told something at the same time; each of them one thing after the other.',
-    ),
-    pollEvery: setting(
-      duration({ min: '1s', max: '1h' }),
-      seconds(1),
-      'How often is looked for what another process, such as a command, wants to have told.',
-    ),
-  }),
+  outbox: outboxSettings,
 
   tls,
   mutualTls,

@@ -1,8 +1,19 @@
 import { join } from 'node:path';
 import pug from 'pug';
 import type { DetailInWords } from '#src/authorization-details/words.ts';
+import { ACCOUNT_PRESENTERS, type AccountPageLocals } from '#src/http/account-pages.ts';
 import type { Assets } from '#src/http/assets.ts';
 import type { Locale, Locales } from '#src/http/locale.ts';
+import {
+  type ClientLocals,
+  type FormLocals,
+  OFFLINE_ACCESS,
+  presentClient,
+  presentGroup,
+  presentScope,
+  type ScopeGroup,
+  webUrl,
+} from '#src/http/page-parts.ts';
 
 /** The pages that people see. Every template is compiled once, when they are made, and a broken one throws there. */
 export interface Pages {
@@ -36,7 +47,7 @@ export interface UnverifiedClient {
   readonly sentTo: string | 'device' | null;
 }
 
-export interface PageLocals {
+export interface PageLocals extends AccountPageLocals {
   /** What this server is, for whoever comes by. */
   readonly front: {
     readonly issuer: string;
@@ -129,16 +140,6 @@ export interface PageLocals {
   };
 }
 
-interface ClientLocals {
-  readonly clientName: string;
-  readonly clientUri?: string | undefined;
-}
-
-interface FormLocals {
-  readonly action: string;
-  readonly antiForgery: string;
-}
-
 /** `refused` says neither which of the two was wrong, nor whether there is such an account. */
 export type SignInProblem = 'refused' | 'throttled' | 'overloaded' | 'missing';
 
@@ -152,20 +153,6 @@ export type DeviceCodeProblem =
   | 'fault'
   | 'throttled';
 
-/** Scopes of the account, which the pages have words for, when it has no title; else those of a resource server. */
-export interface ScopeGroup {
-  readonly title?: string | undefined;
-  /** The resource server's identifier. RFC 8707. */
-  readonly identifier?: string | undefined;
-  readonly scopes: readonly {
-    readonly name: string;
-    /** True for a single claim about the person and no scope. */
-    readonly claim?: boolean | undefined;
-    readonly title?: string | undefined;
-    readonly description?: string | undefined;
-  }[];
-}
-
 const PAGE_NAMES = [
   'front',
   'sign-in',
@@ -178,6 +165,10 @@ const PAGE_NAMES = [
   'error',
   'post-on',
   'web-message',
+  'account',
+  'account-sessions',
+  'account-applications',
+  'account-password',
 ] as const satisfies readonly PageName[];
 
 export function createPages(options: {
@@ -209,7 +200,8 @@ export function createPages(options: {
         text: locale.text,
         pieces: locale.pieces,
       });
-      return { html, contentSecurityPolicy: contentSecurityPolicy(page, locals, formActionOrigins) };
+      const origins = html.includes('<form') ? formActionOrigins : null;
+      return { html, contentSecurityPolicy: contentSecurityPolicy(page, locals, origins) };
     },
   };
 }
@@ -259,40 +251,8 @@ const PRESENTERS: { readonly [Name in PageName]: (locals: PageLocals[Name], loca
   error: (locals) => ({ ...locals, kind: errorKind(locals.status, locals.code) }),
   'post-on': (locals) => locals,
   'web-message': (locals) => ({ ...locals, response: JSON.stringify(locals.response) }),
+  ...ACCOUNT_PRESENTERS,
 };
-
-/** Shown apart from the other scopes, since it is a matter of time and not of what the client may do. */
-const OFFLINE_ACCESS = 'offline_access';
-
-function presentClient({ clientName, clientUri }: ClientLocals) {
-  const url = clientUri ? webUrl(clientUri) : null;
-  const [first] = new Intl.Segmenter().segment(clientName.trim());
-  return { name: clientName, href: url?.href, host: url?.host, monogram: first?.segment.toUpperCase() };
-}
-
-function presentGroup(group: ScopeGroup, locale: Locale) {
-  const ofAccount = group.title === undefined;
-  const scopes = group.scopes
-    .filter(({ name }) => name !== OFFLINE_ACCESS)
-    .map((scope) => presentScope(scope, ofAccount, locale));
-  // A token without a scope is addressed to the resource server all the same, which the person must see.
-  const reach = { name: '', title: locale.text('consent.reach'), description: undefined };
-  return {
-    title: group.title ?? locale.text('consent.account'),
-    identifier: group.identifier === group.title ? undefined : group.identifier,
-    scopes: scopes.length === 0 && !ofAccount ? [reach] : scopes,
-  };
-}
-
-function presentScope(scope: ScopeGroup['scopes'][number], ofAccount: boolean, locale: Locale) {
-  const key = `${scope.claim ? 'claim' : 'scope'}.${scope.name}`;
-  const known = ofAccount && locale.has(`${key}.title`);
-  return {
-    name: scope.name,
-    title: scope.title ?? (known ? locale.text(`${key}.title`) : undefined),
-    description: scope.description ?? (known && !scope.claim ? locale.text(`${key}.description`) : undefined),
-  };
-}
 
 function problemText(
   texts: string,
@@ -321,10 +281,11 @@ const WITH_SCRIPT: ReadonlySet<PageName> = new Set(['post-on', 'web-message']);
 function contentSecurityPolicy<Name extends PageName>(
   page: Name,
   locals: PageLocals[Name],
-  formActionOrigins: readonly string[],
+  /** `null` on a page without a form. */
+  formActionOrigins: readonly string[] | null,
 ): string {
   const formActions = new Set<string>();
-  if ('action' in locals) {
+  if (formActionOrigins !== null && 'action' in locals) {
     formActions.add(page === 'post-on' ? postOnSource(locals.action) : "'self'");
     for (const uri of formActionOrigins) formActions.add(formActionSource(uri));
   }
@@ -352,13 +313,6 @@ function postOnSource(action: string): string {
  */
 function formActionSource(uri: string): string {
   return new URL(uri).protocol;
-}
-
-/** The URL if a browser may be sent there by a link: http and https, and no user name to mislead the reader. */
-function webUrl(uri: string): URL | null {
-  const url = URL.parse(uri);
-  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return null;
-  return url.username === '' && url.password === '' ? url : null;
 }
 
 /** A path on this server; `//host` and `/\host` lead elsewhere. */

@@ -1,4 +1,4 @@
-import { changeRecord } from '#src/record-loops.ts';
+import { changeRecord, everyOwned } from '#src/record-loops.ts';
 import type { Records } from '#src/records.ts';
 
 /**
@@ -30,11 +30,14 @@ export function joinConsents(before: Consent, now: Consent): Consent {
   };
 }
 
+/** What consents ask of the store. */
+export type ConsentRecords = Pick<Records, 'find' | 'listOwned' | 'put' | 'remove'>;
+
 /** The consents in the store. */
 export class Consents {
-  readonly #records: Pick<Records, 'find' | 'put'>;
+  readonly #records: ConsentRecords;
 
-  constructor(records: Pick<Records, 'find' | 'put'>) {
+  constructor(records: ConsentRecords) {
     this.#records = records;
   }
 
@@ -52,8 +55,22 @@ export class Consents {
       (before) => ({
         value: joinConsents({ ...NO_CONSENT, ...before }, agreed),
         expiresAt: null,
+        owner: subject,
       }),
     );
+  }
+
+  /** Everything that a person has agreed to, client by client. */
+  async *listOf(subject: string): AsyncGenerator<{ clientId: string; consent: Consent }> {
+    for await (const { id, value } of everyOwned<Consent>(this.#records, 'consent', subject)) {
+      const [, clientId] = JSON.parse(id) as [subject: string, clientId: string];
+      yield { clientId, consent: { ...NO_CONSENT, ...value } };
+    }
+  }
+
+  /** Forgets what a person has agreed to: the client has to ask again. */
+  async forget(subject: string, clientId: string): Promise<void> {
+    await this.#records.remove('consent', consentId(subject, clientId));
   }
 }
 

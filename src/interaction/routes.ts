@@ -10,6 +10,7 @@ import type { PageLocals, PageName, Pages } from '#src/http/pages.ts';
 import { field, parseForm, readBody } from '#src/http/request-body.ts';
 import type { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import type { Consents } from '#src/interaction/consent.ts';
+import { consentGroups } from '#src/interaction/consent-group.ts';
 import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
 import { type SignInOutcome, type SignInPorts, signIn } from '#src/interaction/sign-in.ts';
 import { dueStep } from '#src/interaction/step.ts';
@@ -161,15 +162,7 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
     cancelAction: `/interaction/${uid}/cancel`,
     switchAction: `/interaction/${uid}/switch`,
     antiForgery: deps.antiForgery.tokenFor(uid),
-    groups: [
-      {
-        scopes: [
-          ...requested.scope.map((name) => ({ name })),
-          ...requested.claims.map((name) => ({ name, claim: true })),
-        ],
-      },
-      ...(await resourceGroups(requested.resources, deps)),
-    ],
+    groups: await consentGroups(requested, deps.resources),
     details: interaction.details.map((detail) =>
       inWords(detail, deps.detailTypes.get(detail.type), language),
     ),
@@ -191,20 +184,6 @@ function consentClient({ clientName, clientUri, vouchedBy, redirectUri }: Intera
 function whereTo(redirectUri: string | null): string | 'device' | null {
   if (redirectUri === null) return null;
   return redirectUri.startsWith('https:') ? new URL(redirectUri).host : 'device';
-}
-
-function resourceGroups(resources: Interaction['requested']['resources'], deps: InteractionRoutes) {
-  return Promise.all(
-    Object.entries(resources).map(async ([identifier, scopes]) => {
-      const resourceServer = await deps.resources.findByIndicator(identifier);
-      const meanings = new Map(Object.entries(resourceServer?.scopeMeanings ?? {}));
-      return {
-        title: resourceServer?.name ?? identifier,
-        identifier,
-        scopes: scopes.map((name) => ({ name, title: meanings.get(name) })),
-      };
-    }),
-  );
 }
 
 function show<Name extends PageName>(

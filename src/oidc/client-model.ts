@@ -6,6 +6,7 @@ import {
   type Provider,
   type ResponseType,
 } from 'oidc-provider';
+import { ACCOUNT_CLIENT_ID, accountClient } from '#src/clients/account-client.ts';
 import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import {
   type Client,
@@ -35,6 +36,7 @@ import { parseClientIdUrl } from '#src/registration/client-id-url.ts';
 import type { MetadataDocuments } from '#src/registration/metadata-documents.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
+import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 
 /** Who authenticates: an application, or a resource server that asks about tokens. */
 export type Registered =
@@ -46,6 +48,8 @@ export type Registered =
     };
 
 export interface ClientDependencies {
+  readonly issuer: string;
+  readonly signingAlgorithms: readonly SigningAlgorithm[];
   readonly clients: ClientRegistry;
   readonly resources: ResourceRegistry;
   readonly secrets: ClientSecrets;
@@ -67,6 +71,7 @@ const HELD_CLIENTS_MAX = 10_000;
 export class RegisteredClients {
   readonly #deps: ClientDependencies;
   readonly #offered: Offered;
+  readonly #account: { readonly version: number; readonly registered: Registered };
   readonly #registered = new WeakMap<object, Registered>();
   readonly #held = new Recent<string, { version: number; client: LibraryClient }>(HELD_CLIENTS_MAX);
 
@@ -76,6 +81,8 @@ export class RegisteredClients {
       grantTypes: grantTypesOn(deps),
       responseTypes: ['code', ...deps.requests.otherResponseTypes],
     };
+    const client = accountClient(deps.issuer, deps.signingAlgorithms[0] as SigningAlgorithm);
+    this.#account = { version: 0, registered: { kind: 'client', client, secrets: [] } };
   }
 
   /** What the registries know of one of the library's clients. */
@@ -93,7 +100,9 @@ export class RegisteredClients {
 
   /** The profiles that one of the library's clients is held to. */
   profilesOf(client: object): ReadonlySet<ProfileName> {
-    return profilesOf(this.#deps.profile, this.application(client)?.profile ?? null);
+    const application = this.application(client);
+    if (application?.clientId === ACCOUNT_CLIENT_ID) return new Set();
+    return profilesOf(this.#deps.profile, application?.profile ?? null);
   }
 
   /**
@@ -151,6 +160,8 @@ export class RegisteredClients {
   #profileMetadata(registered: Registered): ClientMetadata {
     if (registered.kind === 'resource-server') return {};
     const { client } = registered;
+    // The rules are for others.
+    if (client.clientId === ACCOUNT_CLIENT_ID) return {};
     for (const problem of authenticationProblemsIn(client, this.#deps.clients.authenticationMethods))
       throw new errors.InvalidClient('the server no longer has what the client is registered for', problem);
     const profiles = profilesOf(this.#deps.profile, client.profile);
@@ -173,6 +184,7 @@ export class RegisteredClients {
       };
     }
     if (parseClientIdUrl(clientId) !== null) return this.#findDocument(clientId);
+    if (clientId === ACCOUNT_CLIENT_ID) return this.#account;
     const record = await this.#deps.clients.find(clientId);
     if (record === null) return null;
     const { value: client, version } = record;

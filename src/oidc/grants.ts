@@ -1,4 +1,5 @@
 import type { Grant, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { ACCOUNT_CLIENT_ID } from '#src/clients/account-client.ts';
 import { type Consent, type Consents, NO_CONSENT } from '#src/interaction/consent.ts';
 import { claimsOfScopes } from '#src/oidc/account-claims.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
@@ -14,9 +15,13 @@ export function grantLoader(deps: { consents: Consents; random: Random }) {
     if (account === undefined || client === undefined) return undefined;
     const consent = await deps.consents.find(account.accountId, client.clientId);
     const whose = { accountId: account.accountId, clientId: client.clientId };
-    return newGrant(provider, whose, consent ?? NO_CONSENT, deps.random);
+    // This server needs nobody's leave to show people what is theirs.
+    const own = client.clientId === ACCOUNT_CLIENT_ID ? OWN_CONSENT : null;
+    return newGrant(provider, whose, own ?? consent ?? NO_CONSENT, deps.random);
   };
 }
+
+const OWN_CONSENT: Consent = { ...NO_CONSENT, scope: ['openid'] };
 
 /** A grant, not stored yet, of what a person agrees to. */
 export function newGrant(

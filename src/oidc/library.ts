@@ -23,16 +23,16 @@ export function teachable<Instance>(model: unknown): TeachableModel<Instance & L
   return model as TeachableModel<Instance & LibraryModel>;
 }
 
+/** The request that the library is working on right now, if it is. */
+export function requestUnderWay(): KoaContextWithOIDC | undefined {
+  return Provider.ctx as KoaContextWithOIDC | undefined;
+}
+
 /** The request that the library is working on right now. */
 export function currentRequest(): KoaContextWithOIDC {
   const context = requestUnderWay();
   if (context === undefined) throw new Error('only the library, while it serves a request, may come here');
   return context;
-}
-
-/** The same where others than the library may come as well; `undefined` for them. */
-export function requestUnderWay(): KoaContextWithOIDC | undefined {
-  return Provider.ctx as KoaContextWithOIDC | undefined;
 }
 
 /** Where a client begins something, or goes on with it. Elsewhere somebody asks about what it did. */

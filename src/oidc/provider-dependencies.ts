@@ -20,7 +20,6 @@ import type { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
 import type { Sessions } from '#src/sessions/sessions.ts';
-import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import type { PendingLimit } from '#src/throttle/pending-limit.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
@@ -34,11 +33,9 @@ export interface ProviderDependencies
     Omit<BackchannelDependencies, 'accounts'>,
     Pick<TokenExchangeDependencies, 'onExchange'>,
     Pick<JwtBearerDependencies, 'accounts' | 'trustedIssuers' | 'clockSkewMax' | 'onAssertion'> {
-  readonly issuer: string;
   readonly random: Random;
   readonly records: Records;
   readonly keys: KeyHolder;
-  readonly signingAlgorithms: readonly SigningAlgorithm[];
   /** What answers are signed and encrypted with. */
   readonly algorithms: ResponseAlgorithms;
   readonly cookieKeys: readonly string[];

@@ -1,6 +1,7 @@
-import type { KoaContextWithOIDC, Provider, Session } from 'oidc-provider';
+import type { Context } from 'koa';
+import type { Provider, Session } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
-import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
+import { type LibraryModel, requestUnderWay, teachable } from '#src/oidc/library.ts';
 import { browserOf } from '#src/sessions/browser.ts';
 import { networkOf } from '#src/sessions/network.ts';
 import { type Seen, type SessionRecord, sessionFrom } from '#src/sessions/session.ts';
@@ -13,7 +14,7 @@ interface Dependencies {
   readonly authorizations: Pick<Authorizations, 'endWithSession'>;
 }
 
-type LibrarySession = Session & LibraryModel & { seen?: Seen };
+export type LibrarySession = Session & LibraryModel & { seen?: Seen };
 
 /**
  * Teaches the library that a session takes along what was to last as long as it, that its clients are to be told, and
@@ -27,7 +28,8 @@ export function teachSessions(provider: Provider, { clock, sessions, authorizati
 
   Model.prototype.save = async function saveSession(this: LibrarySession, ttl) {
     // A browser in which nobody is signed in is nobody's to recognise.
-    if (this.accountId !== undefined) this.seen = seenIn(currentRequest(), clock);
+    const request = requestUnderWay();
+    if (this.accountId !== undefined && request !== undefined) this.seen = seenIn(request, clock);
     return save.call(this, ttl);
   };
   Model.prototype.destroy = async function destroySession(this: LibrarySession) {
@@ -44,6 +46,7 @@ export function teachSessions(provider: Provider, { clock, sessions, authorizati
   });
 }
 
-function seenIn(ctx: Pick<KoaContextWithOIDC, 'get' | 'ip'>, clock: Clock): Seen {
+/** Where a request comes from, as far as a session remembers it. */
+export function seenIn(ctx: Pick<Context, 'get' | 'ip'>, clock: Clock): Seen {
   return { at: clock.now(), browser: browserOf(ctx.get('user-agent')), network: networkOf(ctx.ip) };
 }

@@ -28,11 +28,10 @@ export interface Attempt {
   readonly dueAt?: EpochSeconds;
 }
 
-export interface DispatcherOptions {
+export interface DispatcherOptions extends DeliveryPolicy {
   readonly outbox: Pick<Outbox, 'onPosted'>;
   readonly records: Pick<Records, 'find' | 'list' | 'put' | 'remove'>;
   readonly clock: Clock;
-  readonly policy: DeliveryPolicy;
   /** How many attempts one node makes at the same time. */
   readonly parallel: number;
   /** How often is looked for what other processes have posted, and for what is due again. */
@@ -173,7 +172,8 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   async #attempt({ id, value, version }: StoredRecord<Delivery>, send: Send): Promise<void> {
-    const { clock, records, policy, onAttempt } = this.#options;
+    const policy = this.#options;
+    const { clock, records, onAttempt } = this.#options;
     const delivery = attempted(value, clock.now(), policy);
     const { outcome: claim } = await records.put<Delivery>({
       kind: 'delivery',

@@ -1,3 +1,4 @@
+import { ACCOUNT_CLIENT_ID } from '#src/clients/account-client.ts';
 import type { Browser } from '#src/sessions/browser.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -48,7 +49,7 @@ export function sessionFrom({
   if (accountId === undefined || loginTs === undefined) return null;
   const clients = Object.entries(authorizations ?? {})
     // A client that has got no answer yet, or a refusal, must not learn who was there.
-    .filter(([, { persistsLogout }]) => persistsLogout === true)
+    .filter(([clientId, { persistsLogout }]) => persistsLogout === true && clientId !== ACCOUNT_CLIENT_ID)
     .map(([clientId, { sid }]) => ({ clientId, sid: sid ?? null }));
   return { uid, subject: accountId, signedInAt: loginTs, seen: seen ?? null, clients };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '#src/clock.ts';
+import { everyOwned } from '#src/record-loops.ts';
 import type { Records, StoredRecord } from '#src/records.ts';
 import { removalNoted } from '#src/revocations/note.ts';
 import {
@@ -106,6 +107,13 @@ export class Authorizations {
       const outcome = await this.#put(id, authorization, { version: record.version });
       if (outcome === 'stored') return { outcome: 'current', authorization, family };
       if (outcome === 'group-ended') return { outcome: 'absent' };
+    }
+  }
+
+  /** What a person has authorized, whether or not their sign-ins still count. */
+  async *listOf(subject: string): AsyncGenerator<{ id: string; authorization: Authorization }> {
+    for await (const { id, value } of everyOwned<Authorization>(this.#records, 'authorization', subject)) {
+      yield { id, authorization: value };
     }
   }
 

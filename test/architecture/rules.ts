@@ -100,7 +100,7 @@ export const ROOMS: readonly Room[] = [
     name: 'domains',
     files: [
       'src/authorization-details/**',
-      'src/{accounts,admin,audit,backchannel,clients,federation,interaction,mail,outbox,resources}/**',
+      'src/{account-page,accounts,admin,audit,backchannel,clients,federation,interaction,mail,outbox,resources}/**',
       'src/{registration,revocations,sealing,sessions,signing,status-lists,throttle,tokens}/**',
     ],
     mayImport: ['leaves'],

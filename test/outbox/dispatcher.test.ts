@@ -22,7 +22,7 @@ function nodeOn(
     outbox,
     records,
     clock,
-    policy: POLICY,
+    ...POLICY,
     parallel,
     pollEvery: seconds(60),
     senders: { news },

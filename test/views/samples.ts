@@ -1,5 +1,6 @@
 import { OPENID_SCOPES } from '#src/clients/scope.ts';
 import type { PageLocals, PageName } from '#src/http/pages.ts';
+import { ACCOUNT_SAMPLES } from '#test/views/account-samples.ts';
 
 const CLAIMS = ['name', 'preferred_username', 'updated_at', 'email', 'email_verified', 'groups', 'roles'];
 
@@ -205,6 +206,7 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
     },
     'to a client without a name': { targetOrigin: 'https://wiki.example.com', response: {} },
   },
+  ...ACCOUNT_SAMPLES,
 };
 
 export interface Sample {
