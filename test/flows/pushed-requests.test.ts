@@ -4,6 +4,7 @@ import * as oauth from 'openid-client';
 import { ask, assertToldClient } from '#test/support/asking.ts';
 import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
+import { allAtOnce, rawRequest } from '#test/support/raw-http.ts';
 import { assertRefused, refusalOf } from '#test/support/refused.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
@@ -217,5 +218,64 @@ describe('pushed authorization requests (RFC 9126)', () => {
     const removed = await follow(() => clients.remove(clientId), {});
     assert.equal(removed.leftTo, null);
     assertRefused(removed.response.status, removed.html);
+  });
+
+  test('of fifty visits at once, by a person who need not be asked, one gets a code (RFC 9126 section 4)', async () => {
+    const person = new Person();
+    await web.signIn(person, ada);
+    const { url } = await pushed();
+    const request = rawRequest(`GET ${url.pathname}${url.search}`, {
+      Host: url.host,
+      Cookie: person.cookieHeader(url),
+    });
+    const answers = await allAtOnce(keyturn.issuer, request, 50);
+    assert.equal(answers.length, 50);
+    const codes = answers.filter(({ headers }) => /[?&]code=/.test(headers.get('location') ?? ''));
+    assert.equal(codes.length, 1);
+    for (const { status } of answers) assert.ok(status < 500, String(status));
+  });
+
+  test('it lives as long as the settings say, and the client is told (RFC 9126 section 2.2)', async () => {
+    await using slow = await startKeyturnHere({ KEYTURN_REQUESTS_PUSHED_LIFETIME: '5m' });
+    const credentials = { login: 'ada', password: (await slow.addAccount('ada')).password };
+    const client = await slow.addClient({ scope: 'openid' });
+    const party = await RelyingParty.discover(slow, client);
+    const { url, checks } = await party.request();
+    const answer = await fetch(`${slow.issuer}/par`, {
+      method: 'POST',
+      headers: {
+        authorization: `Basic ${Buffer.from(`${client.client.clientId}:${client.secret}`).toString('base64')}`,
+      },
+      body: url.searchParams,
+    });
+    const { request_uri, expires_in } = (await answer.json()) as { request_uri: string; expires_in: number };
+    assert.equal(expires_in, 300);
+    const sent = new URL(`${slow.issuer}/authorize`);
+    sent.search = new URLSearchParams({ client_id: client.client.clientId, request_uri }).toString();
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 240_000 });
+    const callback = await new Person().authorize(sent, credentials);
+    assert.ok((await party.redeem(callback, checks)).access_token);
+    mock.timers.setTime(Date.now() + 61_000);
+    const late = await new Person().visit(sent);
+    assert.ok(!late.html.includes('/sign-in"'));
+  });
+
+  test('one that is too large is refused unread (RFC 9126 section 2.3)', async () => {
+    const { parameters } = await pushed();
+    const large = await push({ ...parameters, state: 'x'.repeat(33 * 1024) });
+    assert.deepEqual(await refusalOf(large), { status: 413, error: 'invalid_request' });
+    const longest = await push({ ...parameters, state: 'x'.repeat(24 * 1024) });
+    assert.equal(longest.status, 201, 'longer than any query may be');
+  });
+
+  test('only a POST with a form pushes (RFC 9126 section 2.1)', async () => {
+    const { parameters } = await pushed();
+    assert.equal((await fetch(`${keyturn.issuer}/par?${new URLSearchParams(parameters)}`)).status, 405);
+    const json = await fetch(`${keyturn.issuer}/par`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(parameters),
+    });
+    assert.ok(json.status >= 400 && json.status < 500);
   });
 });

@@ -56,6 +56,12 @@ export class Person {
     return [...this.#cookies.values()].map(({ value }) => value);
   }
 
+  /** What the browser sends as its cookies there; empty for none. */
+  cookieHeader(url: URL): string {
+    const sent = [...this.#cookies].filter(([, { path }]) => isUnder(url.pathname, path));
+    return sent.map(([name, { value }]) => `${nameOf(name)}=${value}`).join('; ');
+  }
+
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
     const headers = new Headers({
       accept: 'text/html',
