@@ -68,6 +68,8 @@ export class ClientRegistry {
   async add(input: unknown): Promise<RegisteredClient> {
     const made = this.describe(input);
     const { clientId, createdAt } = made.client;
+    if (clientId === ACCOUNT_CLIENT_ID)
+      throw new Refusal('client_id_taken', `the client ${clientId} is this server itself`);
     // An identifier that was chosen may have been another client's, whose tokens are not to pass for this one's.
     const chosen = (input as { clientId?: unknown }).clientId !== undefined;
     const note = clientRegistered(clientId, createdAt, this.#allGoneBy());
@@ -87,7 +89,6 @@ export class ClientRegistry {
 
   /** Writes a client that is new; `taken` if its identifier, or its place, is somebody else's. */
   async put(client: Client): Promise<'stored' | 'taken'> {
-    if (client.clientId === ACCOUNT_CLIENT_ID) return 'taken';
     const { outcome } = await this.#records.put({ ...clientRecord(client), onlyIf: 'absent' });
     return outcome === 'stored' ? 'stored' : 'taken';
   }
