@@ -36,6 +36,7 @@ import { type Attempt, Dispatcher } from '#src/outbox/dispatcher.ts';
 import { openPushed, type Pushed, pushedRoutes } from '#src/pushed.ts';
 import { REGISTRATION_PATH } from '#src/registration/routes.ts';
 import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
+import { decryptionKeyOf, withDecryptionKey } from '#src/signing/decryption-key.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { startSweeping } from '#src/sweeping.ts';
 import { PendingLimit } from '#src/throttle/pending-limit.ts';
@@ -129,6 +130,7 @@ async function createApp(
   });
   const cookieKeys = [store.derive('cookies').toString('base64url')];
   const pairwise = new PairwiseSubjects(store.derive('pairwise subjects'));
+  const decryptionKey = decryptionKeyOf(store.derive('request object decryption'));
   const fetch = outgoingFetch({
     allowPrivateNetwork: config.allowPrivateNetwork,
     timeout: config.http.outgoingTimeout,
@@ -148,6 +150,7 @@ async function createApp(
     cookieKeys,
     consents,
     pairwise,
+    decryptionKey,
     statusLists: pushed.statusLists,
     reader: new TokenReader({ keys, issuer, clock }),
     proofs: clientProofsOf(services),
@@ -206,7 +209,8 @@ async function createApp(
     metadataDocuments: config.metadataDocuments.policy !== 'off',
     registrationEndpoint: config.registration === 'closed' ? null : issuer + REGISTRATION_PATH,
   });
-  app.use(publicDocuments(keys, discovery, { issuer, jwksMaxAge: config.keys.jwksMaxAge }));
+  const jwks = withDecryptionKey(() => keys.jwks(), decryptionKey);
+  app.use(publicDocuments({ jwks }, discovery, { issuer, jwksMaxAge: config.keys.jwksMaxAge }));
   app.use(welcome(issuer, pages, locales));
   for (const routes of pushedRoutes(services, keys, pushed, {
     clock,

@@ -32,12 +32,12 @@ export function* requestObjectProblemsIn(
     else if (isSymmetric(signing) ? !client.hasSecret : !client.hasKeys)
       yield `${signingField}: ${signing} needs ${isSymmetric(signing) ? 'a secret' : 'the public keys: jwks or jwksUri'}`;
   }
-  // This server publishes no key to encrypt to: what it can open is encrypted by the secret of the client.
-  const opened = keyManagement.filter(isSymmetric);
+  // What this server can open is encrypted by the secret of the client, or to the one key that it publishes for that.
+  const opened = keyManagement.filter((each) => isSymmetric(each) || each.startsWith('ECDH-ES'));
   if (alg !== undefined) {
     if (!opened.includes(alg))
       yield `metadata.request_object_encryption_alg: this server decrypts by ${opened.join(', ')}`;
-    else if (!client.hasSecret)
+    else if (isSymmetric(alg) && !client.hasSecret)
       yield `metadata.request_object_encryption_alg: ${alg} is for clients that authenticate by a secret`;
   }
   if (enc === undefined) return;

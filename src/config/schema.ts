@@ -165,11 +165,11 @@ export const settingsSchema = z.strictObject({
     ),
   }),
 
-  encryption: group('Encryption of what clients are told', {
+  encryption: group('Encryption between clients and the server', {
     algorithms: setting(
       choices(KEY_MANAGEMENT_ALGORITHMS),
       ['RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A256KW', 'A128KW', 'A256KW', 'dir'],
-      'By which algorithms ID tokens, userinfo and introspection answers are encrypted for clients that ask for it; those that begin with A, and `dir`, use the secret of the client.',
+      'By which algorithms ID tokens, userinfo, introspection answers and request objects may be encrypted; those that begin with A, and `dir`, use the secret of the client, and RSA is for what clients are told alone.',
     ),
     contentAlgorithms: setting(
       choices(CONTENT_ENCRYPTION_ALGORITHMS),

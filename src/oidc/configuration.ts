@@ -41,7 +41,12 @@ export function configurationOf(
   const { pages } = deps;
   return {
     adapter: protocolAdapter(deps),
-    jwks: { keys: deps.signingAlgorithms.map((alg) => new SigningSlot(alg, deps.keys)) },
+    jwks: {
+      keys: [
+        ...deps.signingAlgorithms.map((alg) => new SigningSlot(alg, deps.keys)),
+        deps.decryptionKey.privateJwk,
+      ],
+    },
     routes: ROUTES,
     cookies: cookiesOf(deps.issuer, deps.cookieKeys),
     ttl: ttlOf(deps.lifetimes, deps.clock),

@@ -20,6 +20,7 @@ import type { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
 import type { Sessions } from '#src/sessions/sessions.ts';
+import type { DecryptionKey } from '#src/signing/decryption-key.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import type { PendingLimit } from '#src/throttle/pending-limit.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
@@ -43,6 +44,8 @@ export interface ProviderDependencies
   readonly sessions: Sessions;
   readonly consents: Consents;
   readonly pairwise: PairwiseSubjects;
+  /** What clients encrypt their request objects to. */
+  readonly decryptionKey: DecryptionKey;
   readonly reader: TokenReader;
   readonly standing: StandingSources;
   readonly statusLists: StatusClaimPorts['statusLists'];

@@ -16,6 +16,7 @@ import { Outbox } from '#src/outbox/outbox.ts';
 import { systemRandom as random } from '#src/random.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { Sessions } from '#src/sessions/sessions.ts';
+import { decryptionKeyOf } from '#src/signing/decryption-key.ts';
 import { PendingLimit } from '#src/throttle/pending-limit.ts';
 import { Authorizations } from '#src/tokens/authorization.ts';
 import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
@@ -139,6 +140,7 @@ export async function openProvider(
     statusLists: { assign: () => assert.fail('no token is issued') },
     consents: new Consents(records),
     pairwise: new PairwiseSubjects(random.bytes(32)),
+    decryptionKey: decryptionKeyOf(random.bytes(32)),
     reader: new TokenReader({ keys, issuer: ISSUER, clock }),
     pages: new ProtocolPages({ pages, locales, accountName: async () => null }),
     findAccount: async () => null,
