@@ -10,6 +10,8 @@ import {
   decodeProtectedHeader,
   exportJWK,
   generateKeyPair,
+  importJWK,
+  type JWK,
   jwtVerify,
   SignJWT,
 } from 'jose';
@@ -164,13 +166,23 @@ export class MetadataProofs {
     if (encryption !== undefined)
       request = await new CompactEncrypt(Buffer.from(request))
         .setProtectedHeader({ ...encryption, cty: 'JWT' })
-        .encrypt(secretKey(added.secret, encryption.alg, encryption.enc));
+        .encrypt(
+          encryption.alg.startsWith('ECDH-ES')
+            ? await importJWK(await this.#publishedKey(), encryption.alg)
+            : secretKey(added.secret, encryption.alg, encryption.enc),
+        );
     const search = new URLSearchParams({ client_id: clientId, request });
     const callback = await new Person().authorize(
       `${this.#keyturn.issuer}/authorize?${search}`,
       this.#credentials,
     );
     assert.ok(callback.searchParams.get('code'), callback.href);
+  }
+
+  /** What the server publishes for others to encrypt to. */
+  async #publishedKey(): Promise<JWK> {
+    const { keys } = (await (await fetch(`${this.#keyturn.issuer}/jwks`)).json()) as { keys: JWK[] };
+    return keys.find(({ use }) => use === 'enc') ?? assert.fail('there is no key to encrypt to');
   }
 
   /** Gets an access token that is bound to a key by a proof that is signed with `alg`. */
