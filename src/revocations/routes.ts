@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import type { Context, Middleware } from 'koa';
 import type { ClientSecrets } from '#src/clients/client-secret.ts';
 import { basicCredentials } from '#src/http/basic-credentials.ts';
@@ -59,7 +59,8 @@ export function revocationRoutes(deps: RevocationRoutes): Middleware {
       return;
     }
     const over = new AbortController();
-    ctx.res.once('close', () => {
+    // Also if the caller has hung up already.
+    finished(ctx.res, () => {
       over.abort();
       place[Symbol.dispose]();
     });

@@ -97,7 +97,6 @@ export class Block {
   async #writeAll(now: EpochSeconds): Promise<void> {
     // Lists published since then have told of every index that was left as invalid, and are still being kept.
     if (this.#outUntil !== null && this.#outUntil <= now) this.#lost = true;
-    this.#resting ||= this.#lost;
     while (this.#unwritten.length > 0 || (this.#resting && this.#outUntil !== null)) {
       const assigned = this.#unwritten.slice(0, ENTRY_ASSIGNED_MAX);
       const isAll = assigned.length === this.#unwritten.length;

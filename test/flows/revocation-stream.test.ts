@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import * as oauth from 'openid-client';
 import { EventStream } from '#test/support/event-stream.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
+import { rawRequest } from '#test/support/raw-http.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
 const API = 'https://api.example.com';
@@ -322,6 +325,24 @@ describe('the stream of revocations', () => {
       await stream[Symbol.asyncDispose]();
     }
     for (const stream of streams) await stream[Symbol.asyncDispose]();
+  });
+
+  test('takes no place for a caller who hung up before the stream began', async () => {
+    const impatient = await addApi({ identifier: 'https://impatient.example.com', scope: [] });
+    const line = 'GET /revocations';
+    const { hostname, port } = new URL(keyturn.issuer);
+    for (let attempt = 0; attempt < 12; attempt += 1) {
+      const socket = connect({ host: hostname, port: Number(port), family: 4 });
+      await once(socket, 'connect');
+      await new Promise((sent) => socket.write(rawRequest(line, authorization(impatient)), sent));
+      socket.destroy();
+    }
+    for (;;) {
+      await using stream = await open(impatient);
+      if (stream.response.status === 200) break;
+    }
+    await using last = await live(impatient);
+    assert.equal(last.response.status, 200);
   });
 
   test('turns an address away that fails too often, before it looks at credentials', async () => {
