@@ -26,7 +26,7 @@ describe('the authorization endpoint', () => {
     assert.deepEqual(faults, []);
   });
 
-  test('parameters without a value count as not sent (RFC 6749 section 3.1)', async () => {
+  test('parameters without a value count as not sent, and those that nobody knows are passed over (RFC 6749 section 3.1)', async () => {
     for (const name of [
       'acr_values',
       'authorization_details',
@@ -47,6 +47,8 @@ describe('the authorization endpoint', () => {
     ]) {
       assert.match((await ask(web, { [name]: '' })).html, /\/sign-in"/, name);
     }
+    for (const name of ['nonsense', '__proto__', 'a[b]', 'code', 'sub', '\u0000'])
+      assert.match((await ask(web, { [name]: 'x' })).html, /\/sign-in"/, name);
     const { leftTo } = await ask(web, { state: '', prompt: 'none' });
     assert.equal(leftTo?.searchParams.get('error'), 'login_required');
     assert.equal(leftTo.searchParams.has('state'), false);

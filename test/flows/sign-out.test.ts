@@ -157,6 +157,9 @@ describe('signing out (OpenID Connect RP-Initiated Logout)', () => {
       assert.equal(page.leftTo, null);
       assert.equal(page.response.status, 400);
     }
+    const otherPort = SIGNED_OUT.replace(':4000', ':4001');
+    const asNative = await person.visit(signOutUrl(tokens, { post_logout_redirect_uri: otherPort }));
+    assert.equal(asNative.response.status, 200, 'the port of a loopback address may differ');
     const ofNobody = await bare({ post_logout_redirect_uri: SIGNED_OUT });
     assert.equal((await person.submit(ofNobody, '/logout/confirm')).leftTo, null);
     const { client_id } = web.configuration.clientMetadata();
