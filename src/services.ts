@@ -3,6 +3,7 @@ import { AccountRegistry } from '#src/accounts/account-registry.ts';
 import { CommonPasswords } from '#src/accounts/common-passwords.ts';
 import { PasswordHasher } from '#src/accounts/password.ts';
 import { PasswordPolicy } from '#src/accounts/password-policy.ts';
+import { authorizationAnswersOf } from '#src/clients/authorization-answers.ts';
 import { type AuthenticationMeans, authenticationMethodsOf } from '#src/clients/client-authentication.ts';
 import { ClientRegistry } from '#src/clients/client-registry.ts';
 import { ClientSecrets } from '#src/clients/client-secret.ts';
@@ -72,7 +73,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     clock,
     random,
     algorithms,
-    responseTypes: ['code', ...config.requests.otherResponseTypes],
+    answers: authorizationAnswersOf(config.requests),
     authenticationMethods: authenticationMethodsOf(authenticationMeansOf(config)),
     profile: config.profile,
     longestToken: authorizationLifetimesOf(config).longestToken,

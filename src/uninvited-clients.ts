@@ -1,3 +1,4 @@
+import { authorizationAnswersOf } from '#src/clients/authorization-answers.ts';
 import type { Client } from '#src/clients/client.ts';
 import type { Clock } from '#src/clock.ts';
 import { IssuerKeys, type JwksFetcher } from '#src/federation/issuer-keys.ts';
@@ -94,7 +95,7 @@ function boundsOf({ config }: Services): SelfRegistrationPorts['bounds'] {
     grantTypes,
     authenticationMethods,
     requirePkce,
-    responseTypes: ['code', ...config.requests.otherResponseTypes],
+    responseTypes: authorizationAnswersOf(config.requests).responseTypes,
     idTokenSignedResponseAlg: algorithms.find((each) => each === 'RS256') ?? (algorithms[0] as string),
   };
 }

@@ -1,6 +1,7 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { CERTIFICATE_SUBJECTS, wrongSubject } from '#src/clients/certificate-subject.ts';
 import type { ClientMetadata } from '#src/clients/client-metadata.ts';
+import { SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
 
 /**
  * How a client proves who it is at the token endpoint: OpenID Connect Core section 9, RFC 6749 section 2.3, RFC 8705
@@ -86,11 +87,17 @@ const KEYED_METHODS: ReadonlySet<ClientAuthenticationMethod> = new Set([
   'self_signed_tls_client_auth',
 ]);
 
+/** What assertions of clients may be signed with: RFC 7523 section 3. */
+export const CLIENT_ASSERTION_ALGORITHMS = ['HS256', ...SIGNING_ALGORITHMS] as const;
+
 function* signingProblemsIn(method: ClientAuthenticationMethod, algorithm: string): Generator<string> {
   const signsWithSecret = method === 'client_secret_jwt';
   if (!signsWithSecret && method !== 'private_key_jwt') {
     yield `metadata: token_endpoint_auth_signing_alg says nothing of ${method}, which signs no assertion`;
-  } else if (algorithm.startsWith('HS') !== signsWithSecret) {
+  } else if (
+    algorithm.startsWith('HS') !== signsWithSecret ||
+    !CLIENT_ASSERTION_ALGORITHMS.some((each) => each === algorithm)
+  ) {
     yield `metadata: token_endpoint_auth_signing_alg ${algorithm} is not one for ${method}`;
   }
 }

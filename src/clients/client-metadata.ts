@@ -23,7 +23,7 @@ export const clientMetadata = z
     logo_uri: webUri,
     policy_uri: webUri,
     tos_uri: webUri,
-    initiate_login_uri: webUri,
+    initiate_login_uri: webUri.refine((uri) => uri.startsWith('https:'), 'must be an https URI'),
     default_acr_values: names,
     default_max_age: z.int().min(0),
     require_auth_time: z.boolean(),

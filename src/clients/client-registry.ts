@@ -1,4 +1,7 @@
 import { ACCOUNT_CLIENT_ID } from '#src/clients/account-client.ts';
+
+import type { AuthorizationAnswers } from '#src/clients/authorization-answers.ts';
+
 import { type Client, newClient, newClientId, registrationOf } from '#src/clients/client.ts';
 import { type ClientAuthenticationMethod, usesSecret } from '#src/clients/client-authentication.ts';
 import {
@@ -34,7 +37,7 @@ export class ClientRegistry {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #algorithms: ResponseAlgorithms;
-  readonly #responseTypes: readonly string[];
+  readonly #answers: AuthorizationAnswers;
   readonly #profile: ProfileName | null;
   readonly #longestToken: Seconds;
 
@@ -44,7 +47,7 @@ export class ClientRegistry {
     clock: Clock;
     random: Random;
     algorithms: ResponseAlgorithms;
-    responseTypes: readonly string[];
+    answers: AuthorizationAnswers;
     authenticationMethods: readonly ClientAuthenticationMethod[];
     profile: ProfileName | null;
     /** The longest that a token can live, and so be concerned by what happens to its client. */
@@ -55,7 +58,7 @@ export class ClientRegistry {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#algorithms = options.algorithms;
-    this.#responseTypes = options.responseTypes;
+    this.#answers = options.answers;
     this.authenticationMethods = options.authenticationMethods;
     this.#profile = options.profile;
     this.#longestToken = options.longestToken;
@@ -186,7 +189,7 @@ export class ClientRegistry {
     return newClient(input, {
       clientId: newClientId(this.#random),
       algorithms: this.#algorithms,
-      responseTypes: this.#responseTypes,
+      answers: this.#answers,
       authenticationMethods: this.authenticationMethods,
       profile: this.#profile,
       now: this.#clock.now(),

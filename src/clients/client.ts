@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type AuthorizationAnswers, answerProblemsIn } from '#src/clients/authorization-answers.ts';
 import { backchannelProblemsIn, CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import {
   authenticationProblemsIn,
@@ -20,7 +21,7 @@ import {
 import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
 import { requestObjectProblemsIn } from '#src/clients/request-object.ts';
 import { protectionProblemsIn, type ResponseAlgorithms } from '#src/clients/response-protection.ts';
-import { IMPLICIT_GRANT, responseTypeProblemsIn } from '#src/clients/response-type.ts';
+import { IMPLICIT_GRANT } from '#src/clients/response-type.ts';
 import { formatScope, parseScope } from '#src/clients/scope.ts';
 import { sectorProblemsIn } from '#src/clients/sector-identifier.ts';
 import {
@@ -185,7 +186,7 @@ export function newClient(
     clientId: string;
     algorithms: ResponseAlgorithms;
     /** What the server answers authorization requests with. */
-    responseTypes: readonly string[];
+    answers: AuthorizationAnswers;
     /** How clients of the server may authenticate. */
     authenticationMethods: readonly ClientAuthenticationMethod[];
     /** The rules that hold for every client of the server. */
@@ -212,7 +213,7 @@ export function newClient(
   };
   const problems = [
     ...contradictionsIn(client, made.algorithms),
-    ...responseTypeProblemsIn(client, made.responseTypes),
+    ...answerProblemsIn(client, made.answers),
     ...authenticationProblemsIn(client, made.authenticationMethods),
     ...profileProblemsIn(client, profilesOf(made.profile, client.profile)),
   ];
@@ -261,10 +262,10 @@ function* contradictionsIn(client: Client, algorithms: ResponseAlgorithms): Gene
     yield `idTokenSignedResponseAlg: this server signs with ${algorithms.signing.join(', ')}`;
   }
   yield* sectorProblemsIn(client);
-  yield* backchannelProblemsIn({ ...client, isConfidential: isConfidential(client) });
+  const hasKeys = client.jwks !== null || client.jwksUri !== null;
+  yield* backchannelProblemsIn({ ...client, isConfidential: isConfidential(client), hasKeys });
   const hasSecret = usesSecret(authenticationMethod);
   yield* protectionProblemsIn({ ...client, hasSecret }, algorithms);
-  const hasKeys = client.jwks !== null || client.jwksUri !== null;
   yield* requestObjectProblemsIn({ ...client, hasSecret, hasKeys }, algorithms);
 }
 

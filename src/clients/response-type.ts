@@ -45,6 +45,9 @@ export function* responseTypeProblemsIn(client: Registered, offered: readonly st
   if (words.has('code') && !client.grantTypes.includes('authorization_code')) {
     yield 'grantTypes: a code is redeemed by authorization_code';
   }
+  if (!words.has('code') && client.grantTypes.includes('authorization_code')) {
+    yield 'metadata.response_types: one with code in it goes together with authorization_code (RFC 7591 section 2.1)';
+  }
   if (frontChannel !== client.grantTypes.includes(IMPLICIT_GRANT)) {
     yield 'grantTypes: implicit goes together with a response type that has id_token or token in it';
   }

@@ -6,7 +6,11 @@ import {
   type Provider,
   type ResponseType,
 } from 'oidc-provider';
+
 import { ACCOUNT_CLIENT_ID, accountClient } from '#src/clients/account-client.ts';
+
+import { authorizationAnswersOf } from '#src/clients/authorization-answers.ts';
+
 import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import {
   type Client,
@@ -56,7 +60,7 @@ export interface ClientDependencies {
   readonly metadataDocuments: Pick<MetadataDocuments, 'find'>;
   readonly deviceAuthorization: { readonly enabled: boolean };
   readonly backchannel: BackchannelPolicy;
-  readonly requests: Pick<RequestPolicy, 'otherResponseTypes'>;
+  readonly requests: RequestPolicy;
   /** The rules that hold for every client. */
   readonly profile: ProfileName | null;
   readonly clock: Clock;
@@ -79,7 +83,7 @@ export class RegisteredClients {
     this.#deps = deps;
     this.#offered = {
       grantTypes: grantTypesOn(deps),
-      responseTypes: ['code', ...deps.requests.otherResponseTypes],
+      responseTypes: authorizationAnswersOf(deps.requests).responseTypes,
     };
     const client = accountClient(deps.issuer, deps.signingAlgorithms[0] as SigningAlgorithm);
     this.#account = { version: 0, registered: { kind: 'client', client, secrets: [] } };

@@ -1,6 +1,7 @@
 import type { Configuration, KoaContextWithOIDC, Client as LibraryClient } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { type CertificateSubject, certificateIsAbout } from '#src/clients/certificate-subject.ts';
+import { CLIENT_ASSERTION_ALGORITHMS } from '#src/clients/client-authentication.ts';
 import { algorithmAllowed } from '#src/clients/profile.ts';
 import type { Clock } from '#src/clock.ts';
 import {
@@ -66,7 +67,7 @@ const SIGNING_ALGORITHMS = [
 /** With what clients and those who attest them may sign. */
 export function proofAlgorithms({ dpop }: ClientProofs): NonNullable<Configuration['enabledJWA']> {
   return {
-    clientAuthSigningAlgValues: ['HS256', ...SIGNING_ALGORITHMS],
+    clientAuthSigningAlgValues: [...CLIENT_ASSERTION_ALGORITHMS],
     dPoPSigningAlgValues: dpop.algorithms as 'ES256'[],
     attestSigningAlgValues: [...SIGNING_ALGORITHMS],
   };

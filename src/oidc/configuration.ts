@@ -1,4 +1,5 @@
 import type { ClientAuthMethod, Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import { authorizationAnswersOf } from '#src/clients/authorization-answers.ts';
 import { OPENID_SCOPES } from '#src/clients/scope.ts';
 import { accountFinder, CLAIMS } from '#src/oidc/account-claims.ts';
 import { defaultAlgorithms, enabledAlgorithms } from '#src/oidc/algorithms.ts';
@@ -39,6 +40,7 @@ export function configurationOf(
   details: RichAuthorizationRequests,
 ): Configuration {
   const { pages } = deps;
+  const answers = authorizationAnswersOf(deps.requests);
   return {
     adapter: protocolAdapter(deps),
     jwks: {
@@ -52,8 +54,8 @@ export function configurationOf(
     ttl: ttlOf(deps.lifetimes, deps.clock),
     claims: CLAIMS,
     scopes: [...OPENID_SCOPES],
-    responseTypes: ['code', ...deps.requests.otherResponseTypes],
-    acrValues: [deps.requests.passwordAcr],
+    responseTypes: [...answers.responseTypes] as NonNullable<Configuration['responseTypes']>,
+    acrValues: [...answers.acrValues],
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: async (_ctx, accountId, client) => subjectFor(client, accountId, deps.pairwise),
     clientAuthMethods: [...(deps.clients.authenticationMethods as ClientAuthMethod[])],

@@ -1,6 +1,7 @@
 import type { GrantType } from '#src/clients/client.ts';
 import type { ClientAuthenticationMethod } from '#src/clients/client-authentication.ts';
 import type { ProfileName } from '#src/clients/profile.ts';
+import { IMPLICIT_GRANT, isAmongResponseTypes } from '#src/clients/response-type.ts';
 import { formatScope } from '#src/clients/scope.ts';
 
 /** What a client may make itself at most. */
@@ -29,13 +30,19 @@ export function withinBounds(
   bounds: Bounds,
 ): { readonly described: Described; readonly problems: readonly string[] } {
   const problems: string[] = [];
-  const grantTypes = narrowed(described.grantTypes ?? ['authorization_code'], bounds.grantTypes);
+  const metadata = { ...(described.metadata as Described | undefined) };
+  const possible = responseTypesWithin(bounds);
+  const responseTypes = narrowedBy(metadata.response_types, (type) => isAmongResponseTypes(possible, type));
+  if (isEmptied(metadata.response_types, responseTypes))
+    problems.push(`metadata.response_types: a client that registers itself may have ${possible.join(', ')}`);
+  // Whoever names the implicit grant and gets nothing but codes has no use for it.
+  const unused = isCodesAlone(responseTypes) ? IMPLICIT_GRANT : null;
+  const grantTypes = narrowedBy(
+    described.grantTypes ?? ['authorization_code'],
+    (type) => type !== unused && (bounds.grantTypes as readonly string[]).includes(type),
+  );
   if (isEmptied(described.grantTypes, grantTypes))
     problems.push(`grantTypes: a client that registers itself may have ${bounds.grantTypes.join(', ')}`);
-  const metadata = { ...(described.metadata as Described | undefined) };
-  const responseTypes = narrowed(metadata.response_types, bounds.responseTypes);
-  if (isEmptied(metadata.response_types, responseTypes))
-    problems.push(`metadata.response_types: this server has ${bounds.responseTypes.join(', ')}`);
   const method = described.authenticationMethod ?? defaultMethodOf(bounds);
   if (typeof method === 'string' && !(bounds.authenticationMethods as readonly string[]).includes(method)) {
     const methods = bounds.authenticationMethods.join(', ');
@@ -60,9 +67,18 @@ export function withinBounds(
 /** What people are shown of a client that does not say how it is called, and has no address either. */
 const NAMELESS = 'An application without a name';
 
+/** What a client gets from the authorization endpoint beside a code is a grant of its own. */
+function responseTypesWithin({ grantTypes, responseTypes }: Bounds): readonly string[] {
+  return responseTypes.filter((type) => type === 'code' || grantTypes.includes(IMPLICIT_GRANT));
+}
+
 /** What is not a list stays what it is, for whoever checks it. */
-function narrowed(value: unknown, bounds: readonly string[]): unknown {
-  return Array.isArray(value) ? value.filter((each) => bounds.includes(each)) : value;
+function narrowedBy(value: unknown, within: (each: string) => boolean): unknown {
+  return Array.isArray(value) ? value.filter((each) => typeof each === 'string' && within(each)) : value;
+}
+
+function isCodesAlone(responseTypes: unknown): boolean {
+  return !Array.isArray(responseTypes) || responseTypes.every((type) => type === 'code');
 }
 
 function isEmptied(before: unknown, after: unknown): boolean {

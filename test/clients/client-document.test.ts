@@ -8,6 +8,7 @@ import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
 import { epochSeconds } from '#src/units.ts';
 import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
+import { ANSWERS } from '#test/support/authorization-answers.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
 fc.configureGlobal({ seed: 20_260_714 });
@@ -15,7 +16,7 @@ fc.configureGlobal({ seed: 20_260_714 });
 const made = {
   clientId: 'made',
   algorithms: algorithmsWith('ES256', 'RS256'),
-  responseTypes: ['code'],
+  answers: ANSWERS,
   authenticationMethods: PLAIN_METHODS,
   profile: null,
   now: epochSeconds(1_784_024_130),

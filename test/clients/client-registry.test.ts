@@ -6,6 +6,7 @@ import { ClientSecrets, LIVE_SECRETS_MAX } from '#src/clients/client-secret.ts';
 import { systemRandom } from '#src/random.ts';
 import { minutes } from '#src/units.ts';
 import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
+import { ANSWERS } from '#test/support/authorization-answers.ts';
 import { refusal } from '#test/support/refusal.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
@@ -29,7 +30,7 @@ async function openClients() {
       clock,
       random: systemRandom,
       algorithms: algorithmsWith('ES256'),
-      responseTypes: ['code'],
+      answers: ANSWERS,
       authenticationMethods: PLAIN_METHODS,
       profile: null,
       longestToken: minutes(60),
@@ -173,17 +174,17 @@ describe('a client that an administrator changes', () => {
   test('by twenty at once has the changes of all of them', async () => {
     await using store = await openClients();
     await store.clients.add(spa);
-    const names = Array.from({ length: 20 }, (_, index) => `n${index}`);
+    const names = Array.from({ length: 20 }, (_, index) => `n${index}@example.com`);
     await Promise.all(
       names.map((name) =>
         store.another().replace('spa', (current) => ({
           ...registrationOf(current),
-          metadata: { default_acr_values: [...(current.metadata.default_acr_values ?? []), name] },
+          metadata: { contacts: [...(current.metadata.contacts ?? []), name] },
         })),
       ),
     );
-    const { default_acr_values } = (await store.clients.find('spa'))?.value.metadata ?? {};
-    assert.deepEqual(default_acr_values?.toSorted(), names.toSorted());
+    const { contacts } = (await store.clients.find('spa'))?.value.metadata ?? {};
+    assert.deepEqual(contacts?.toSorted(), names.toSorted());
   });
 });
 

@@ -19,6 +19,7 @@ import { IMPLICIT_GRANT } from '#src/clients/response-type.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
 import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
+import { ANSWERS } from '#test/support/authorization-answers.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
@@ -27,7 +28,7 @@ fc.configureGlobal({ seed: 20_260_714 });
 const made = {
   clientId: 'generated',
   algorithms: algorithmsWith('ES256', 'RS256'),
-  responseTypes: ['code'],
+  answers: ANSWERS,
   authenticationMethods: PLAIN_METHODS,
   profile: null,
   now: new MovingClock().now(),

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import { GRANT_TYPES } from '#src/clients/client.ts';
+import { CLIENT_METADATA_NAMES } from '#src/clients/client-metadata.ts';
 import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import {
   CONTENT_ENCRYPTION_ALGORITHMS,
@@ -89,10 +91,64 @@ describe('a client of the registry', () => {
       }),
     }));
 
-  test('is one that the library takes as well, whatever was accepted', async () => {
+  const uri = fc.constantFrom('https://app.example.com/x', 'http://app.example.com/x');
+  const algorithm = fc.constantFrom(...['ES256', 'EdDSA', 'PS512', 'HS256', 'none'], ...['dir', 'xyz']);
+  /** Each name of the metadata with values of its kind, whether or not this server has them. */
+  const furtherMetadata = Object.fromEntries(
+    Object.entries({
+      contacts: fc.constantFrom([], ['ops@example.com'], ["o'brien+x@example.co.uk"], ['nobody']),
+      ...Object.fromEntries(
+        [...['logo_uri', 'policy_uri', 'tos_uri', 'initiate_login_uri'], 'backchannel_logout_uri'].map(
+          (name) => [name, uri],
+        ),
+      ),
+      backchannel_client_notification_endpoint: uri,
+      default_acr_values: fc.constantFrom([], ['urn:keyturn:acr:password'], ['unknown']),
+      default_max_age: fc.constantFrom(0, 3600, -1),
+      response_types: fc.constantFrom([], ['code'], ['code', 'id_token'], ['token'], ['none']),
+      response_modes: fc.constantFrom([], ['query'], ['form_post', 'jwt'], ['web_message'], ['unknown']),
+      subject_type: fc.constantFrom('public', 'pairwise'),
+      authorization_details_types: fc.constantFrom([], ['unknown']),
+      tls_client_auth_subject_dn: fc.constantFrom('CN=x', 'nonsense'),
+      tls_client_auth_san_dns: fc.constant('x.example.com'),
+      backchannel_token_delivery_mode: fc.constantFrom('poll', 'ping'),
+      ...Object.fromEntries(
+        CLIENT_METADATA_NAMES.filter((name) => /_alg$|_enc$/.test(name)).map((name) => [name, algorithm]),
+      ),
+      ...Object.fromEntries(
+        CLIENT_METADATA_NAMES.filter((name) => /^require_|_bound_|_required$|_parameter$/.test(name)).map(
+          (name) => [name, fc.boolean()],
+        ),
+      ),
+    }).map(([name, values]) => [name, values as fc.Arbitrary<unknown>]),
+  );
+  const web = { name: 'Web', redirectUris: ['https://app.example.com/cb'] };
+  const jwksUri = 'https://app.example.com/jwks';
+  const described = fc
+    .tuple(
+      fc.constantFrom<object>(
+        ...[web, { ...web, jwksUri }, { ...web, authenticationMethod: 'none' }],
+        ...['client_secret_jwt', 'private_key_jwt', 'tls_client_auth'].map((authenticationMethod) => ({
+          ...web,
+          authenticationMethod,
+          jwksUri,
+        })),
+        { name: 'Job', grantTypes: ['client_credentials'] },
+        { name: 'Till', grantTypes: [CIBA_GRANT], jwksUri },
+      ),
+      // A few names at a time, or hardly anything would be accepted.
+      fc.uniqueArray(fc.constantFrom(...Object.keys(furtherMetadata)), { minLength: 1, maxLength: 3 }),
+      fc.record(furtherMetadata),
+    )
+    .map(([client, names, metadata]) => ({
+      ...client,
+      metadata: Object.fromEntries(names.map((name) => [name, metadata[name]])),
+    }));
+
+  async function assertTaken(inputs: fc.Arbitrary<object>): Promise<void> {
     let accepted = 0;
     await fc.assert(
-      fc.asyncProperty(registration, async (input) => {
+      fc.asyncProperty(inputs, async (input) => {
         const added = await open.clients.add(input).catch((problem) => {
           assert.ok(refusal('invalid_client_metadata')(problem), String(problem));
           return null;
@@ -107,5 +163,9 @@ describe('a client of the registry', () => {
       { numRuns: 6_000 },
     );
     assert.ok(accepted > 100, `only ${accepted} were accepted`);
-  });
+  }
+
+  test('is one that the library takes as well, whatever was accepted', () => assertTaken(registration));
+
+  test('is so with whatever else it has registered', () => assertTaken(described));
 });

@@ -24,6 +24,7 @@ import { TokenReader } from '#src/tokens/token-reader.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
 import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
 import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import { ANSWERS } from '#test/support/authorization-answers.ts';
 import type { MovingClock } from '#test/support/moving-clock.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
@@ -92,7 +93,7 @@ export async function openProvider(
     clock,
     random,
     algorithms,
-    responseTypes: ['code'],
+    answers: ANSWERS,
     authenticationMethods: PLAIN_METHODS,
     profile: null,
     longestToken: minutes(60),

@@ -72,6 +72,25 @@ describe('what a client says of itself, made to fit (RFC 7591 section 3.2.1)', (
     assert.equal(fitted({ authenticationMethod: 'private_key_jwt' }).requirePkce, false);
   });
 
+  test('gets codes alone, unless the implicit grant is within bounds too (OpenID Connect Registration section 2)', () => {
+    const hybrid = { ...bounds, responseTypes: ['code', 'code id_token'] };
+    const asked = {
+      grantTypes: ['authorization_code', 'implicit'],
+      metadata: { response_types: ['code', 'id_token code'] },
+    };
+    const codes = withinBounds(asked, hybrid);
+    assert.deepEqual(codes.problems, []);
+    assert.deepEqual(codes.described.grantTypes, ['authorization_code']);
+    assert.deepEqual(codes.described.metadata, { response_types: ['code'] });
+    const wide = { ...hybrid, grantTypes: ['authorization_code', 'implicit'] as const };
+    assert.deepEqual(withinBounds(asked, wide).described.grantTypes, asked.grantTypes);
+    assert.deepEqual(withinBounds(asked, wide).described.metadata, asked.metadata);
+    const unused = withinBounds({ ...asked, metadata: { response_types: ['code'] } }, wide);
+    assert.deepEqual(unused.described.grantTypes, ['authorization_code']);
+    const token = withinBounds({ metadata: { response_types: ['id_token'] } }, hybrid);
+    assert.deepEqual(token.problems.length, 1);
+  });
+
   test('is called after where it is at home if it has no name', () => {
     const redirectUris = ['http://localhost/cb', 'https://app.example.com/cb'];
     assert.equal(fitted({ redirectUris }).name, 'app.example.com');

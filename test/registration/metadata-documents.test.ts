@@ -4,6 +4,7 @@ import { newClient } from '#src/clients/client.ts';
 import { Refusal } from '#src/fault.ts';
 import { type FetchedDocument, MetadataDocuments } from '#src/registration/metadata-documents.ts';
 import { days, minutes, type Seconds, seconds } from '#src/units.ts';
+import { ANSWERS } from '#test/support/authorization-answers.ts';
 import { refusal } from '#test/support/refusal.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
@@ -21,7 +22,7 @@ async function openDocuments(answer: (url: string) => Promise<FetchedDocument>, 
         client: newClient(input, {
           clientId: 'made',
           algorithms: algorithmsWith('ES256', 'RS256'),
-          responseTypes: ['code'],
+          answers: ANSWERS,
           authenticationMethods: ['none', 'private_key_jwt'],
           profile: null,
           now: clock.now(),

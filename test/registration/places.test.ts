@@ -6,6 +6,7 @@ import { ClientSecrets } from '#src/clients/client-secret.ts';
 import { systemRandom } from '#src/random.ts';
 import { Places } from '#src/registration/places.ts';
 import { days, hours, seconds } from '#src/units.ts';
+import { ANSWERS } from '#test/support/authorization-answers.ts';
 import { refusal } from '#test/support/refusal.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
@@ -24,7 +25,7 @@ async function openPlaces(max: number) {
     clock,
     random: systemRandom,
     algorithms: algorithmsWith('ES256'),
-    responseTypes: ['code'],
+    answers: ANSWERS,
     authenticationMethods: ['client_secret_basic'],
     profile: null,
     longestToken: hours(1),
