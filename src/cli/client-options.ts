@@ -5,21 +5,19 @@ import {
   describesGrants,
   grantsByOptions,
 } from '#src/cli/client-grant-options.ts';
+import { type ClientProofOptions, describesProofs, proofsByOptions } from '#src/cli/client-proof-options.ts';
 import { readJson } from '#src/cli/json-file.ts';
 import { repeatable } from '#src/cli/options.ts';
-import { CLIENT_AUTHENTICATION_METHODS } from '#src/clients/client-authentication.ts';
 import { PROFILE_NAMES } from '#src/clients/profile.ts';
 
 /** What an administrator says of a client. */
-export interface ClientOptions extends ClientGrantOptions {
+export interface ClientOptions extends ClientGrantOptions, ClientProofOptions {
   readonly name?: string;
   readonly clientId?: string;
   readonly redirectUri?: readonly string[];
   readonly postLogoutRedirectUri?: readonly string[];
   readonly scope?: readonly string[];
   readonly defaultScope?: readonly string[];
-  readonly public?: boolean;
-  readonly authMethod?: string;
   readonly pkce?: boolean;
   readonly idTokenAlg?: string;
   readonly applicationType?: string;
@@ -52,19 +50,13 @@ export const CLIENT_OPTION_WORDS = {
 
 /** Gives a command the options that describe a client, whether it is new or changes. */
 export function describesClient(command: Command): Command {
-  return describesGrants(command)
+  return describesProofs(describesGrants(command))
     .addOption(repeatable('--redirect-uri <uri>', 'where people are sent back to; compared exactly'))
     .addOption(repeatable('--post-logout-redirect-uri <uri>', 'where people may be sent after signing out'))
     .addOption(repeatable('--scope <scopes>', 'what it may ask for, separated by spaces'))
     .addOption(repeatable('--default-scope <scopes>', 'what a request that names no scope asks for'))
-    .option('--public', 'it cannot keep a secret, as an app or a page cannot: the same as --auth-method none')
-    .addOption(
-      new Option('--auth-method <method>', 'how it proves who it is; default: client_secret_basic')
-        .choices(CLIENT_AUTHENTICATION_METHODS)
-        .conflicts('public'),
-    )
-    .option('--jwks <file>', 'its public keys, for private_key_jwt: a file with a JWK Set')
-    .option('--jwks-uri <uri>', 'where it publishes its public keys, for private_key_jwt')
+    .option('--jwks <file>', 'its public keys or certificates: a file with a JWK Set')
+    .option('--jwks-uri <uri>', 'where it publishes them')
     .option('--no-pkce', 'let it go without PKCE where it sends a nonce; confidential clients only')
     .option('--id-token-alg <alg>', 'how its ID tokens are signed; default: the first of keys.algorithms')
     .addOption(new Option('--application-type <type>', 'what it is').choices(['web', 'native']))
@@ -76,6 +68,7 @@ export function describesClient(command: Command): Command {
 /** What the options say, in the words of a registration; what they do not say is not there. */
 export function describedByOptions(options: ClientOptions): Record<string, unknown> {
   const { jwks, metadata } = options;
+  const proofs = proofsByOptions(options);
   const given = {
     clientId: options.clientId,
     name: options.name,
@@ -92,7 +85,13 @@ export function describedByOptions(options: ClientOptions): Record<string, unkno
     jwksUri: options.jwksUri,
     jwks: jwks === undefined ? undefined : readJson('--jwks', jwks),
     profile: options.profile,
-    metadata: metadata === undefined ? undefined : readJson('--metadata', metadata),
+    metadata: metadata === undefined ? proofs : withProofs(readJson('--metadata', metadata), proofs),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** What is no object is left as it is, to be refused for that. */
+function withProofs(metadata: unknown, proofs: Record<string, unknown> | undefined): unknown {
+  const isObject = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata);
+  return isObject ? { ...metadata, ...proofs } : metadata;
 }

@@ -6,6 +6,7 @@ import { type Certified, certify } from '#test/support/certificates.ts';
 import { proofBy } from '#test/support/dpop-proof.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { refusalOf } from '#test/support/refused.ts';
+import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 import { fetchOver } from '#test/support/tls-fetch.ts';
 
 const PROXY = '127.0.0.2';
@@ -228,6 +229,33 @@ describe('client certificates behind a proxy that passes them on (RFC 9440, RFC 
       const answer = await ask(keyturn, clientId, [rfc9440(), ['Host', host], ['DPoP', dpop]]);
       assert.equal(answer.status, status, `${host} ${origin}`);
     }
+  });
+
+  test('a client that is registered for certificates is refused once the server sees none, and gets nothing unbound', async () => {
+    await using directory = await makeTemporaryDirectory();
+    const store = {
+      KEYTURN_STORE: `sqlite:${directory.path}/keyturn.db`,
+      KEYTURN_KEYS_DIR: `${directory.path}/keys`,
+    };
+    const before = await startKeyturnHere({
+      ...store,
+      KEYTURN_MUTUAL_TLS_FROM: 'header',
+      KEYTURN_TRUST_PROXY: `${PROXY}/32`,
+    });
+    await before.addResourceServer();
+    const clientId = await addSelfSigned(before);
+    const bound = await before.addClient({
+      grantTypes: ['client_credentials'],
+      redirectUris: [],
+      scope: 'read',
+      metadata: { tls_client_certificate_bound_access_tokens: true },
+    });
+    await before[Symbol.asyncDispose]();
+    await using afterwards = await startKeyturnHere(store);
+    assert.equal((await refusalOf(await ask(afterwards, clientId, [rfc9440()]))).error, 'invalid_client');
+    const authorization = `Basic ${btoa(`${bound.client.clientId}:${bound.secret}`)}`;
+    const answer = await ask(afterwards, bound.client.clientId, [['Authorization', authorization]]);
+    assert.equal((await refusalOf(answer)).error, 'invalid_client');
   });
 
   test('without mutual TLS nothing of it is on', async () => {

@@ -48,6 +48,36 @@ describe('keyturn clients', () => {
     assert.deepEqual((await runJson('clients list')).json(), [shown]);
   });
 
+  test('add says how a client proves itself, and refuses what the server has no means for', async () => {
+    const mutualTls = {
+      KEYTURN_MUTUAL_TLS_FROM: 'header',
+      KEYTURN_MUTUAL_TLS_HEADER_VERIFIED: 'always',
+      KEYTURN_TRUST_PROXY: '10.0.0.0/8',
+    };
+    const described = ['clients', 'add', '--name', 'pay', '--grant', 'client_credentials', '--json'];
+    const bySubject = [
+      ...described,
+      '--auth-method',
+      'tls_client_auth',
+      '--tls-subject-dn',
+      'CN=Pay\\, Ltd,C=DE',
+    ];
+    const added = await keyturn.runWithEnv([...bySubject, '--certificate-bound'], mutualTls);
+    const { tls_client_auth_subject_dn, tls_client_certificate_bound_access_tokens } = added.json();
+    assert.equal(tls_client_auth_subject_dn, 'CN=Pay\\, Ltd,C=DE');
+    assert.equal(tls_client_certificate_bound_access_tokens, true);
+    const dpop = await keyturn.run([...described, '--dpop-bound']);
+    assert.equal(dpop.json().dpop_bound_access_tokens, true);
+    assert.match(
+      String(errorOf(await keyturn.run(bySubject)).message),
+      /--auth-method: this server does not offer tls_client_auth/,
+    );
+    const twice = await keyturn.runWithEnv([...bySubject, '--tls-san-dns', 'pay.example'], mutualTls);
+    assert.match(String(errorOf(twice).message), /exactly one of/);
+    const both = await keyturn.run([...described, '--dpop-bound', '--certificate-bound']);
+    assert.notEqual(both.code, 0);
+  });
+
   test('add takes every option', async () => {
     const jwks = join(keyturn.path, 'jwks.json');
     await writeFile(
