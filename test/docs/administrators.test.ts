@@ -82,7 +82,7 @@ test('the log of a whole sign-in holds no password, code, token, secret or cooki
 });
 
 test('the messages that the page tells administrators to watch for are those of the program', async () => {
-  const source = await readFile(fileURLToPath(import.meta.resolve('#src/server.ts')), 'utf8');
+  const source = await readFile(fileURLToPath(import.meta.resolve('#src/serving/log.ts')), 'utf8');
   const paragraph = /^Worth an alert: .*?\n\n/ms.exec(page.text)?.[0] ?? '';
   const messages = [...paragraph.matchAll(/`([^`]+)`/g)].map(([, message = '']) =>
     message.replace('\n', ' '),

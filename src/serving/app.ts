@@ -1,0 +1,162 @@
+import { fileURLToPath } from 'node:url';
+import type Router from '@koa/router';
+import Koa, { type Middleware } from 'koa';
+import type { Logger } from 'pino';
+import { accountRoutes } from '#src/account-page/routes.ts';
+import { loadAssets } from '#src/http/assets.ts';
+import { failures } from '#src/http/failure.ts';
+import { frontPage } from '#src/http/front-page.ts';
+import { type Locales, loadLocales } from '#src/http/locale.ts';
+import { createPages, type Pages } from '#src/http/pages.ts';
+import { pinOrigin } from '#src/http/pinned-origin.ts';
+import { probes } from '#src/http/probes.ts';
+import { requestLog } from '#src/http/request-log.ts';
+import { securityHeaders } from '#src/http/security-headers.ts';
+import { AntiForgery } from '#src/interaction/anti-forgery.ts';
+import { Consents } from '#src/interaction/consent.ts';
+import { interactionRoutes } from '#src/interaction/routes.ts';
+import { accountVisitors, describeClient } from '#src/oidc/account-visitors.ts';
+import { discoveryDocument } from '#src/oidc/discovery.ts';
+import { ROUTES } from '#src/oidc/endpoints.ts';
+import { libraryInteractions } from '#src/oidc/library-interactions.ts';
+import { protocol } from '#src/oidc/protocol.ts';
+import type { Protocol } from '#src/oidc/provider.ts';
+import { publicDocuments } from '#src/oidc/public-documents.ts';
+import { publishedKeys } from '#src/oidc/published-keys.ts';
+import { subjectNames } from '#src/oidc/subjects.ts';
+import { REGISTRATION_PATH } from '#src/registration/routes.ts';
+import type { Services, Surroundings } from '#src/services.ts';
+import { mtlsOriginOf } from '#src/serving/client-proofs.ts';
+import type { ServerEvents } from '#src/serving/log.ts';
+import { openProtocol } from '#src/serving/provider.ts';
+import { type Pushed, pushedRoutes } from '#src/serving/pushed.ts';
+import { decryptionKeyOf, withDecryptionKey } from '#src/signing/decryption-key.ts';
+import type { KeyHolder } from '#src/signing/key-holder.ts';
+import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
+import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
+
+const viewsDirectory = fileURLToPath(new URL('../../views', import.meta.url));
+
+export interface AppParts extends Surroundings {
+  readonly log: Logger;
+  readonly events: ServerEvents;
+  readonly keys: KeyHolder;
+  readonly pushed: Pushed;
+  /** From when on no request should be sent here any more. */
+  readonly stopping: AbortSignal;
+}
+
+/** Everything that answers over HTTP, in the order in which it is asked. */
+export async function createApp(
+  services: Services,
+  parts: AppParts,
+): Promise<{ app: Koa; senders: Protocol['senders'] }> {
+  const { config, store } = services;
+  const { clock, events, keys, log, stopping } = parts;
+  const { issuer } = config;
+  const locales = loadLocales(`${viewsDirectory}/locales`);
+  const assets = loadAssets(`${viewsDirectory}/assets`);
+  const pages = createPages({ viewsDirectory, locales, assets, serverName: new URL(issuer).host });
+  const common = {
+    ...parts,
+    pages,
+    locales,
+    consents: new Consents(store.records),
+    cookieKeys: [store.derive('cookies').toString('base64url')],
+    pairwise: new PairwiseSubjects(store.derive('pairwise subjects')),
+    decryptionKey: decryptionKeyOf(store.derive('request object decryption')),
+  };
+  const { oidc, uninvited, protocolPages } = openProtocol(services, common);
+  const { provider, senders, assertServable } = oidc;
+
+  const app = new Koa();
+  app.keys = common.cookieKeys;
+  for (const each of [app, provider]) pinOrigin(each, { issuer, trustProxy: config.trustProxy });
+  app.on('error', events.onUnsent);
+  app.use(requestLog(log));
+  app.use(securityHeaders({ issuer }));
+  app.use(failures({ pages, locales, onFault: events.onRequestFault }));
+  app.use(probes({ ping: () => store.records.ping(), stopping: () => stopping.aborted }));
+  app.use(assets.middleware);
+  app.use(await documents(services, common, oidc));
+  app.use(welcome(issuer, pages, locales));
+  const subjectFor = subjectNames(provider, common.pairwise);
+  for (const routes of pushedRoutes(services, keys, parts.pushed, { clock, stopping, subjectFor }))
+    app.use(routes);
+  for (const router of peoplesPages(services, common, oidc)) app.use(router.routes());
+  if (config.registration !== 'closed') {
+    const { onRegistration } = events;
+    app.use(uninvited.routes({ assertServable, fetchKeys: publishedKeys(provider), onRegistration }));
+  }
+  const { pushedMax } = config.requests;
+  const { bodyMax } = config.http;
+  app.use(protocol({ provider, pages: protocolPages, bodyMax, pushedMax, onProblem: events.onProblem }));
+  return { app, senders };
+}
+
+type Common = Parameters<typeof openProtocol>[1];
+
+/** What everyone may know of the server. */
+async function documents(
+  { config }: Services,
+  { keys, locales, decryptionKey }: Common,
+  { provider }: Protocol,
+): Promise<Middleware> {
+  const { issuer } = config;
+  const discovery = await discoveryDocument(provider, {
+    languages: locales.languages,
+    mtlsOrigin: mtlsOriginOf(config),
+    metadataDocuments: config.metadataDocuments.policy !== 'off',
+    registrationEndpoint: config.registration === 'closed' ? null : issuer + REGISTRATION_PATH,
+  });
+  const jwks = withDecryptionKey(() => keys.jwks(), decryptionKey);
+  return publicDocuments({ jwks }, discovery, { issuer, jwksMaxAge: config.keys.jwksMaxAge });
+}
+
+/** Where people sign in, consent, and look after their account. */
+function peoplesPages(services: Services, common: Common, oidc: Protocol): readonly Router[] {
+  const { config, store } = services;
+  const { clock, consents, events, pages, locales } = common;
+  const { signInFailuresPerAccount, signInFailuresPerAddress, signInWindow } = config.throttle;
+  const forms = {
+    ...services,
+    clock,
+    consents,
+    pages,
+    locales,
+    throttle: new SignInThrottle({
+      records: store.records,
+      clock,
+      failuresPerAccount: signInFailuresPerAccount,
+      failuresPerAddress: signInFailuresPerAddress,
+      window: signInWindow,
+    }),
+    antiForgery: new AntiForgery(store.derive('anti-forgery')),
+    bodyMax: config.http.bodyMax,
+    detailTypes: config.detailTypes,
+    passwordAcr: config.requests.passwordAcr,
+  };
+  const interactions = interactionRoutes({
+    ...forms,
+    interactions: libraryInteractions(oidc, services.resources),
+    onSignIn: events.onSignIn,
+  });
+  const account = accountRoutes({
+    ...forms,
+    visitors: accountVisitors({ ...config, ...forms, ...common, provider: oidc.provider }),
+    freshSignIn: config.accountPage.freshSignIn,
+    passwordLimits: config.passwords,
+    describeClient: (clientId) => describeClient(oidc, clientId),
+    onChange: events.onAccountChange,
+  });
+  return [interactions, account];
+}
+
+function welcome(issuer: string, pages: Pages, locales: Locales): Middleware {
+  const links = {
+    openidConfiguration: '/.well-known/openid-configuration',
+    authorizationServer: '/.well-known/oauth-authorization-server',
+    jwks: ROUTES.jwks,
+  };
+  return frontPage({ pages, locales, locals: { issuer, links } });
+}

@@ -1,0 +1,75 @@
+import type { Context } from 'koa';
+import type { Logger } from 'pino';
+import type { AccountRoutes } from '#src/account-page/routes.ts';
+import { Refusal } from '#src/fault.ts';
+import type { InteractionRoutes } from '#src/interaction/routes.ts';
+import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
+import type { Attempt } from '#src/outbox/dispatcher.ts';
+import type { RegistrationRoutes } from '#src/registration/routes.ts';
+
+/** What happens in a server that somebody may want to know later. */
+export interface ServerEvents
+  extends Pick<ProviderDependencies, 'onReuse' | 'onExchange' | 'onAssertion' | 'onBackchannelRequest'>,
+    Pick<InteractionRoutes, 'onSignIn'>,
+    Pick<RegistrationRoutes, 'onRegistration'> {
+  readonly onAccountChange: AccountRoutes['onChange'];
+  readonly onDelivery: (attempt: Attempt) => void;
+  readonly onKeysChanged: (steps: readonly unknown[]) => void;
+  readonly onTlsRenewed: () => void;
+  readonly onTlsFault: (fault: Error) => void;
+  /** Work that no request waits for. */
+  readonly onFault: (error: unknown) => void;
+  readonly onUseNotNoted: (error: unknown) => void;
+  readonly onRequestFault: (ctx: Context, error: unknown) => void;
+  readonly onUnsent: (error: unknown) => void;
+  /** Whatever the protocol refused, and every fault in it. */
+  readonly onProblem: (ctx: ProtocolContext, problem: Error) => void;
+}
+
+type ProtocolContext = Context & { oidc?: { client?: { clientId: string } | undefined } };
+
+/** Writes events down. Nothing that is written says what a request carried. */
+export function logEvents(log: Logger): ServerEvents {
+  return {
+    onFault: (error) => log.error({ err: error }, 'background work failed and will be tried again'),
+    onRequestFault: (ctx, error) =>
+      log.error({ err: error, requestId: ctx.state.requestId }, 'request failed'),
+    onUnsent: (error) => log.warn({ err: error }, 'a response could not be sent'),
+    onUseNotNoted: (error) => log.error({ err: error }, 'the use of a client was not noted'),
+    onKeysChanged: (steps) => log.info({ steps }, 'signing keys changed'),
+    onTlsRenewed: () => log.info('the files of TLS have changed and are in use'),
+    onTlsFault: (fault) => log.error({ err: fault }, 'the files of TLS have changed and are of no use'),
+    onDelivery: (attempt) => {
+      const fine = attempt.outcome === 'delivered' || attempt.outcome === 'unwanted';
+      log[fine ? 'info' : 'warn'](attempt, 'delivery');
+    },
+    onReuse: (detail) => log.warn(detail, 'a used refresh token came back, its family has ended'),
+    onExchange: (detail) => log.info(detail, 'token exchanged'),
+    onAssertion: (detail) => log.info(detail, 'assertion taken for a token'),
+    onBackchannelRequest: (notice) => log.info(notice, 'backchannel authentication request'),
+    onSignIn: (ctx, clientId, outcome) => {
+      const detail = 'answer' in outcome ? { outcome: outcome.outcome, subject: outcome.subject } : outcome;
+      log.info({ ...whence(ctx), clientId, ...detail }, 'sign-in');
+    },
+    onAccountChange: (ctx, subject, change) => log.info({ ...whence(ctx), subject, change }, 'account page'),
+    onRegistration: (ctx, event, clientId) =>
+      log.info({ ...whence(ctx), clientId }, `client ${event} by itself`),
+    onProblem: (ctx, problem) => logProblem(log, ctx, problem),
+  };
+}
+
+const whence = ({ ip, state: { requestId } }: Context) => ({ requestId, address: ip });
+
+/** Refusals are everyday business, faults are not. */
+function logProblem(log: Logger, ctx: ProtocolContext, problem: Error): void {
+  const {
+    error,
+    error_description,
+    error_detail,
+    statusCode = 500,
+  } = problem as Error & Record<string, unknown>;
+  const about = { requestId: ctx.state.requestId, clientId: ctx.oidc?.client?.clientId };
+  if ((statusCode as number) >= 500 && !(problem instanceof Refusal))
+    log.error({ ...about, err: problem }, 'request failed');
+  else log.info({ ...about, error, description: error_description, detail: error_detail }, 'refused');
+}
