@@ -204,7 +204,8 @@ export class RegisteredClients {
       return { version, registered: { kind: 'client', client, secrets: [] } };
     } catch (problem) {
       if (!(problem instanceof Refusal)) throw problem;
-      throw new errors.InvalidClient(problem.message, problem.message);
+      const { cause } = problem.detail;
+      throw new errors.InvalidClient(problem.message, cause === undefined ? problem.message : String(cause));
     }
   }
 }

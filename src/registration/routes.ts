@@ -17,6 +17,8 @@ export interface RegistrationRoutes {
     event: 'registered' | 'changed' | 'removed',
     clientId: string,
   ) => void;
+  /** Told of everything that was refused, for the log. */
+  readonly onRefusal: (ctx: Context, refusal: Refusal) => void;
 }
 
 /** Where clients register. They learn it from the metadata. */
@@ -36,7 +38,10 @@ export function registrationRoutes(deps: RegistrationRoutes): Router {
     try {
       await next();
     } catch (problem) {
-      challenge(ctx, problem, deps.issuer);
+      if (problem instanceof Refusal) {
+        challenge(ctx, problem, deps.issuer);
+        deps.onRefusal(ctx, problem);
+      }
       throw problem;
     }
   });
@@ -131,8 +136,7 @@ function parseJson(body: Buffer): unknown {
 }
 
 /** RFC 6750 section 3: with an error only where a token was brought. */
-function challenge(ctx: Context, problem: unknown, issuer: string): void {
-  if (!(problem instanceof Refusal)) return;
+function challenge(ctx: Context, problem: Refusal, issuer: string): void {
   if (problem.code === 'no_token') ctx.set('WWW-Authenticate', `Bearer realm="${issuer}"`);
   if (problem.code === 'invalid_token')
     ctx.set('WWW-Authenticate', `Bearer realm="${issuer}", error="invalid_token"`);

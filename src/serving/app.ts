@@ -85,8 +85,7 @@ export async function createApp(
     app.use(routes);
   for (const router of peoplesPages(services, common, oidc)) app.use(router.routes());
   if (config.registration !== 'closed') {
-    const { onRegistration } = events;
-    app.use(uninvited.routes({ assertServable, fetchKeys: publishedKeys(provider), onRegistration }));
+    app.use(uninvited.routes({ assertServable, fetchKeys: publishedKeys(provider), ...events }));
   }
   const { pushedMax } = config.requests;
   const { bodyMax } = config.http;

@@ -11,7 +11,7 @@ import type { RegistrationRoutes } from '#src/registration/routes.ts';
 export interface ServerEvents
   extends Pick<ProviderDependencies, 'onReuse' | 'onExchange' | 'onAssertion' | 'onBackchannelRequest'>,
     Pick<InteractionRoutes, 'onSignIn'>,
-    Pick<RegistrationRoutes, 'onRegistration'> {
+    Pick<RegistrationRoutes, 'onRegistration' | 'onRefusal'> {
   readonly onAccountChange: AccountRoutes['onChange'];
   readonly onDelivery: (attempt: Attempt) => void;
   readonly onKeysChanged: (steps: readonly unknown[]) => void;
@@ -52,6 +52,8 @@ export function logEvents(log: Logger): ServerEvents {
       log.info({ ...whence(ctx), clientId, ...detail }, 'sign-in');
     },
     onAccountChange: (ctx, subject, change) => log.info({ ...whence(ctx), subject, change }, 'account page'),
+    onRefusal: ({ ip, state: { requestId } }, { code, message }) =>
+      log.info({ requestId, address: ip, error: code, description: message }, 'refused'),
     onRegistration: (ctx, event, clientId) =>
       log.info({ ...whence(ctx), clientId }, `client ${event} by itself`),
     onProblem: (ctx, problem) => logProblem(log, ctx, problem),

@@ -52,7 +52,7 @@ export function uninvitedClients(
     /** The endpoints where they register, if they may. */
     routes: (
       rest: Pick<SelfRegistrationPorts, 'assertServable'> &
-        Pick<RegistrationRoutes, 'onRegistration'> & { readonly fetchKeys: JwksFetcher },
+        Pick<RegistrationRoutes, 'onRegistration' | 'onRefusal'> & { readonly fetchKeys: JwksFetcher },
     ) =>
       registrationRoutes({
         registrations: new SelfRegistrations({
@@ -68,6 +68,7 @@ export function uninvitedClients(
         issuer: config.issuer,
         bodyMax: config.http.bodyMax,
         onRegistration: rest.onRegistration,
+        onRefusal: rest.onRefusal,
       }).routes(),
   };
 }

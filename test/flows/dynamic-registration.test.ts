@@ -345,11 +345,13 @@ describe('registration that is open to anyone (RFC 7591 section 3)', () => {
     assert.deepEqual(await refusalOf(response), { status: 401, error: 'invalid_token' });
   });
 
-  test('leaves nothing in the log that opens anything', async () => {
+  test('leaves nothing in the log that opens anything, and why it was refused', async () => {
     const { client_id, client_secret, registration_access_token } = await register(WEB);
     const log = keyturn.logged.join('\n');
     assert.ok(log.includes(client_id));
     assert.ok(!log.includes(String(client_secret)) && !log.includes(String(registration_access_token)));
+    await refused({ ...WEB, contacts: ['nobody'] });
+    assert.match(keyturn.logged.join(''), /"error":"invalid_client_metadata","description":"contacts\.0: /);
   });
 });
 
