@@ -1,7 +1,6 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { CERTIFICATE_SUBJECTS, wrongSubject } from '#src/clients/certificate-subject.ts';
 import type { ClientMetadata } from '#src/clients/client-metadata.ts';
-import { SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
 
 /**
  * How a client proves who it is at the token endpoint: OpenID Connect Core section 9, RFC 6749 section 2.3, RFC 8705
@@ -87,8 +86,23 @@ const KEYED_METHODS: ReadonlySet<ClientAuthenticationMethod> = new Set([
   'self_signed_tls_client_auth',
 ]);
 
+/** With what clients and those who attest them may sign: RFC 7518, RFC 8037 and RFC 9864, of what deserves it today. */
+export const CLIENT_SIGNING_ALGORITHMS = [
+  'ES256',
+  'ES384',
+  'ES512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'RS256',
+  'Ed25519',
+  'EdDSA',
+  'ML-DSA-44',
+  'ML-DSA-65',
+] as const;
+
 /** What assertions of clients may be signed with: RFC 7523 section 3. */
-export const CLIENT_ASSERTION_ALGORITHMS = ['HS256', ...SIGNING_ALGORITHMS] as const;
+export const CLIENT_ASSERTION_ALGORITHMS = ['HS256', ...CLIENT_SIGNING_ALGORITHMS] as const;
 
 function* signingProblemsIn(method: ClientAuthenticationMethod, algorithm: string): Generator<string> {
   const signsWithSecret = method === 'client_secret_jwt';

@@ -1,7 +1,10 @@
 import type { Configuration, KoaContextWithOIDC, Client as LibraryClient } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { type CertificateSubject, certificateIsAbout } from '#src/clients/certificate-subject.ts';
-import { CLIENT_ASSERTION_ALGORITHMS } from '#src/clients/client-authentication.ts';
+import {
+  CLIENT_ASSERTION_ALGORITHMS,
+  CLIENT_SIGNING_ALGORITHMS,
+} from '#src/clients/client-authentication.ts';
 import { algorithmAllowed } from '#src/clients/profile.ts';
 import type { Clock } from '#src/clock.ts';
 import {
@@ -51,25 +54,12 @@ export function proofFeatures(proofs: ClientProofs): Pick<Features, 'dPoP' | 'mT
   };
 }
 
-/** RFC 7518 and RFC 8037, of what deserves to be offered today. */
-const SIGNING_ALGORITHMS = [
-  'ES256',
-  'ES384',
-  'ES512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'RS256',
-  'Ed25519',
-  'EdDSA',
-] as const;
-
 /** With what clients and those who attest them may sign. */
 export function proofAlgorithms({ dpop }: ClientProofs): NonNullable<Configuration['enabledJWA']> {
   return {
     clientAuthSigningAlgValues: [...CLIENT_ASSERTION_ALGORITHMS],
     dPoPSigningAlgValues: dpop.algorithms as 'ES256'[],
-    attestSigningAlgValues: [...SIGNING_ALGORITHMS],
+    attestSigningAlgValues: [...CLIENT_SIGNING_ALGORITHMS],
   };
 }
 

@@ -272,6 +272,8 @@ describe('clients that authenticate by a signed assertion (RFC 7523)', () => {
       'RS256',
       'Ed25519',
       'EdDSA',
+      'ML-DSA-44',
+      'ML-DSA-65',
     ]);
     for (const alg of named.filter((each) => each !== 'HS256')) {
       const own = await generateKeyPair(alg, { extractable: true });
