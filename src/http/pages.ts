@@ -67,6 +67,13 @@ export interface PageLocals extends AccountPageLocals {
       /** With `throttled`: when it makes sense to try again. */
       readonly retryAfterMinutes?: number | undefined;
     };
+  /** Posts `csrf` to `action`, to go on with the account, to `switchAction` or to `cancelAction`. */
+  readonly 'select-account': ClientLocals &
+    FormLocals & {
+      readonly cancelAction: string;
+      readonly switchAction: string;
+      readonly accountName: string;
+    };
   /** Posts `csrf` to `action`, `cancelAction` or `switchAction`. */
   readonly consent: ClientLocals &
     FormLocals & {
@@ -156,6 +163,7 @@ export type DeviceCodeProblem =
 const PAGE_NAMES = [
   'front',
   'sign-in',
+  'select-account',
   'consent',
   'device-code',
   'device-confirm',
@@ -217,6 +225,7 @@ const PRESENTERS: { readonly [Name in PageName]: (locals: PageLocals[Name], loca
     loginAmiss: locals.problem === 'refused' || (locals.problem === 'missing' && !locals.login),
     passwordAmiss: locals.problem === 'refused' || locals.problem === 'missing',
   }),
+  'select-account': (locals) => ({ ...locals, client: presentClient(locals) }),
   consent: (locals, locale) => ({
     ...locals,
     client: presentClient(locals),

@@ -5,7 +5,7 @@ import type { EpochSeconds } from '#src/units.ts';
 /** A question that an authorization request has for the person in front of the browser. */
 export interface Interaction {
   readonly uid: string;
-  /** What the protocol waits for: `login`, `consent`, or what this program has no page for. */
+  /** What the protocol waits for: `login`, `select_account`, `consent`, or what this program has no page for. */
   readonly prompt: string;
   readonly clientId: string;
   readonly clientName: string;
@@ -34,6 +34,8 @@ export type Answer =
       readonly amr: readonly string[];
       readonly acr: string;
     }
+  /** With the account that is signed in. */
+  | { readonly answer: 'account-selected' }
   | { readonly answer: 'consented' }
   | { readonly answer: 'denied'; readonly description: string };
 

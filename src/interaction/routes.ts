@@ -42,6 +42,7 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
     const interaction = await found(ctx, deps);
     const { step } = dueStep(interaction);
     if (step === 'sign-in') return showSignIn(ctx, interaction, deps, { login: interaction.loginHint });
+    if (step === 'select-account') return showAccount(ctx, interaction, deps);
     if (step === 'consent') return showConsent(ctx, interaction, deps);
     return goOn(ctx, deps, { answer: 'denied', description: 'this server has no page for what was asked' });
   });
@@ -64,6 +65,13 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
     return goOn(ctx, deps, { answer: 'consented' });
   });
 
+  router.post('/select-account', async (ctx) => {
+    const { interaction } = await posted(ctx, deps);
+    if (dueStep(interaction).step !== 'select-account')
+      return ctx.redirect(`/interaction/${interaction.uid}`);
+    return goOn(ctx, deps, { answer: 'account-selected' });
+  });
+
   router.post('/switch', async (ctx) => {
     await posted(ctx, deps);
     const next = await deps.interactions.askWhoIsThere(ctx);
@@ -83,7 +91,7 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
 }
 
 /** Where the forms of the pages go. */
-const FORMS = ['/sign-in', '/consent', '/switch', '/cancel'];
+const FORMS = ['/sign-in', '/select-account', '/consent', '/switch', '/cancel'];
 
 const over = () => new Refusal('interaction_ended', 'this step has been completed already, or has expired');
 
@@ -150,10 +158,30 @@ function refuseSignIn(
   showSignIn(ctx, interaction, deps, { login, problem: outcome, ...retry });
 }
 
-async function showConsent(ctx: Context, interaction: Interaction, deps: InteractionRoutes): Promise<void> {
-  const { requested, subject, uid } = interaction;
-  const account = subject === null ? null : await deps.accounts.findBySubject(subject);
+/** Whom the browser is signed in as. @throws Refusal `interaction_ended` */
+async function activeAccount({ subject }: Interaction, { accounts }: InteractionRoutes) {
+  const account = subject === null ? null : await accounts.findBySubject(subject);
   if (account?.state !== 'active') throw over();
+  return account;
+}
+
+async function showAccount(ctx: Context, interaction: Interaction, deps: InteractionRoutes): Promise<void> {
+  const { uid } = interaction;
+  const account = await activeAccount(interaction, deps);
+  show(ctx, interaction, deps, 'select-account', {
+    clientName: interaction.clientName,
+    ...(interaction.clientUri === undefined ? undefined : { clientUri: interaction.clientUri }),
+    accountName: account.displayName ?? account.username,
+    action: `/interaction/${uid}/select-account`,
+    switchAction: `/interaction/${uid}/switch`,
+    cancelAction: `/interaction/${uid}/cancel`,
+    antiForgery: deps.antiForgery.tokenFor(uid),
+  });
+}
+
+async function showConsent(ctx: Context, interaction: Interaction, deps: InteractionRoutes): Promise<void> {
+  const { requested, uid } = interaction;
+  const account = await activeAccount(interaction, deps);
   const language = languageFor(ctx, interaction, deps);
   show(ctx, interaction, deps, 'consent', {
     ...consentClient(interaction),

@@ -40,6 +40,8 @@ export async function discoveryDocument(
     introspection_endpoint_auth_signing_alg_values_supported: signedWith,
     revocation_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_signing_alg_values_supported: signedWith,
+    // Initiating User Registration via OpenID Connect section 4.
+    prompt_values_supported: ['none', 'login', 'select_account', 'consent'],
     ui_locales_supported: added.languages,
     ...(added.mtlsOrigin === null
       ? undefined

@@ -4,8 +4,9 @@ import { authenticationContextChecks } from '#src/oidc/authentication-context.ts
 import { type ProviderLifetimes, sessionEndsAt } from '#src/oidc/lifetimes.ts';
 
 /**
- * The library's policy; a sign-in of the kind that was asked for; a new sign-in where one was too long ago, or its account has been locked or removed; and a
- * question for every resource server that the person has not been asked about, scopes or none.
+ * The library's policy; a sign-in of the kind that was asked for; a new sign-in where one was too long ago, or its
+ * account has been locked or removed; a question of which account, where the client asks for one; and a question for
+ * every resource server that the person has not been asked about, scopes or none.
  */
 export function interactionPolicyOf(lifetimes: ProviderLifetimes, clock: Clock, contexts: readonly string[]) {
   const policy = interactionPolicy.base();
@@ -25,6 +26,8 @@ export function interactionPolicyOf(lifetimes: ProviderLifetimes, clock: Clock, 
       return signedInAt !== undefined && sessionEndsAt(signedInAt, lifetimes) <= clock.now();
     }),
   );
+  // OpenID Connect Core section 3.1.2.1; where nobody is signed in, whoever does so says which account it is to be.
+  policy.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 1);
   policy.get('consent')?.checks.add(
     new interactionPolicy.Check(
       'device',

@@ -66,11 +66,21 @@ function vouchedBy({ by }: RegisteredBy, clientId: string): Interaction['vouched
 
 /**
  * An authorization request is sent again, and asks for a sign-in. One of a device cannot be, since its code is taken up
- * already: there the interaction itself goes on, with a sign-in that is always too long ago.
+ * already, nor can one that was pushed or signed, which a client may have to do: there the interaction itself goes on,
+ * with a sign-in that is always too long ago.
  */
 async function askedAnew(interaction: LibraryInteraction): Promise<string> {
-  const { params, deviceCode, returnTo } = interaction;
-  if (deviceCode === undefined)
+  const {
+    params,
+    deviceCode,
+    returnTo,
+    parJti,
+    trusted = [],
+  } = interaction as LibraryInteraction & {
+    readonly parJti?: string;
+    readonly trusted?: readonly string[];
+  };
+  if (deviceCode === undefined && parJti === undefined && trusted.length === 0)
     return `${ROUTES.authorization}?${stringify({ ...params, prompt: 'login' } as ParsedUrlQueryInput)}`;
   interaction.params = { ...params, max_age: '-1' };
   await interaction.save((interaction as LibraryInteraction & { remainingTTL: number }).remainingTTL);
@@ -82,7 +92,11 @@ function resultOf(answer: Answer): InteractionResults {
     case 'signed-in':
       return {
         login: { accountId: answer.subject, ts: answer.at, amr: [...answer.amr], acr: answer.acr },
+        // Whoever has just signed in has said which account it is to be.
+        select_account: {},
       };
+    case 'account-selected':
+      return { select_account: {} };
     case 'consented':
       return { consent: {} };
     case 'denied':

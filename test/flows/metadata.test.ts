@@ -237,6 +237,20 @@ const LISTS: Record<string, Proof> = {
     others: ['ephemeral'],
     refuses: refusesRegistration((type) => ({ subject_type: type })),
   },
+  prompt_values_supported: {
+    works: async (prompt) => {
+      const { url } = await proofs.request(await proofs.add({}), { prompt });
+      const { leftTo, html } = await new Person().visit(url);
+      if (prompt === 'none') assert.equal(leftTo?.searchParams.get('error'), 'login_required');
+      else assert.match(html, /\/sign-in"/);
+    },
+    others: ['create'],
+    refuses: async (prompt) => {
+      const { url } = await proofs.request(await proofs.add({}), { prompt });
+      const { leftTo } = await new Person().visit(url);
+      assert.equal(leftTo?.searchParams.get('error'), 'invalid_request');
+    },
+  },
   ui_locales_supported: {
     works: async (locale) => {
       const { url } = await proofs.request(await proofs.add({}), { ui_locales: locale });

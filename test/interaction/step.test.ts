@@ -16,10 +16,18 @@ describe('the step that is due', () => {
     assert.deepEqual(dueStep({ prompt: 'consent', subject: null }), { step: 'none' });
   });
 
+  test('is to choose an account when the protocol waits for that, or to sign in with one (section 3.1.2.1)', () => {
+    assert.deepEqual(dueStep({ prompt: 'select_account', subject: 'ada' }), {
+      step: 'select-account',
+      subject: 'ada',
+    });
+    assert.deepEqual(dueStep({ prompt: 'select_account', subject: null }), { step: 'sign-in' });
+  });
+
   test('is none for whatever there is no page for', () => {
     fc.assert(
       fc.property(fc.string(), fc.option(fc.string()), (prompt, subject) => {
-        fc.pre(prompt !== 'login' && prompt !== 'consent');
+        fc.pre(!['login', 'select_account', 'consent'].includes(prompt));
         assert.deepEqual(dueStep({ prompt, subject }), { step: 'none' });
       }),
     );

@@ -35,6 +35,11 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
       clientName: 'Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk'.repeat(3),
     }),
   },
+  'select-account': {
+    'somebody is signed in': selectAccount({}),
+    'a client without a page': selectAccount({ clientUri: undefined }),
+    'a very long name': selectAccount({ accountName: `${'a'.repeat(120)}@example.com` }),
+  },
   consent: {
     'the account alone': consent({ groups: [{ scopes: [{ name: 'openid' }] }] }),
     'every scope there are words for': consent({
@@ -225,6 +230,19 @@ export function signIn(differences: Partial<PageLocals['sign-in']>): PageLocals[
     clientName: 'Team Wiki',
     clientUri: 'https://wiki.example.com/',
     action: '/interaction/abc/sign-in',
+    cancelAction: '/interaction/abc/cancel',
+    antiForgery: 'anti-forgery',
+    ...differences,
+  };
+}
+
+function selectAccount(differences: Partial<PageLocals['select-account']>): PageLocals['select-account'] {
+  return {
+    clientName: 'Team Wiki',
+    clientUri: 'https://wiki.example.com/',
+    accountName: 'ada@example.com',
+    action: '/interaction/abc/select-account',
+    switchAction: '/interaction/abc/switch',
     cancelAction: '/interaction/abc/cancel',
     antiForgery: 'anti-forgery',
     ...differences,
