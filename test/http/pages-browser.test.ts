@@ -238,6 +238,27 @@ suite('in a browser', () => {
     });
   });
 
+  suite('a page that hands an answer over', () => {
+    test('gives it to the window that opened it, if that is of the right origin, and closes', async () => {
+      await using client = await serve((ctx) => {
+        ctx.body = 'the client';
+      });
+      const response = { code: 'a "code"', state: '</p><script>' };
+      const locals = { targetOrigin: client.origin, response };
+      await using server = await serve(showing(() => pages.render('web-message', locals, english)));
+      await visiting({}, async (page) => {
+        await page.goto(client.origin);
+        const closed = page.waitForEvent('popup').then((popup) => popup.waitForEvent('close'));
+        const told = await page.evaluate(`new Promise((resolve) => {
+          addEventListener('message', ({ data, origin }) => resolve({ data, origin }));
+          open(${JSON.stringify(server.origin)});
+        })`);
+        assert.deepEqual(told, { data: { type: 'authorization_response', response }, origin: server.origin });
+        await closed;
+      });
+    });
+  });
+
   suite('form-action', () => {
     test('lets a client send the person on to an application at another origin', async () => {
       await using application = await serve((ctx) => {
