@@ -8,6 +8,7 @@ export interface Section {
 /** In the order of the navigation. */
 export const SECTIONS = [
   { name: 'overview', path: '/account' },
+  { name: 'requests', path: '/account/requests' },
   { name: 'sessions', path: '/account/sessions' },
   { name: 'applications', path: '/account/applications' },
   { name: 'password', path: '/account/password' },

@@ -1,10 +1,13 @@
 import { SECTIONS, type SectionName } from '#src/account-page/section.ts';
+import type { DetailInWords } from '#src/authorization-details/words.ts';
 import type { Locale } from '#src/http/locale.ts';
 import {
   type ClientLocals,
   type FormLocals,
+  OFFLINE_ACCESS,
   presentClient,
   presentGroup,
+  presentScope,
   type ScopeGroup,
 } from '#src/http/page-parts.ts';
 import { between, type EpochSeconds } from '#src/units.ts';
@@ -16,6 +19,14 @@ export interface AccountPageLocals {
     readonly username: string;
     readonly email?: string | undefined;
     readonly displayName?: string | undefined;
+  };
+  /** Posts `csrf` and `request` to `action` or `denyAction`. */
+  readonly 'account-requests': FormLocals & {
+    readonly denyAction: string;
+    readonly now: EpochSeconds;
+    readonly requests: readonly RequestLocals[];
+    /** What came of the one before. */
+    readonly answer?: 'approved' | 'denied' | 'gone' | undefined;
   };
   /** Posts `csrf` and `session` to `action`, or `csrf` to `othersAction`. */
   readonly 'account-sessions': FormLocals & {
@@ -40,6 +51,17 @@ export interface AccountPageLocals {
     readonly charactersLimit?: number | undefined;
     readonly done?: boolean | undefined;
   };
+}
+
+export interface RequestLocals extends ClientLocals {
+  readonly id: string;
+  readonly bindingMessage?: string | undefined;
+  readonly groups: readonly ScopeGroup[];
+  /** RFC 9396, each in the words of its type. */
+  readonly details: readonly DetailInWords[];
+  readonly offline: boolean;
+  readonly askedAt: EpochSeconds;
+  readonly address: string;
 }
 
 export interface SessionLocals {
@@ -79,10 +101,19 @@ type Presenters = {
 };
 
 export const ACCOUNT_PRESENTERS: Presenters = {
-  account: (locals) => ({ ...locals, sections: sectionsAt('overview') }),
+  account: (locals) => locals,
+  'account-requests': (locals, locale) => ({
+    ...locals,
+    requests: locals.requests.map((request) => ({
+      ...request,
+      ...presentClient(request),
+      groups: presentGroups(request.groups, locale),
+      offline: request.offline && presentScope({ name: OFFLINE_ACCESS }, true, locale),
+      asked: momentAgo(request.askedAt, locals.now, locale),
+    })),
+  }),
   'account-sessions': (locals, locale) => ({
     ...locals,
-    sections: sectionsAt('sessions'),
     sessions: locals.sessions.map((session) => ({
       ...session,
       name: browserName(session, locale),
@@ -93,20 +124,16 @@ export const ACCOUNT_PRESENTERS: Presenters = {
   }),
   'account-applications': (locals, locale) => ({
     ...locals,
-    sections: sectionsAt('applications'),
     applications: locals.applications.map((application) => ({
       ...application,
       ...presentClient(application),
-      groups: application.groups
-        .map((group) => presentGroup(group, locale))
-        .filter(({ scopes }) => scopes.length > 0),
+      groups: presentGroups(application.groups, locale),
       used:
         application.lastUsedAt === undefined ? null : momentAgo(application.lastUsedAt, locals.now, locale),
     })),
   }),
   'account-password': (locals, locale) => ({
     ...locals,
-    sections: sectionsAt('password'),
     problemText: locals.problem && passwordProblemText(locals.problem, locals, locale),
     currentAmiss: locals.problem === 'refused' || locals.problem === 'missing',
     newAmiss:
@@ -116,8 +143,19 @@ export const ACCOUNT_PRESENTERS: Presenters = {
   }),
 };
 
-const sectionsAt = (current: SectionName) =>
-  SECTIONS.map((section) => ({ ...section, current: section.name === current }));
+/** The page of a section. */
+const pageOf = (name: SectionName) => (name === 'overview' ? 'account' : `account-${name}`);
+
+/** The navigation, as a page of the account shows it. */
+export function presentSections(sections: readonly SectionName[], page: string) {
+  return SECTIONS.filter(({ name }) => sections.includes(name)).map((section) => ({
+    ...section,
+    current: pageOf(section.name) === page,
+  }));
+}
+
+const presentGroups = (groups: readonly ScopeGroup[], locale: Locale) =>
+  groups.map((group) => presentGroup(group, locale)).filter(({ scopes }) => scopes.length > 0);
 
 function browserName({ browser, system }: SessionLocals, locale: Locale): string {
   if (browser !== undefined && system !== undefined) {

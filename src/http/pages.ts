@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import pug from 'pug';
+import { SECTIONS, type SectionName } from '#src/account-page/section.ts';
 import type { DetailInWords } from '#src/authorization-details/words.ts';
-import { ACCOUNT_PRESENTERS, type AccountPageLocals } from '#src/http/account-pages.ts';
+import { ACCOUNT_PRESENTERS, type AccountPageLocals, presentSections } from '#src/http/account-pages.ts';
 import type { Assets } from '#src/http/assets.ts';
 import type { Locale, Locales } from '#src/http/locale.ts';
 import {
@@ -174,10 +175,13 @@ const PAGE_NAMES = [
   'post-on',
   'web-message',
   'account',
+  'account-requests',
   'account-sessions',
   'account-applications',
   'account-password',
 ] as const satisfies readonly PageName[];
+
+const ALL_SECTIONS = SECTIONS.map(({ name }) => name);
 
 export function createPages(options: {
   readonly viewsDirectory: string;
@@ -185,8 +189,10 @@ export function createPages(options: {
   readonly assets: Pick<Assets, 'url'>;
   /** What people know this server by: the host of the issuer. */
   readonly serverName: string;
+  /** What the page of an account has; everything by default. */
+  readonly sections?: readonly SectionName[];
 }): Pages {
-  const { viewsDirectory, locales, assets, serverName } = options;
+  const { viewsDirectory, locales, assets, serverName, sections = ALL_SECTIONS } = options;
   const templates = new Map(
     PAGE_NAMES.map((page) => [
       page,
@@ -201,6 +207,7 @@ export function createPages(options: {
       const html = template({
         ...PRESENTERS[page](locals, locale),
         page,
+        sections: presentSections(sections, page),
         serverName,
         asset: assets.url,
         language: locale.language,

@@ -98,11 +98,12 @@ export class LibraryBackchannelRequests implements BackchannelRequests {
     return this.#answer(request, client, () => request.save());
   }
 
-  /** What tells a client. One that is gone, or whose request is, need not be told. */
+  /** What tells a client. One that is gone, or whose request is or has been redeemed, need not be told. */
   readonly sendPing: Send = async ({ clientId, authReqId }: Ping) => {
     const client = (await this.#provider.Client.find(clientId)) as PingableClient | undefined;
     const request = await this.#model.find(authReqId, { ignoreExpiration: true });
-    if (client?.backchannelTokenDeliveryMode !== 'ping' || request === undefined) return 'unwanted';
+    if (client?.backchannelTokenDeliveryMode !== 'ping') return 'unwanted';
+    if (request === undefined || request.isExpired || request.consumed) return 'unwanted';
     await client.backchannelPing(request);
     return 'delivered';
   };

@@ -2,7 +2,10 @@ import { fileURLToPath } from 'node:url';
 import type Router from '@koa/router';
 import Koa, { type Middleware } from 'koa';
 import type { Logger } from 'pino';
+import { requestRoutes } from '#src/account-page/request-routes.ts';
 import { accountRoutes } from '#src/account-page/routes.ts';
+import { SECTIONS, type SectionName } from '#src/account-page/section.ts';
+import type { Config } from '#src/config/schema.ts';
 import { loadAssets } from '#src/http/assets.ts';
 import { failures } from '#src/http/failure.ts';
 import { frontPage } from '#src/http/front-page.ts';
@@ -56,7 +59,8 @@ export async function createApp(
   const { issuer } = config;
   const locales = loadLocales(`${viewsDirectory}/locales`);
   const assets = loadAssets(`${viewsDirectory}/assets`);
-  const pages = createPages({ viewsDirectory, locales, assets, serverName: new URL(issuer).host });
+  const serverName = new URL(issuer).host;
+  const pages = createPages({ viewsDirectory, locales, assets, serverName, sections: sectionsOf(config) });
   const common = {
     ...parts,
     pages,
@@ -140,15 +144,29 @@ function peoplesPages(services: Services, common: Common, oidc: Protocol): reado
     interactions: libraryInteractions(oidc, services.resources),
     onSignIn: events.onSignIn,
   });
+  const visitors = accountVisitors({ ...config, ...forms, ...common, provider: oidc.provider });
+  const requests = requestRoutes({
+    ...forms,
+    visitors,
+    requests: oidc.backchannelRequests,
+    freshSignIn: config.backchannel.signInMaxAge,
+    onAnswer: events.onBackchannelAnswer,
+  });
   const account = accountRoutes({
     ...forms,
-    visitors: accountVisitors({ ...config, ...forms, ...common, provider: oidc.provider }),
+    visitors,
     freshSignIn: config.accountPage.freshSignIn,
     passwordLimits: config.passwords,
     describeClient: (clientId) => describeClient(oidc, clientId),
     onChange: events.onAccountChange,
   });
-  return [interactions, account];
+  return config.backchannel.enabled ? [interactions, requests, account] : [interactions, account];
+}
+
+/** The parts of the page of an account that the settings leave on. */
+function sectionsOf({ backchannel }: Config): readonly SectionName[] {
+  const names = SECTIONS.map(({ name }) => name);
+  return backchannel.enabled ? names : names.filter((name) => name !== 'requests');
 }
 
 function welcome(issuer: string, pages: Pages, locales: Locales): Middleware {

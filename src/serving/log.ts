@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import type { Logger } from 'pino';
+import type { RequestRoutes } from '#src/account-page/request-routes.ts';
 import type { AccountRoutes } from '#src/account-page/routes.ts';
 import { Refusal } from '#src/fault.ts';
 import type { InteractionRoutes } from '#src/interaction/routes.ts';
@@ -13,6 +14,7 @@ export interface ServerEvents
     Pick<InteractionRoutes, 'onSignIn'>,
     Pick<RegistrationRoutes, 'onRegistration' | 'onRefusal'> {
   readonly onAccountChange: AccountRoutes['onChange'];
+  readonly onBackchannelAnswer: RequestRoutes['onAnswer'];
   readonly onDelivery: (attempt: Attempt) => void;
   readonly onKeysChanged: (steps: readonly unknown[]) => void;
   readonly onTlsRenewed: () => void;
@@ -47,6 +49,8 @@ export function logEvents(log: Logger): ServerEvents {
     onExchange: (detail) => log.info(detail, 'token exchanged'),
     onAssertion: (detail) => log.info(detail, 'assertion taken for a token'),
     onBackchannelRequest: (notice) => log.info(notice, 'backchannel authentication request'),
+    onBackchannelAnswer: (ctx, answer) =>
+      log.info({ ...whence(ctx), ...answer }, 'backchannel authentication answered'),
     onSignIn: (ctx, clientId, outcome) => {
       const detail = 'answer' in outcome ? { outcome: outcome.outcome, subject: outcome.subject } : outcome;
       log.info({ ...whence(ctx), clientId, ...detail }, 'sign-in');

@@ -2,6 +2,7 @@ import type {
   AccountPageLocals,
   ApplicationLocals,
   PasswordFormProblem,
+  RequestLocals,
   SessionLocals,
 } from '#src/http/account-pages.ts';
 import { after, days, epochSeconds, hours, minutes, type Seconds, seconds } from '#src/units.ts';
@@ -24,6 +25,34 @@ export const ACCOUNT_SAMPLES: {
     },
     'a username alone': { accountName: 'ada', username: 'ada' },
     'a very long name': { accountName: 'a'.repeat(120), username: 'a'.repeat(120) },
+  },
+  'account-requests': {
+    none: requests([]),
+    'several of them': requests([
+      request({ bindingMessage: 'W4SCT', askedAt: ago(seconds(20)) }),
+      request({
+        clientName: 'W'.repeat(100),
+        clientUri: undefined,
+        bindingMessage: 'x'.repeat(64),
+        offline: true,
+        groups: [
+          { scopes: [{ name: 'openid' }] },
+          { title: 'Invoices', identifier: 'https://invoices.example.com/api', scopes: [] },
+        ],
+        details: [
+          {
+            title: 'Pay',
+            type: 'payment_initiation',
+            sentences: [[{ value: '45.20 €' }]],
+            others: [{ name: 'creditor', value: 'Bakery' }],
+          },
+          { title: 'look', type: 'look', sentences: [], others: [] },
+        ],
+      }),
+    ]),
+    'one was approved': { ...requests([]), answer: 'approved' },
+    'one was denied': { ...requests([]), answer: 'denied' },
+    'one has gone': { ...requests([request({})]), answer: 'gone' },
   },
   'account-sessions': {
     'this browser alone': sessions([session({ current: true })]),
@@ -124,4 +153,28 @@ function password(
   differences: Partial<AccountPageLocals['account-password']>,
 ): AccountPageLocals['account-password'] {
   return { ...form, action: '/account/password', username: 'ada', ...differences };
+}
+
+function requests(waiting: readonly RequestLocals[]): AccountPageLocals['account-requests'] {
+  return {
+    ...form,
+    action: '/account/requests/approve',
+    denyAction: '/account/requests/deny',
+    now: NOW,
+    requests: waiting,
+  };
+}
+
+function request(differences: Partial<RequestLocals>): RequestLocals {
+  return {
+    id: 'abc',
+    clientName: 'Team Wiki',
+    clientUri: 'https://wiki.example.com/',
+    groups: [{ scopes: [{ name: 'openid' }] }],
+    details: [],
+    offline: false,
+    askedAt: ago(minutes(2)),
+    address: '192.0.2.7',
+    ...differences,
+  };
 }
