@@ -25,7 +25,12 @@ describe('hybrid and implicit responses (OpenID Connect Core sections 3.2 and 3.
   const registration = (response_types: readonly string[]) => ({
     name: 'Legacy',
     redirectUris: [CALLBACK],
-    grantTypes: ['authorization_code', 'implicit', 'refresh_token'] as never,
+    grantTypes: [
+      ...(response_types.some((type) => type.includes('code'))
+        ? ['authorization_code', 'refresh_token']
+        : []),
+      'implicit',
+    ] as never,
     scope: 'openid profile email read',
     metadata: { response_types: [...response_types] },
   });
