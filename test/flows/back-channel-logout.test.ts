@@ -142,6 +142,16 @@ describe('back-channel logout', () => {
     assert.equal(receiver.received.length, 1);
   });
 
+  test('a client with pairwise subjects is told of the one that it knows (OpenID Connect Core section 8)', async () => {
+    const client = await addClient('/', { metadata: { subject_type: 'pairwise' } });
+    const person = new Person();
+    const tokens = await client.signIn(person, ada);
+    await signOut(person, tokens);
+    const { sub } = await verified(await receiver.next(), client);
+    assert.equal(sub, tokens.claims()?.sub);
+    assert.notEqual(sub, (await keyturn.services.accounts.findByLogin('ada'))?.subject);
+  });
+
   test('the person is not kept waiting for a client that does not answer', async () => {
     const client = await addClient('/');
     receiver.answer(null);
