@@ -55,6 +55,16 @@ describe('cookies', () => {
     }
     assert.match(next, /^http:\/\/127\.0\.0\.1:4000\/callback\?code=/);
     assert.ok(seen.some((cookie) => cookie.startsWith('__Host-keyturn-session=')));
+    const page = await send('/account/password');
+    const csrf = /name="csrf" value="([^"]+)"/.exec(await page.text())?.[1] ?? '';
+    const renewed = 'another quick brown fox';
+    const change = form({ csrf, current: password, new: renewed, repeat: renewed });
+    assert.equal((await send('/account/password', change)).headers.get('location'), '/account/password?done');
+    assert.equal(
+      (await send('/account/password?done')).status,
+      200,
+      'the session that was begun anew counts',
+    );
     for (const cookie of seen) {
       assert.match(cookie, /^__(Host|Secure)-keyturn-/);
       assert.match(cookie, /; secure/i);
