@@ -6,6 +6,7 @@ const URI_LENGTH_MAX = 2048;
 export const webUri = z
   .url({ protocol: /^https?$/, error: 'must be an absolute http or https URI' })
   .max(URI_LENGTH_MAX)
+  .refine((uri) => /^https?:/.test(uri) || !/^https?:/i.test(uri), 'the scheme must be in lower case')
   .refine((uri) => !uri.includes('#'), 'must not have a fragment');
 
 const algorithm = z.string().regex(/^[A-Za-z0-9+-]{2,32}$/, 'must be the name of an algorithm (RFC 7518)');

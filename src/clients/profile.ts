@@ -143,7 +143,7 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = {
         clause: 'FAPI 2.0 Security Profile section 5.3.2.2',
         keptBy: ({ applicationType, redirectUris }) =>
           redirectUris.every(
-            (uri) => !uri.startsWith('http:') || (applicationType === 'native' && LOOPBACK.test(uri)),
+            (uri) => uri.startsWith('https://') || (applicationType === 'native' && LOOPBACK.test(uri)),
           ),
       },
       {

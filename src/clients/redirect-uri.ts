@@ -56,6 +56,8 @@ export function parseRedirectUri(text: string): string {
   if (!URI_CHARACTERS.test(text)) throw refuse('only the characters of RFC 3986 section 2 are allowed');
   const uri = URL.parse(text);
   if (uri === null || SCHEME_WITHOUT_AUTHORITY.test(text)) throw refuse('not an absolute URI');
+  // One spelling of it, so that nobody has to think of the others: RFC 3986 section 6.2.2.1.
+  if (!text.startsWith(uri.protocol)) throw refuse('the scheme must be in lower case');
   if (text.includes('#')) throw refuse('must not have a fragment');
   if (CREDENTIALS.test(text)) throw refuse('must not carry credentials');
   if (FORBIDDEN_SCHEMES.has(uri.protocol)) throw refuse(`the scheme ${uri.protocol} is not allowed`);

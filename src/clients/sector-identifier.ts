@@ -15,8 +15,8 @@ export interface SectorMember {
  * that others could not have as well: it is a sector by itself.
  */
 export function sectorOf({ clientId, redirectUris, sectorIdentifierUri, jwksUri }: SectorMember): string {
-  const host = URL.parse(sectorIdentifierUri ?? redirectUris[0] ?? jwksUri ?? '')?.hostname ?? '';
-  return host === '' || isLoopbackHost(host) ? `client:${clientId}` : host;
+  const uri = URL.parse(sectorIdentifierUri ?? redirectUris[0] ?? jwksUri ?? '');
+  return uri?.protocol === 'https:' && !isLoopbackHost(uri.hostname) ? uri.hostname : `client:${clientId}`;
 }
 
 /** The grants whose clients the library asks for more than redirect URIs, as they may have none. */

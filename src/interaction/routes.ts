@@ -211,7 +211,8 @@ function consentClient({ clientName, clientUri, vouchedBy, redirectUri }: Intera
 /** Whose server a person is sent to; `device` for a program on the device; `null` where nobody is sent anywhere. */
 function whereTo(redirectUri: string | null): string | 'device' | null {
   if (redirectUri === null) return null;
-  return redirectUri.startsWith('https:') ? new URL(redirectUri).host : 'device';
+  const { protocol, host } = new URL(redirectUri);
+  return protocol === 'https:' ? host : 'device';
 }
 
 function show<Name extends PageName>(

@@ -43,7 +43,8 @@ export function backchannelFeatureOf({
     // Whoever is asked for, the client is told the same until the request expires: that there is no answer yet.
     processLoginHint: async (_ctx, hint = '') => {
       const login = hint.slice(0, HINT_CHARS_MAX);
-      return (await accounts.findByLogin(login))?.subject ?? `${NOBODY}${login}`;
+      // In one spelling, as that of somebody is: how often may be asked must not tell them apart.
+      return (await accounts.findByLogin(login))?.subject ?? `${NOBODY}${login.trim().toLowerCase()}`;
     },
     processLoginHintToken: async () => {
       throw new errors.InvalidRequest('login_hint_token is not supported; send login_hint or id_token_hint');

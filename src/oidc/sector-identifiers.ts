@@ -2,7 +2,16 @@ import type { Client } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import { Recent } from '#src/recent.ts';
 import type { Records } from '#src/records.ts';
-import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
+import { after, days, type EpochSeconds, type Seconds } from '#src/units.ts';
+
+/** After that a sector is asked again. */
+const CONFIRMED_FOR = days(365);
+
+/** Of what a client was confirmed. */
+interface Confirmation {
+  readonly id: string;
+  readonly confirmedAt: EpochSeconds;
+}
 
 /** How many sectors are remembered that could not be confirmed. */
 const UNCONFIRMED_MAX = 1000;
@@ -28,8 +37,10 @@ export class SectorIdentifiers {
   async assertConfirmed(client: Client, ask: () => Promise<void>): Promise<void> {
     const { sectorIdentifierUri, redirectUris = [], jwksUri } = client;
     if (sectorIdentifierUri === undefined) return;
+    // One record for each client, else whoever changes its registration again and again would fill the store.
+    const { clientId } = client;
     const id = JSON.stringify([sectorIdentifierUri, [...redirectUris].sort(), jwksUri]);
-    if ((await this.#records.find('sector', id)) !== null) return;
+    if ((await this.#records.find<Confirmation>('sector', clientId))?.value.id === id) return;
     const now = this.#clock.now();
     const before = this.#unconfirmed.get(id);
     if (before !== undefined && now < before.until) throw before.problem;
@@ -39,6 +50,7 @@ export class SectorIdentifiers {
       this.#unconfirmed.set(id, { problem, until: after(now, this.#retryAfter) });
       throw problem;
     }
-    await this.#records.put({ kind: 'sector', id, value: { confirmedAt: now }, expiresAt: null });
+    const value: Confirmation = { id, confirmedAt: now };
+    await this.#records.put({ kind: 'sector', id: clientId, value, expiresAt: after(now, CONFIRMED_FOR) });
   }
 }

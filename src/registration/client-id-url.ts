@@ -14,6 +14,8 @@ export function parseClientIdUrl(clientId: string): URL | null {
   if (clientId.length > CLIENT_ID_URL_CHARS_MAX || !clientId.startsWith('https://')) return null;
   const url = URL.parse(clientId);
   if (url === null || url.href !== clientId) return null;
+  // The same host for DNS, and another name for whoever lists hosts: RFC 1034 section 3.1.
+  if (url.hostname.endsWith('.')) return null;
   return clientId.includes('#') || url.username !== '' || url.password !== '' ? null : url;
 }
 

@@ -58,5 +58,6 @@ export function clientOfDocument(
 
 /** Loopback addresses and schemes of an application lead to nobody's server. */
 function isElsewhere(redirectUri: string, { origin }: URL): boolean {
-  return redirectUri.startsWith('https:') && URL.parse(redirectUri)?.origin !== origin;
+  const uri = URL.parse(redirectUri);
+  return uri?.protocol === 'https:' && uri.origin !== origin;
 }

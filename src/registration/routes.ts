@@ -65,7 +65,7 @@ export function registrationRoutes(deps: RegistrationRoutes): Router {
     // Whoever has no token need not send a document.
     await registrations.read({ clientId, bearer });
     const document = await readDocument(ctx, deps.bodyMax);
-    const changed = await registrations.update({ clientId, bearer, document });
+    const changed = await registrations.update({ clientId, bearer, document, address: ctx.ip });
     ctx.body = { ...presentedSecret(document, changed), ...informationOf(changed, bearer, deps.issuer) };
     deps.onRegistration(ctx, 'changed', clientId);
   });

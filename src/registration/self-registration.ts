@@ -101,15 +101,19 @@ export class SelfRegistrations {
    * Replaces what is registered of a client by what it says now; what it leaves out is gone: RFC 7592 section 2.2.
    * What it has it may keep, and gains nothing that a new client could not have; what its software statement says of it
    * goes on to take precedence.
-   * @throws Refusal `invalid_token`, `invalid_request`, `invalid_client_metadata` or `invalid_redirect_uri`.
+   * @throws Refusal `invalid_token`, `invalid_request`, `invalid_client_metadata`, `invalid_redirect_uri` or
+   * `registration_throttled`.
    */
   async update({
     clientId,
     bearer,
     document,
-  }: RegistrationRequest & ManagementRequest): Promise<RegisteredClient> {
+    address,
+  }: RegistrationRequest & ManagementRequest & { readonly address: string }): Promise<RegisteredClient> {
     const { clients } = this.#ports;
     const before = await this.read({ clientId, bearer });
+    if (before.registeredBy.by === 'registration' && before.registeredBy.initialAccessToken === null)
+      await this.#ports.admit(address);
     this.#assertOwn(before, document);
     const bounds = await this.#boundsFor(null);
     const change = (current: Client) => {

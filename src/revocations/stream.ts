@@ -50,9 +50,11 @@ export async function* revocationStream(options: StreamOptions): AsyncGenerator<
       continue;
     }
     for (const revocation of page.entries.map(readRevocation)) {
-      for (const each of await concerning(options, resourceServer, revocation)) {
+      const told = await concerning(options, resourceServer, revocation);
+      for (const [index, each] of told.entries()) {
         const { name, says } = eventOf(each);
-        yield event(name, each.position, says);
+        // Whoever breaks off between two events of one entry resumes before the first of them.
+        yield event(name, index === told.length - 1 ? each.position : null, says);
       }
     }
     position = page.next;
@@ -64,8 +66,9 @@ export async function* revocationStream(options: StreamOptions): AsyncGenerator<
   }
 }
 
-function event(name: string, position: number, says: object): string {
-  return `event: ${name}\nid: ${position}\ndata: ${JSON.stringify(says)}\n\n`;
+function event(name: string, position: number | null, says: object): string {
+  const id = position === null ? '' : `id: ${position}\n`;
+  return `event: ${name}\n${id}data: ${JSON.stringify(says)}\n\n`;
 }
 
 /** Wakes who waits for it, or who is about to wait. */

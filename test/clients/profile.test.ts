@@ -135,6 +135,7 @@ describe('the FAPI 2.0 Security Profile', () => {
     const redirectUris = ['http://127.0.0.1/cb'];
     assert.ok(breaks({ redirectUris }, fapi));
     assert.ok(!breaks({ redirectUris, applicationType: 'native' }, fapi));
+    assert.ok(breaks({ redirectUris: ['com.example.app:/cb'], applicationType: 'native' }, fapi));
   });
 
   test('allows PS256, ES256 and Ed25519 wherever something is signed (section 5.4.1)', () => {

@@ -151,6 +151,7 @@ describe('a redirect URI for registration (RFC 6749 section 3.1.2, RFC 8252 sect
     ['with a host behind what looks like one', 'https://app.example.com:x@evil.example/cb'],
     ['with a wildcard for a host', 'https://*.example.com/cb'],
     ['with a port that no machine has', 'http://localhost:65536/cb'],
+    ['with a scheme in capitals', 'HTTPS://app.example.com/cb'],
     ['a script', 'javascript:alert(1)'],
     ['a script in capitals', 'JavaScript:alert(1)'],
     ['data', 'data:text/html,hello'],

@@ -32,6 +32,7 @@ describe('the sector of a client (OpenID Connect Core section 8.1)', () => {
     'http://127.0.0.1/cb',
     'http://[::1]:1/cb',
     'com.example:/cb',
+    'com.evil.app://victim.example/cb',
   ]) {
     test(`is the client itself for ${uri}, which any other application could have too`, () => {
       assert.equal(member([uri]), 'client:web');

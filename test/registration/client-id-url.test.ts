@@ -81,5 +81,10 @@ describe('whose documents are read', () => {
     assert.equal(admitsClientId({ ...policy, refusedHosts: ['other.example.com'] }, id), true);
     assert.equal(admitsClientId(policy, 'https://app.example.com'), false);
     assert.equal(admitsClientId(policy, 'client'), false);
+    assert.equal(
+      admitsClientId(policy, 'https://app.example.com./client.json'),
+      false,
+      'its host by another name',
+    );
   });
 });
