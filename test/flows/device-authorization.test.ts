@@ -290,6 +290,17 @@ describe('device authorization grant (RFC 8628)', () => {
     assert.equal(await television.pollError(device_code), null);
   });
 
+  test('the log of it all holds neither code', async () => {
+    const { device_code, user_code, verification_uri_complete } = await television.begin();
+    const person = new Person();
+    await person.submit(await person.visit(verification_uri_complete), '/device');
+    await television.approve(person, user_code, ada);
+    assert.equal(await television.pollError(device_code), null);
+    const log = keyturn.logged.join('');
+    assert.ok(log.includes('/device_authorization'));
+    for (const code of [device_code, user_code, user_code.replace('-', '')]) assert.ok(!log.includes(code));
+  });
+
   test('the metadata has the endpoint and the grant (section 4)', async () => {
     for (const name of ['openid-configuration', 'oauth-authorization-server']) {
       const metadata = (await (await fetch(`${keyturn.issuer}/.well-known/${name}`)).json()) as Record<
