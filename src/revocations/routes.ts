@@ -36,6 +36,8 @@ const RETRY_AFTER_S = 10;
 /** A position in the log, as it was given out as `id`. */
 const POSITION = /^(?:0|[1-9]\d{0,15})$/;
 
+const LISTENERS_MAX = 20;
+
 /**
  * `GET /revocations`: a stream of what has ended the tokens of a resource server before their time, for one that
  * authenticates as it does at introspection.
@@ -58,6 +60,8 @@ export function revocationRoutes(deps: RevocationRoutes): Middleware {
       refuse(ctx, 503, 'temporarily_unavailable', 'too many streams are open');
       return;
     }
+    // Koa's own, those of a stream as an answer, and ours: a few more than Node takes for a leak.
+    ctx.res.setMaxListeners(LISTENERS_MAX);
     const over = new AbortController();
     // Also if the caller has hung up already.
     finished(ctx.res, () => {

@@ -211,19 +211,20 @@ describe('pairwise subjects (OpenID Connect Core section 8.1)', () => {
     const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256', use: 'sig' };
     await using keys = await publish(JSON.stringify({ keys: [jwk] }));
     const sector_identifier_uri = 'https://bank.example.com/sector.json';
-    // Nobody can be asked at that address: the sector has confirmed the client before.
-    await keyturn.services.store.records.put({
-      kind: 'sector',
-      id: JSON.stringify([sector_identifier_uri, [CALLBACK], keys.url]),
-      value: { confirmedAt: 0 },
-      expiresAt: null,
-    });
     const { client } = await keyturn.addClient({
       scope: 'openid',
       grantTypes: ['authorization_code', CIBA_GRANT],
       authenticationMethod: 'private_key_jwt',
       jwksUri: keys.url,
       metadata: { subject_type: 'pairwise', sector_identifier_uri, backchannel_token_delivery_mode: 'poll' },
+    });
+    // Nobody can be asked at that address: the sector has confirmed the client before.
+    const id = JSON.stringify([sector_identifier_uri, [CALLBACK], keys.url]);
+    await keyturn.services.store.records.put({
+      kind: 'sector',
+      id: client.clientId,
+      value: { id, confirmedAt: 0 },
+      expiresAt: null,
     });
     const configuration = await oauth.discovery(
       new URL(keyturn.issuer),
