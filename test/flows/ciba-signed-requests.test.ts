@@ -64,7 +64,7 @@ describe('a signed authentication request (OpenID Connect CIBA Core section 7.1.
     const response = await signed({ binding_message: 'W4SCT', requested_expiry: 60 });
     const answer = (await response.json()) as { auth_req_id: string; expires_in: number };
     assert.equal(response.status, 200, JSON.stringify(answer));
-    assert.equal(answer.expires_in, 60);
+    assert.ok([59, 60].includes(Number(answer.expires_in)), String(answer.expires_in));
     assert.equal(await bank.pollError(answer.auth_req_id), 'authorization_pending');
   });
 

@@ -151,7 +151,8 @@ describe('pushed authorization requests (RFC 9126)', () => {
       assert.match(answer.headers.get('content-type') ?? '', /^application\/json\b/);
       const { request_uri, expires_in } = (await answer.json()) as Record<string, unknown>;
       assert.match(String(request_uri), /^urn:ietf:params:oauth:request_uri:[\w-]{43}$/);
-      assert.equal(expires_in, 60);
+      // The second may turn between the making and the answer.
+      assert.ok([59, 60].includes(Number(expires_in)), String(expires_in));
       references.add(String(request_uri));
     }
     assert.equal(references.size, 10);
@@ -249,7 +250,7 @@ describe('pushed authorization requests (RFC 9126)', () => {
       body: url.searchParams,
     });
     const { request_uri, expires_in } = (await answer.json()) as { request_uri: string; expires_in: number };
-    assert.equal(expires_in, 300);
+    assert.ok([299, 300].includes(expires_in), String(expires_in));
     const sent = new URL(`${slow.issuer}/authorize`);
     sent.search = new URLSearchParams({ client_id: client.client.clientId, request_uri }).toString();
     mock.timers.enable({ apis: ['Date'], now: Date.now() + 240_000 });

@@ -117,7 +117,7 @@ describe('signed request objects (RFC 9101)', () => {
     });
     assert.equal(answer.status, 201);
     const { request_uri, expires_in } = (await answer.json()) as { request_uri: string; expires_in: number };
-    assert.equal(expires_in, 60);
+    assert.ok([59, 60].includes(Number(expires_in)), String(expires_in));
     const url = new URL(`${keyturn.issuer}/authorize`);
     url.search = new URLSearchParams({ client_id: idOf(strict), request_uri }).toString();
     assert.ok((await strict.redeem(await new Person().authorize(url, ada), checks)).access_token);
