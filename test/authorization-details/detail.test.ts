@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type AuthorizationDetail, firstBeyond } from '#src/authorization-details/detail.ts';
+import { fc } from '#test/support/properties.ts';
 
 const GRANTED: AuthorizationDetail = {
   type: 'account_information',

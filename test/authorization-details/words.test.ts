@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
 import { parseDetailTypes } from '#src/authorization-details/detail-type.ts';
 import { type DetailInWords, inWords } from '#src/authorization-details/words.ts';
+import { fc } from '#test/support/properties.ts';
 
 const TYPES = parseDetailTypes({
   payment: {

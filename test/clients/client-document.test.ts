@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { GRANT_TYPES, newClient } from '#src/clients/client.ts';
 import { clientDocument, describedIn, inDocumentWords } from '#src/clients/client-document.ts';
 import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
@@ -9,9 +8,8 @@ import { Refusal } from '#src/fault.ts';
 import { epochSeconds } from '#src/units.ts';
 import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
 import { ANSWERS } from '#test/support/authorization-answers.ts';
+import { fc } from '#test/support/properties.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
 
 const made = {
   clientId: 'made',

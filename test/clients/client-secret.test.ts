@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import fc from 'fast-check';
 import {
   type ClientSecret,
   ClientSecrets,
@@ -11,8 +10,7 @@ import {
 } from '#src/clients/client-secret.ts';
 import { systemRandom } from '#src/random.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
+import { fc } from '#test/support/properties.ts';
 
 const clock = new MovingClock();
 const deployment = (digestKey = systemRandom.bytes(32)) =>

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import {
   CLIENT_NAME_LENGTH_MAX,
@@ -21,9 +20,8 @@ import { Refusal } from '#src/fault.ts';
 import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
 import { ANSWERS } from '#test/support/authorization-answers.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
+import { fc } from '#test/support/properties.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
 
 const made = {
   clientId: 'generated',

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { certificateIsAbout, wrongSubject } from '#src/clients/certificate-subject.ts';
 import { areSameName, parseDistinguishedName } from '#src/clients/distinguished-name.ts';
 import { certify } from '#test/support/certificates.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
+import { fc } from '#test/support/properties.ts';
 
 const same = (one: string, other: string) =>
   areSameName(parseDistinguishedName(one), parseDistinguishedName(other));

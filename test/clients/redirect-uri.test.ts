@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import {
   isLoopbackHttpsUri,
   isPrivateUseUri,
@@ -8,9 +7,8 @@ import {
   REDIRECT_URI_LENGTH_MAX,
   redirectUriAllowed,
 } from '#src/clients/redirect-uri.ts';
+import { fc } from '#test/support/properties.ts';
 import { refusal } from '#test/support/refusal.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
 
 const loopbackHost = fc.constantFrom('localhost', '127.0.0.1', '[::1]');
 const port = fc.integer({ min: 0, max: 99_999 }).map(String);

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { formatScope, isOpenIdScope, parseScope, SCOPE_LENGTH_MAX, SCOPES_MAX } from '#src/clients/scope.ts';
+import { fc } from '#test/support/properties.ts';
 import { refusal } from '#test/support/refusal.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
 
 /** scope-token of RFC 6749 section 3.3, written as the range of characters that it is. */
 const scopeToken = fc.stringMatching(/^[!#-[\]-~]{1,20}$/);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { formatDuration, parseDuration } from '#src/config/duration.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
+import { fc } from '#test/support/properties.ts';
 
 test('a duration is whole numbers with units from long to short, or a bare number of seconds', () => {
   assert.equal(parseDuration('90d'), days(90));

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import fc from 'fast-check';
 import { isPayable } from '#src/accounts/password-hash.ts';
 import { SETTINGS } from '#src/config/catalogue.ts';
 import { loadConfig } from '#src/config/load.ts';
@@ -10,6 +9,7 @@ import { SettingsFault } from '#src/config/settings-fault.ts';
 import { newKeyEncryptionKey } from '#src/sealing/key-encryption-keys.ts';
 import { days, epochSeconds, hours, minutes, seconds } from '#src/units.ts';
 import { load, problemsOf } from '#test/config/sources.ts';
+import { fc } from '#test/support/properties.ts';
 
 const KEK = newKeyEncryptionKey({
   clock: { now: () => epochSeconds(1_800_000_000) },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { nearestName } from '#src/config/nearest-name.ts';
+import { fc } from '#test/support/properties.ts';
 
 const NAMES = ['port', 'host', 'lifetimes', 'lifetimes.accessToken', 'http.bodyMax'];
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { bytes, formatSize, parseSize } from '#src/config/size.ts';
+import { fc } from '#test/support/properties.ts';
 
 test('a size is a whole number with KiB, MiB or GiB, or a bare number of bytes', () => {
   assert.equal(parseSize('56KiB'), 57_344);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import fc from 'fast-check';
 import { chooseLanguage, createLocales } from '#src/http/locale.ts';
+import { fc } from '#test/support/properties.ts';
 
 const languages = ['en', 'de', 'pt-BR'];
 const chosen = (uiLocales?: string, acceptLanguage?: string) =>

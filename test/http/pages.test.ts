@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import fc from 'fast-check';
 import { createLocales } from '#src/http/locale.ts';
 import { createPages } from '#src/http/pages.ts';
+import { fc } from '#test/support/properties.ts';
 import { assets, pages, VIEWS } from '#test/views/gallery.ts';
 import { checkReferences, type Element, readMarkup } from '#test/views/markup.ts';
 import { consent, EVERY_SAMPLE, error, SAMPLES, signIn } from '#test/views/samples.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import fc from 'fast-check';
 import type { Middleware } from 'koa';
 import { Refusal } from '#src/fault.ts';
 import { field, parseForm, readBody } from '#src/http/request-body.ts';
+import { fc } from '#test/support/properties.ts';
 import { exchange, rawRequest } from '#test/support/raw-http.ts';
 import { serve } from '#test/views/gallery.ts';
 
@@ -74,7 +74,7 @@ suite('a form', () => {
       fc.property(fc.uint8Array({ maxLength: 500 }), fc.string(), (bytes, name) => {
         assert.equal(typeof field(parseForm(Buffer.from(bytes)), name), 'string');
       }),
-      { seed: 20_260_714, numRuns: 2_000 },
+      { numRuns: 2_000 },
     );
   });
 

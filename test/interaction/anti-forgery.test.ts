@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import { systemRandom } from '#src/random.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
+import { fc } from '#test/support/properties.ts';
 
 const key = systemRandom.bytes(32);
 const antiForgery = new AntiForgery(key);

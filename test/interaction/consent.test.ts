@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type Consent, Consents, joinConsents } from '#src/interaction/consent.ts';
 import { days } from '#src/units.ts';
+import { fc } from '#test/support/properties.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
 
 const names = fc.uniqueArray(fc.constantFrom('openid', 'email', 'read', 'write', 'admin'));
 /** Names that an object of JavaScript has anyway are among the identifiers. */

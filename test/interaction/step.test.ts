@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { dueStep } from '#src/interaction/step.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
+import { fc } from '#test/support/properties.ts';
 
 describe('the step that is due', () => {
   test('is to sign in when the protocol waits for a login, whoever is signed in (OpenID Connect Core section 3.1.2.3)', () => {

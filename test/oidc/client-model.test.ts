@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import fc from 'fast-check';
 import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import { GRANT_TYPES } from '#src/clients/client.ts';
 import { CLIENT_METADATA_NAMES } from '#src/clients/client-metadata.ts';
@@ -13,9 +12,8 @@ import { IMPLICIT_GRANT } from '#src/clients/response-type.ts';
 import { TOKEN_EXCHANGE_GRANT } from '#src/clients/token-exchange-policy.ts';
 import { PLAIN_METHODS } from '#test/clients/plain-methods.ts';
 import { type OpenProvider, openProvider } from '#test/oidc/open-provider.ts';
+import { fc } from '#test/support/properties.ts';
 import { refusal } from '#test/support/refusal.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
 
 const ENCRYPTED = ['id_token', 'userinfo', 'introspection'].map((name) => `${name}_encrypted_response_alg`);
 const ENCRYPTING = [...KEY_MANAGEMENT_ALGORITHMS, 'RSA1_5'];

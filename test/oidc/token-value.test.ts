@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { carried, jwtIn } from '#src/oidc/token-value.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
+import { fc } from '#test/support/properties.ts';
 
 const part = fc.base64String().map((text) => Buffer.from(text, 'base64').toString('base64url') || 'A');
 const jwt = fc.tuple(part, part, part).map((parts) => parts.join('.'));

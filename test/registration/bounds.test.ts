@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type Bounds, withinBounds } from '#src/registration/bounds.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
+import { fc } from '#test/support/properties.ts';
 
 const bounds: Bounds = {
   grantTypes: ['authorization_code', 'refresh_token'],

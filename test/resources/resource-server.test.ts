@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { SCOPE_LENGTH_MAX, SCOPES_MAX } from '#src/clients/scope.ts';
 import { Refusal } from '#src/fault.ts';
 import {
@@ -11,9 +10,8 @@ import {
 } from '#src/resources/resource-server.ts';
 import { minutes } from '#src/units.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
+import { fc } from '#test/support/properties.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
 
 const ISSUER = 'https://login.example.com';
 const made = {

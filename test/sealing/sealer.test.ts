@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { StorageFault } from '#src/fault.ts';
 import { systemRandom } from '#src/random.ts';
 import {
@@ -11,6 +10,7 @@ import {
 import { keyEncryptionKeyIdOf, Sealer } from '#src/sealing/sealer.ts';
 import { days } from '#src/units.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
+import { fc } from '#test/support/properties.ts';
 
 const clock = new MovingClock();
 const random = systemRandom;

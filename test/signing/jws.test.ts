@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { decodeProtectedHeader, jwtVerify } from 'jose';
 import { systemRandom } from '#src/random.ts';
 import {
@@ -15,6 +14,7 @@ import {
   verifyWith,
 } from '#src/signing/algorithm.ts';
 import { JWT_CHARS_MAX, parseJwt, type Signer, signJwt, type Verifier, verifyJwt } from '#src/signing/jws.ts';
+import { fc } from '#test/support/properties.ts';
 
 const part = (value: string | object | Buffer): string => {
   const bytes = Buffer.isBuffer(value) || typeof value === 'string' ? value : JSON.stringify(value);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { GeneratedKey, JwsAlgorithm } from '#src/signing/algorithm.ts';
 import {
   activeKey,
@@ -26,6 +25,7 @@ import {
   seconds,
 } from '#src/units.ts';
 import { type Deed, RingHistory } from '#test/signing/ring-history.ts';
+import { fc } from '#test/support/properties.ts';
 
 const start = epochSeconds(1_784_024_130);
 const policy: RingPolicy = {

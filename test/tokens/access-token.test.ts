@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { audiencesOf, readAccessTokenClaims } from '#src/tokens/access-token.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
+import { fc } from '#test/support/properties.ts';
 
 const ISSUER = 'https://login.example.com';
 const HEADER = { typ: 'at+jwt', alg: 'ES256' };

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type Authorization, Authorizations, authorizationGroup } from '#src/tokens/authorization.ts';
 import { familyExpiresAt, type RefreshFamily, type RefreshLifetimes } from '#src/tokens/refresh-token.ts';
 import { after, days, epochSeconds, minutes, seconds } from '#src/units.ts';
+import { fc } from '#test/support/properties.ts';
 import { openTemporaryStore, type TemporaryStore } from '#test/support/temporary-store.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
 
 const REFRESH: RefreshLifetimes = { idle: days(14), absolute: days(90), grace: seconds(10) };
 const LONGEST_TOKEN = minutes(61);

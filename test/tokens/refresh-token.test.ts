@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import {
   advance,
   familyExpiresAt,
@@ -14,8 +13,7 @@ import {
 } from '#src/tokens/refresh-token.ts';
 import { after, days, type EpochSeconds, epochSeconds, hours, seconds } from '#src/units.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
+import { fc } from '#test/support/properties.ts';
 
 const START = new MovingClock().now();
 const ISSUER = 'https://login.example.com';

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { TokenExchangePolicy } from '#src/clients/token-exchange-policy.ts';
 import type { PresentedToken } from '#src/tokens/presented-token.ts';
 import { EXCHANGED_TOKENS_MAX, type ExchangeRequest, exchange } from '#src/tokens/token-exchange.ts';
 import { epochSeconds } from '#src/units.ts';
+import { fc } from '#test/support/properties.ts';
 import { refusal } from '#test/support/refusal.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
 
 const ISSUER = 'https://login.example.com';
 const ORDERS = 'https://orders.example.com';

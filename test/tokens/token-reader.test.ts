@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import fc from 'fast-check';
 import { signJwt } from '#src/signing/jws.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import { advance, newFamily, refreshTokenClaims } from '#src/tokens/refresh-token.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 import { days, type EpochSeconds, after as later, minutes, seconds } from '#src/units.ts';
 import { type Deployment, deploy, POLICY } from '#test/signing/signing-nodes.ts';
-
-fc.configureGlobal({ seed: 20_260_714 });
+import { fc } from '#test/support/properties.ts';
 
 const ISSUER = 'https://login.example.com';
 const API = 'https://api.example.com';
