@@ -142,7 +142,8 @@ async function openWithoutCode(token: AnyAccessToken, deps: AccessTokenDependenc
   const { response_type: responseType } = oidc.params ?? {};
   if (!isAuthorizing(oidc.route) || !('accountId' in token) || String(responseType).includes('code')) return;
   const { claims, requestParamScopes: scopes } = oidc;
-  const authorization = await openingAuthorization(oidc, { claims, scopes });
+  const resourceIndicators = new Set(Object.keys(oidc.resourceServers ?? {}));
+  const authorization = await openingAuthorization(oidc, { claims, scopes, resourceIndicators });
   const opened = await deps.authorizations.open(token.grantId as string, authorization);
   if (!opened) throw new errors.AccessDenied('the session has ended');
 }
@@ -154,7 +155,7 @@ async function issue(token: AnyAccessToken, deps: AccessTokenDependencies): Prom
   const now = deps.clock.now();
   token.jti = newIdentifier(deps.random);
   token.iat = now;
-  token.exp = after(now, seconds(token.expiration));
+  token.exp ??= after(now, seconds(token.expiration));
   const claims = claimsOf(token, currentRequest(), deps);
   // The token response says the scope of the token that it carries: RFC 6749 section 5.1.
   token.scope = claims.scope;

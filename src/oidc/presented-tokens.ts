@@ -1,5 +1,7 @@
 import type { AccessToken, ClientCredentials, Client as LibraryClient, Provider } from 'oidc-provider';
 import { subjectFor } from '#src/oidc/subjects.ts';
+import { isNamedIn } from '#src/resources/resource-server.ts';
+import { resourcesOf } from '#src/revocations/revocation.ts';
 import {
   type AccessTokenClaims,
   type Actor,
@@ -75,6 +77,7 @@ export class PresentedTokens {
       clientId: claims.client_id,
       audiences: audiencesOf(claims),
       scope: listOf(claims.scope),
+      resources: null,
       expiresAt: claims.exp,
       authorizationId: claims.grant_id ?? null,
       confirmation: claims.cnf ?? null,
@@ -100,6 +103,7 @@ export class PresentedTokens {
       clientId: token.clientId as string,
       audiences: [token.aud].flat() as string[],
       scope: listOf(token.scope),
+      resources: null,
       expiresAt: epochSeconds(token.exp as number),
       authorizationId: person?.grantId ?? null,
       confirmation: confirmationOf(token),
@@ -120,7 +124,7 @@ export class PresentedTokens {
     return subjectFor(client, token.accountId, pairwise);
   }
 
-  /** An ID token allows nothing by itself: what counts is what its authorization allows the client at the target. */
+  /** An ID token allows nothing by itself: what counts is what was asked for, and allowed, at that sign-in. */
   async #findIdToken(jwt: string, { client, target }: Presentation): Promise<PresentedToken | null> {
     const { provider, standing, clock } = this.#deps;
     const claims = await validIdToken(provider, jwt, client);
@@ -129,7 +133,9 @@ export class PresentedTokens {
     const { clientId } = client;
     const state = await standingOfGround(standing, { clientId, authorizationId, issuedAt });
     if (!state.stands || state.authorization === null) return null;
+    const resources = resourcesOf(state.authorization.grant);
     const grant = await provider.Grant.find(authorizationId, { ignoreExpiration: true });
+    const atTarget = resources.filter((each) => isNamedIn([target], each));
     return {
       kind: 'id',
       jti: null,
@@ -137,7 +143,8 @@ export class PresentedTokens {
       sub: claims.sub,
       clientId,
       audiences: [clientId],
-      scope: listOf(grant?.getResourceScope(target)),
+      scope: atTarget.flatMap((each) => listOf(grant?.getResourceScope(each))),
+      resources,
       expiresAt: claims.exp,
       authorizationId,
       confirmation: null,

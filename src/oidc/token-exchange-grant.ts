@@ -17,7 +17,7 @@ import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
 import type { PresentedToken } from '#src/tokens/presented-token.ts';
 import { type Exchange, type ExchangeRequest, exchange } from '#src/tokens/token-exchange.ts';
-import { between } from '#src/units.ts';
+import { after, seconds } from '#src/units.ts';
 
 export interface TokenExchangeDependencies extends Omit<PresentedTokenDependencies, 'provider'> {
   readonly issuer: string;
@@ -201,11 +201,16 @@ async function issue(
   { provider, info, deps, binding, target, subject, decided }: Issuance,
 ): Promise<void> {
   const { client, params } = ctx.oidc;
-  const { act, restsOn, scope, expiresAt } = decided;
+  const { act, restsOn, scope } = decided;
+  const now = deps.clock.now();
+  const exp = Math.min(after(now, seconds(info.accessTokenTTL as number)), decided.expiresAt);
+  // Deciding takes a moment, and the library takes no time left for its own default.
+  if (exp <= now) throw new errors.InvalidRequest('the subject token or the actor token has ended');
   const common = {
     client,
     scope: formatScope(scope) || undefined,
-    expiresIn: Math.min(info.accessTokenTTL as number, between(deps.clock.now(), expiresAt)),
+    exp,
+    expiresIn: exp - now,
     extra: {
       ...subject.signIn,
       ...(act === null ? undefined : { act }),

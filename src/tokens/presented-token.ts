@@ -15,6 +15,11 @@ export interface PresentedToken {
   readonly clientId: string;
   readonly audiences: readonly string[];
   readonly scope: readonly string[];
+  /**
+   * The resource servers that the person was asked about, which are all that an ID token is good for; `null` for an
+   * access token, where the exchanging client's registration alone says.
+   */
+  readonly resources: readonly string[] | null;
   readonly expiresAt: EpochSeconds;
   /** The authorization that it was issued under; `null` where a client acts for itself. */
   readonly authorizationId: string | null;

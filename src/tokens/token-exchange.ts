@@ -1,6 +1,6 @@
 import type { TokenExchangePolicy } from '#src/clients/token-exchange-policy.ts';
 import { Refusal } from '#src/fault.ts';
-import { withEmptyPath } from '#src/resources/resource-server.ts';
+import { isNamedIn } from '#src/resources/resource-server.ts';
 import type { Actor, RestsOn } from '#src/tokens/access-token.ts';
 import type { PresentedToken } from '#src/tokens/presented-token.ts';
 import { type EpochSeconds, epochSeconds } from '#src/units.ts';
@@ -42,10 +42,11 @@ export const EXCHANGED_TOKENS_MAX = 16;
 export function exchange(request: ExchangeRequest): Exchange {
   const { client, subject, actor, target } = request;
   const policy = client.tokenExchange;
-  const identifier = withEmptyPath(target.identifier);
-  if (policy === null || !policy.to.some((each) => withEmptyPath(each) === identifier))
+  if (policy === null || !isNamedIn(policy.to, target.identifier))
     throw new Refusal('target_unacceptable', 'the client may exchange no token for one of this target');
   assertMayBring(policy, client.clientId, subject);
+  if (subject.resources !== null && !isNamedIn(subject.resources, target.identifier))
+    throw new Refusal('target_unacceptable', 'the sign-in of the subject token did not ask for this target');
   if (actor !== null) assertMayActAs(client.clientId, actor);
   assertNamedActor(request);
   const restsOn = groundOf(request);

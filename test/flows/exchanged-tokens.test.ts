@@ -11,6 +11,7 @@ import { RelyingParty } from '#test/support/relying-party.ts';
 import {
   type Added,
   API,
+  type Exchanged,
   ExchangeHouse,
   ORDERS,
   ORDERS_AUDIENCE,
@@ -20,6 +21,8 @@ import {
 } from '#test/support/token-exchange.ts';
 
 const TWO_MINUTES_MS = 120_000;
+/** More often than a token request looks at the clock. */
+const CLOCK_LOOKS_MAX = 40;
 
 describe('what an exchanged token may do (RFC 8693)', () => {
   let house: ExchangeHouse;
@@ -113,6 +116,34 @@ describe('what an exchanged token may do (RFC 8693)', () => {
     assert.equal(answer.expires_in, 180);
     const opaque = await house.served(gateway, house.fields(subject, { resource: VAULT }));
     assert.equal((await house.introspect(gateway, opaque.access_token)).exp, decodeJwt(subject).exp);
+  });
+
+  test('nor does it where the subject token ends while it is being exchanged', async () => {
+    const { access_token: subject } = await house.signIn();
+    const end = decodeJwt(subject).exp as number;
+    const opaque = await house.served(gateway, house.fields(subject, { resource: VAULT }));
+    for (const [token, resource] of [
+      [subject, ORDERS],
+      [subject, VAULT],
+      [opaque.access_token, ORDERS],
+    ] as const) {
+      const outcomes = new Set<number>();
+      // Its last second is over when the clock has been looked at so often.
+      for (let looks = 0; looks < CLOCK_LOOKS_MAX; looks += 1) {
+        let left = looks;
+        mock.method(Date, 'now', () => (left-- > 0 ? end - 1 : end) * 1000);
+        const response = await house.post(gateway, house.fields(token, { resource }));
+        mock.restoreAll();
+        outcomes.add(response.status);
+        if (response.status !== 200) continue;
+        const { access_token, expires_in } = (await response.json()) as Exchanged;
+        assert.equal(expires_in, 1);
+        const { exp } =
+          resource === VAULT ? await house.introspect(gateway, access_token) : decodeJwt(access_token);
+        assert.equal(exp, end, `after ${looks} looks`);
+      }
+      assert.deepEqual([...outcomes].toSorted(), [200, 400]);
+    }
   });
 
   test('a client may exchange its own token for one that allows less', async () => {
@@ -236,7 +267,7 @@ describe('what an exchanged token may do (RFC 8693)', () => {
     assert.equal(await house.refused(desk, foreign), 'invalid_request');
     const bob = await deskParty.signIn(new Person(), house.bob, { scope: 'openid' });
     const unasked = house.fields(bob.id_token ?? '', asIdToken);
-    assert.equal(await house.refused(desk, unasked), 'invalid_scope', 'never asked about the API');
+    assert.equal(await house.refused(desk, unasked), 'invalid_target', 'never asked about the API');
     await deskParty.revoke(tokens.refresh_token ?? '');
     assert.equal(await house.isActive(desk, answer.access_token), false, 'it ends with the sign-in');
     assert.equal(

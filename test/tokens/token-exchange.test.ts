@@ -25,6 +25,7 @@ const ofAda: PresentedToken = {
   clientId: 'web',
   audiences: ['https://api.example.com'],
   scope: ['read', 'write'],
+  resources: null,
   expiresAt: epochSeconds(1000),
   authorizationId: 'sign-in-of-ada',
   confirmation: null,
@@ -108,6 +109,18 @@ describe('the decision of an exchange (RFC 8693)', () => {
     const idToken = { ...ofAda, kind: 'id', audiences: ['https://api.example.com'] } as const;
     assert.throws(() => asked({ subject: idToken }), refusal('subject_token_unacceptable'));
     assert.ok(asked({ subject: { ...idToken, clientId: 'gateway' } }));
+  });
+
+  test('a token whose sign-in asked for some targets is good for those alone, in either spelling', () => {
+    const ofSignIn = (resources: readonly string[]) => ({ ...ofAda, clientId: 'gateway', resources });
+    for (const resources of [[ORDERS], [`${ORDERS}/`], ['https://api.example.com', ORDERS]])
+      assert.ok(asked({ subject: ofSignIn(resources) }), resources.join());
+    for (const scope of [['read'], []])
+      for (const resources of [[], ['https://api.example.com'], [`${ORDERS}/other`]])
+        assert.throws(
+          () => asked({ subject: ofSignIn(resources), target: { identifier: ORDERS, scope } }),
+          refusal('target_unacceptable'),
+        );
   });
 
   test('an actor token of another client, or of delegation, is refused', () => {
