@@ -17,6 +17,7 @@ import { admitsClientId, parseClientIdUrl } from '#src/registration/client-id-ur
 import { InitialAccessTokens } from '#src/registration/initial-access-token.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { Sessions } from '#src/sessions/sessions.ts';
+import { ownKeys } from '#src/signing/algorithm.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation } from '#src/signing/rotation.ts';
 import { openStore, type Store } from '#src/storage/open-store.ts';
@@ -66,7 +67,13 @@ export async function openServices(config: Config, { clock, random }: Surroundin
   const { records } = store;
   const algorithms = responseAlgorithmsOf(config);
   const secrets = new ClientSecrets({ digestKey: store.derive('client secrets'), clock, random });
-  const rotation = await KeyRotation.open({ records, clock, random, policy: ringPolicyOf(config) });
+  const rotation = await KeyRotation.open({
+    records,
+    clock,
+    source: ownKeys(random),
+    policy: ringPolicyOf(config),
+    historyKept: config.keys.historyKept,
+  });
   const clients = new ClientRegistry({
     records,
     secrets,
@@ -194,6 +201,7 @@ function ringPolicyOf(config: Config): RingPolicy {
   return {
     algorithms: keys.algorithms,
     rotateEvery: keys.rotateEvery,
+    jitter: seconds(Math.floor((keys.rotateEvery * keys.jitterPercent) / 100)),
     jwksMaxAge: keys.jwksMaxAge,
     longestToken: longestTokenOf(config),
     longestRefreshToken: lifetimes.refreshAbsolute,

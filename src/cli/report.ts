@@ -8,3 +8,6 @@ export interface Report {
   /** False when the answer is one that scripts want to fail on, such as a token that is not active. */
   readonly ok?: boolean;
 }
+
+/** A name of the program in the way that documents write names. */
+export const snakeCase = (name: string): string => name.replaceAll('-', '_');

@@ -43,9 +43,10 @@ export const RULES: readonly SettingRule[] = [
     because: 'clocks further apart than that could make a key sign before others may know it',
   },
   {
-    settings: ['keys.rotateEvery', 'keys.jwksMaxAge', 'keys.clockSkewMax'],
-    holds: (rotateEvery = 0, jwksMaxAge = 0, clockSkewMax = 0) => rotateEvery > jwksMaxAge + clockSkewMax,
-    rule: '`keys.rotateEvery` is longer than `keys.jwksMaxAge` and `keys.clockSkewMax` together',
+    settings: ['keys.rotateEvery', 'keys.jitterPercent', 'keys.jwksMaxAge', 'keys.clockSkewMax'],
+    holds: (rotateEvery = 0, jitterPercent = 0, jwksMaxAge = 0, clockSkewMax = 0) =>
+      rotateEvery * (1 - jitterPercent / 100) > jwksMaxAge + clockSkewMax,
+    rule: '`keys.rotateEvery`, less `keys.jitterPercent` of it, is longer than `keys.jwksMaxAge` and `keys.clockSkewMax` together',
     because: 'the next key is published for that long before it may sign',
   },
   {

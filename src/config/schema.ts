@@ -17,6 +17,7 @@ import {
   size,
   wholeNumber,
 } from '#src/config/format.ts';
+import { keySettings } from '#src/config/key-settings.ts';
 import { issuerUrl, listenHost, storeLocation, trustedProxies } from '#src/config/network-format.ts';
 import { outboxSettings } from '#src/config/outbox-settings.ts';
 import { passwords } from '#src/config/password-settings.ts';
@@ -26,7 +27,6 @@ import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
 import { bytes } from '#src/config/size.ts';
 import { throttleSettings } from '#src/config/throttle-settings.ts';
 import { REGISTRATION_POLICIES } from '#src/registration/policy.ts';
-import { SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -137,33 +137,7 @@ export const settingsSchema = z.strictObject({
 
   metadataDocuments,
 
-  keys: group('Signing keys', {
-    algorithms: setting(
-      choices(SIGNING_ALGORITHMS),
-      ['ES256', 'RS256'],
-      'The signature algorithms for which a signing key is kept.',
-    ),
-    rotateEvery: setting(
-      atMost('3650d'),
-      days(90),
-      'How long a key signs before the next one takes its place.',
-    ),
-    jwksMaxAge: setting(
-      atMost('1d'),
-      minutes(10),
-      'How long others may cache the published keys; a key is published for at least that long before it signs.',
-    ),
-    clockSkewMax: setting(
-      duration({ min: '0s', max: '5m' }),
-      seconds(30),
-      'How far the clocks of servers and clients may be apart.',
-    ),
-    ringPoll: setting(
-      duration({ min: '1s', max: '1m' }),
-      seconds(1),
-      'How often a server looks whether another process has changed the keys.',
-    ),
-  }),
+  keys: keySettings,
 
   encryption: group('Encryption between clients and the server', {
     algorithms: setting(

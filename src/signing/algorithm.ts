@@ -38,11 +38,24 @@ export const REFRESH_ALGORITHM = 'HS256';
 /** Every algorithm that a token of ours can be signed with. `none` is not one. */
 export type JwsAlgorithm = SigningAlgorithm | typeof REFRESH_ALGORITHM;
 
-/** A key at its birth. `jwk` holds the private part. */
+/** A key at its birth. `jwk` holds the private part, unless that is outside. */
 export interface GeneratedKey {
   readonly kid: string;
   readonly alg: JwsAlgorithm;
   readonly jwk: JsonWebKey;
+  /** What an outside signer knows the private part by; `null` if it is in `jwk`. */
+  readonly outside: string | null;
+}
+
+/** Where new keys come from. */
+export interface KeySource {
+  generate(alg: JwsAlgorithm): Promise<GeneratedKey>;
+}
+
+/** Signs with keys whose private part never comes into this process. */
+export interface OutsideSigner {
+  /** The JWS signature over `data` (RFC 7518 section 3) by the key that is known as `handle`. */
+  sign(handle: string, alg: SigningAlgorithm, data: Buffer): Promise<Buffer>;
 }
 
 /** A public key as it stands in the JWK Set. RFC 7517 section 4. */
@@ -126,12 +139,15 @@ const PUBLIC_MEMBERS: Readonly<Record<string, readonly string[]>> = {
 export async function generateKey(alg: JwsAlgorithm, random: Random): Promise<GeneratedKey> {
   if (alg === REFRESH_ALGORITHM) {
     const k = random.bytes(HMAC_KEY_BYTES).toString('base64url');
-    return { kid: newIdentifier(random), alg, jwk: { kty: 'oct', k } };
+    return { kid: newIdentifier(random), alg, jwk: { kty: 'oct', k }, outside: null };
   }
   const { privateKey } = await RECIPES[alg].generate();
   const jwk = privateKey.export({ format: 'jwk' });
-  return { kid: thumbprint(jwk), alg, jwk };
+  return { kid: thumbprint(jwk), alg, jwk, outside: null };
 }
+
+/** Keys that are made here, and kept in the ring. */
+export const ownKeys = (random: Random): KeySource => ({ generate: (alg) => generateKey(alg, random) });
 
 /** The SHA-256 JWK thumbprint of an asymmetric key. RFC 7638 section 3. */
 export function thumbprint(jwk: JsonWebKey): string {

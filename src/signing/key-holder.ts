@@ -1,5 +1,5 @@
 import type { Clock } from '#src/clock.ts';
-import { REFRESH_ALGORITHM, type SigningAlgorithm } from '#src/signing/algorithm.ts';
+import { type OutsideSigner, REFRESH_ALGORITHM, type SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { Signer } from '#src/signing/jws.ts';
 import { activeKey } from '#src/signing/key-ring.ts';
 import {
@@ -9,7 +9,7 @@ import {
   type RefreshKey,
   viewOf,
 } from '#src/signing/key-view.ts';
-import { plan, type Step } from '#src/signing/ring-plan.ts';
+import { type Done, plan, turnsSoon } from '#src/signing/ring-plan.ts';
 import type { KeyRotation } from '#src/signing/rotation.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -19,7 +19,9 @@ export interface KeyHolderPorts {
   /** Told of what went wrong in the background; signing goes on with the ring that is held. */
   readonly onFault: (error: unknown) => void;
   /** Told of the steps that this node carried out in the background. */
-  readonly onMaintained?: (steps: readonly Step[]) => void;
+  readonly onMaintained?: (steps: readonly Done[]) => void;
+  /** Signs with the keys that are not in the ring. */
+  readonly outside?: OutsideSigner | null;
 }
 
 /** However seldom the ring is read, what is due is carried out at least this often. */
@@ -38,7 +40,7 @@ export class KeyHolder implements AsyncDisposable {
 
   constructor(ports: KeyHolderPorts) {
     this.#ports = ports;
-    this.#view = viewOf(ports.rotation.held.ring, ports.clock.now());
+    this.#view = viewOf(ports.rotation.held.ring, ports.clock.now(), ports.outside ?? null);
   }
 
   /** The key that signs with this algorithm now. Throws `RangeError` for an algorithm that is not in the settings. */
@@ -97,7 +99,9 @@ export class KeyHolder implements AsyncDisposable {
     const { rotation, clock, onFault, onMaintained } = this.#ports;
     try {
       const { ring } = await rotation.refresh();
-      if (plan(ring, rotation.policy, clock.now()).length === 0) return;
+      const { policy } = rotation;
+      const now = clock.now();
+      if (plan(ring, policy, now).length === 0 && !turnsSoon(ring, policy, now)) return;
       const steps = await rotation.maintain();
       if (steps.length > 0) onMaintained?.(steps);
     } catch (error) {
@@ -110,7 +114,7 @@ export class KeyHolder implements AsyncDisposable {
     const { ring } = this.#ports.rotation.held;
     const view = this.#view;
     const stands = view.ring === ring && now >= view.from && (view.until === null || now < view.until);
-    if (!stands) this.#view = viewOf(ring, now);
+    if (!stands) this.#view = viewOf(ring, now, this.#ports.outside ?? null);
     return this.#view;
   }
 }

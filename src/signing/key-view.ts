@@ -1,8 +1,10 @@
 import { createHash, type KeyObject } from 'node:crypto';
+import { SetupFault } from '#src/fault.ts';
 import {
   hmac,
   importPrivateKey,
   importPublicKey,
+  type OutsideSigner,
   publicJwk,
   REFRESH_ALGORITHM,
   type SigningAlgorithm,
@@ -55,8 +57,11 @@ export interface KeyView {
   readonly jwks: JwksDocument;
 }
 
-/** Builds the view of a ring at `now`. Imports keys, so it is for when something has changed and not for every token. */
-export function viewOf(ring: KeyRing, now: EpochSeconds): KeyView {
+/**
+ * Builds the view of a ring at `now`. Imports keys, so it is for when something has changed and not for every token.
+ * Throws `SetupFault` if a key that signs is with an outside signer, and there is none.
+ */
+export function viewOf(ring: KeyRing, now: EpochSeconds, outside: OutsideSigner | null): KeyView {
   const published = publishedKeys(ring, now);
   const refreshKeys = ring.keys
     .filter((key) => key.alg === REFRESH_ALGORITHM && stillVerifies(ring, key, now))
@@ -68,7 +73,7 @@ export function viewOf(ring: KeyRing, now: EpochSeconds): KeyView {
     ring,
     from: now,
     until: nextChange(ring, now),
-    signers: new Map(published.filter(isActive(ring, now)).map((key) => [key.alg, signerOf(key)])),
+    signers: new Map(published.filter(isActive(ring, now)).map((key) => [key.alg, signerOf(key, outside)])),
     verifiers: new Map(published.map((key) => [key.kid, verifierOf(key)])),
     refreshKeys: new Map(refreshKeys.map((key) => [key.kid, key])),
     refreshKey,
@@ -79,7 +84,17 @@ export function viewOf(ring: KeyRing, now: EpochSeconds): KeyView {
 const isActive = (ring: KeyRing, now: EpochSeconds) => (key: SigningKeyRecord) =>
   stateOf(ring, key, now) === 'active';
 
-function signerOf({ kid, alg, jwk }: PublishedKey): Signer {
+/** What signs with a key of the ring, whatever its state. Throws as `viewOf`. */
+function signerOf({ kid, alg, jwk, outside: handle }: PublishedKey, outside: OutsideSigner | null): Signer {
+  if (handle !== null) {
+    if (outside === null) {
+      throw new SetupFault(
+        `the signing key ${kid} is not in the store but with an outside signer, and none is set up`,
+        'name the signer in the settings',
+      );
+    }
+    return { kid, alg, sign: (data) => outside.sign(handle, alg, data) };
+  }
   const privateKey = importPrivateKey(alg, jwk);
   return { kid, alg, sign: (data) => signWith(alg, privateKey, data) };
 }

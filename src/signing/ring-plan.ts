@@ -3,18 +3,22 @@ import {
   activeKey,
   endsAt,
   type KeyRing,
+  keyOf,
   newRecord,
+  retiredAt,
   type SigningKeyRecord,
+  signsFrom,
   standbyKey,
-  stateOf,
-  supersededAt,
   withKey,
-  withoutPrivatePart,
+  withoutKey,
+  withoutTurnsAfter,
+  withTurn,
 } from '#src/signing/key-ring.ts';
 import {
   nodeDelay,
   purposeOf,
   type RingPolicy,
+  reignOf,
   retention,
   ringAlgorithms,
   settlingTime,
@@ -25,7 +29,7 @@ import { after, type EpochSeconds, epochSeconds, type Seconds } from '#src/units
  * What is due. There is no step that promotes: when a standby is staged, the second from which it signs is written
  * into the ring, and every node turns at that second, even while the store is away.
  */
-export type Step = Stage | Reschedule | Extend | Remove;
+export type Step = Stage | Reschedule | Postpone | Extend | Remove;
 
 /** Publish a new key: the standby of its algorithm or, where there is no key at all, one that signs at once. */
 export interface Stage {
@@ -36,9 +40,16 @@ export interface Stage {
   readonly signsFrom: EpochSeconds;
 }
 
-/** Bring a standby forward, because keys are to rotate more often than when it was staged. */
+/** Bring a standby forward: keys are to rotate more often than when it was staged, or it need not wait any longer. */
 export interface Reschedule {
   readonly step: 'reschedule';
+  readonly kid: string;
+  readonly signsFrom: EpochSeconds;
+}
+
+/** Let a standby wait, as some resource server has not fetched it. */
+export interface Postpone {
+  readonly step: 'postpone';
   readonly kid: string;
   readonly signsFrom: EpochSeconds;
 }
@@ -56,39 +67,107 @@ export interface Remove {
   readonly kid: string;
 }
 
+/** The kids of the standbys that must not begin to sign by the schedule yet. */
+export type Held = ReadonlySet<string>;
+
+const NONE_HELD: Held = new Set();
+
 /**
  * The steps that are due at `now`, none when all is well. After they are carried out more may be due: plan again
- * until there are none. An algorithm that is no longer in the policy gets no new keys; its last one stays published.
+ * until there are none. An algorithm that is no longer in the policy gets no new keys; its last one goes on.
  */
-export function plan(ring: KeyRing, policy: RingPolicy, now: EpochSeconds): readonly Step[] {
+export function plan(
+  ring: KeyRing,
+  policy: RingPolicy,
+  now: EpochSeconds,
+  held: Held = NONE_HELD,
+): readonly Step[] {
   return [
     ...ring.keys.flatMap((key) => planKey(ring, key, policy, now)),
-    ...ringAlgorithms(policy).flatMap((alg) => planAlgorithm(ring, alg, policy, now)),
+    ...ringAlgorithms(policy).flatMap((alg) => planAlgorithm(ring, alg, policy, now, held)),
   ];
+}
+
+/** True if it matters now which standbys are held: the turn of one comes soon, or has been put off. */
+export function turnsSoon(ring: KeyRing, policy: RingPolicy, now: EpochSeconds): boolean {
+  return policy.algorithms.some((alg) => {
+    const active = activeKey(ring, alg, now);
+    const standby = standbyKey(ring, alg, now);
+    if (active === null || standby === null) return false;
+    return dueTime(ring, policy, active, standby) <= after(now, holdingTime(policy));
+  });
 }
 
 function planKey(ring: KeyRing, key: SigningKeyRecord, policy: RingPolicy, now: EpochSeconds): Step[] {
   const end = endsAt(ring, key);
   if (end !== null && end <= now) return [{ step: 'remove', kid: key.kid }];
-  const superseded = supersededAt(ring, key);
+  if (key.rehearsalUntil !== null) return [];
+  const retired = retiredAt(ring, key);
   const keptFor = retention(policy, key.purpose);
-  // A key that has just been superseded may still sign, on a node that does not know yet or whose clock is behind.
-  const maySign = key.revoked === null && (superseded === null || after(superseded, nodeDelay(policy)) > now);
+  // A key whose turn has just ended may still sign, on a node that does not know yet or whose clock is behind.
+  const maySign = key.revoked === null && (retired === null || after(retired, nodeDelay(policy)) > now);
   return maySign && key.keptFor < keptFor ? [{ step: 'extend', kid: key.kid, keptFor }] : [];
 }
 
-function planAlgorithm(ring: KeyRing, alg: JwsAlgorithm, policy: RingPolicy, now: EpochSeconds): Step[] {
+function planAlgorithm(
+  ring: KeyRing,
+  alg: JwsAlgorithm,
+  policy: RingPolicy,
+  now: EpochSeconds,
+  held: Held,
+): Step[] {
   const active = activeKey(ring, alg, now);
   if (active === null) return [{ step: 'stage', alg, publishedAt: now, readyAt: now, signsFrom: now }];
-  const due = after(active.signsFrom, policy.rotateEvery);
   const standby = standbyKey(ring, alg, now);
   if (standby === null) {
     const readyAt = after(now, settlingTime(policy, purposeOf(alg)));
-    return [{ step: 'stage', alg, publishedAt: now, readyAt, signsFrom: latest(due, readyAt) }];
+    const due = latest(endOfReign(ring, policy, active), readyAt);
+    return [{ step: 'stage', alg, publishedAt: now, readyAt, signsFrom: due }];
   }
-  // Every node must hear of the earlier time before it comes, so that all of them still turn together.
-  const signsFrom = latest(due, standby.readyAt, after(now, nodeDelay(policy)));
-  return standby.signsFrom > signsFrom ? [{ step: 'reschedule', kid: standby.kid, signsFrom }] : [];
+  const { kid } = standby;
+  const begins = signsFrom(ring, standby) ?? now;
+  // Every node must hear of another time before either of the two comes, so that all of them still turn together.
+  const soonest = after(now, nodeDelay(policy));
+  if (held.has(kid)) {
+    const comes = begins > soonest && begins <= after(now, holdingTime(policy));
+    return comes ? [{ step: 'postpone', kid, signsFrom: after(begins, holdingTime(policy)) }] : [];
+  }
+  const due = latest(dueTime(ring, policy, active, standby), soonest);
+  return begins > due ? [{ step: 'reschedule', kid, signsFrom: due }] : [];
+}
+
+/** When the schedule has the standby sign: when the reign of the active key is over, and everyone has the other. */
+const dueTime = (
+  ring: KeyRing,
+  policy: RingPolicy,
+  active: SigningKeyRecord,
+  standby: SigningKeyRecord,
+): EpochSeconds => latest(endOfReign(ring, policy, active), standby.readyAt);
+
+const endOfReign = (ring: KeyRing, policy: RingPolicy, active: SigningKeyRecord): EpochSeconds =>
+  after(signsFrom(ring, active) ?? active.publishedAt, reignOf(policy, active.kid));
+
+/** How long before its turn a standby is held, and for how long: long enough for several polls of every node. */
+const holdingTime = (policy: RingPolicy): Seconds => (4 * nodeDelay(policy)) as Seconds;
+
+/**
+ * The first ring, with an active key and a standby for every algorithm: `generated` must hold two of each. Nobody
+ * can have cached a JWK Set without these keys, so all of them are ready at once.
+ */
+export function firstRing(
+  policy: RingPolicy,
+  generated: readonly GeneratedKey[],
+  now: EpochSeconds,
+): KeyRing {
+  let ring: KeyRing = { createdAt: now, keys: [], turns: [] };
+  for (const alg of ringAlgorithms(policy)) {
+    const [active, standby] = generated.filter((key) => key.alg === alg);
+    if (active === undefined || standby === undefined) throw new RangeError(`two ${alg} keys are needed`);
+    const times = { publishedAt: now, readyAt: now };
+    ring = stage(ring, policy, active, { ...times, signsFrom: now });
+    ring = stage(ring, policy, standby, { ...times, signsFrom: after(now, reignOf(policy, active.kid)) });
+  }
+  return ring;
 }
 
 /**
@@ -100,130 +179,75 @@ export function settle(
   policy: RingPolicy,
   generated: readonly GeneratedKey[],
   now: EpochSeconds,
+  held: Held = NONE_HELD,
 ): Settled {
   const unused = [...generated];
-  const done: Step[] = [];
+  const done: Done[] = [];
   let settled = ring;
-  for (let steps = plan(ring, policy, now); steps.length > 0; steps = plan(settled, policy, now)) {
+  for (
+    let steps = plan(ring, policy, now, held);
+    steps.length > 0;
+    steps = plan(settled, policy, now, held)
+  ) {
     const wanting: JwsAlgorithm[] = [];
     for (const step of steps) {
       if (step.step === 'stage') {
         const index = unused.findIndex(({ alg }) => alg === step.alg);
         const [key] = index < 0 ? [] : unused.splice(index, 1);
-        if (key === undefined) wanting.push(step.alg);
-        else settled = stage(settled, policy, step, key);
+        if (key === undefined) {
+          wanting.push(step.alg);
+        } else {
+          settled = stage(settled, policy, key, step);
+          done.push({ ...step, kid: key.kid });
+        }
       } else {
-        settled = apply(settled, step);
+        const { alg } = known(settled, step.kid);
+        settled = apply(settled, step, now);
+        done.push({ ...step, alg });
       }
     }
     if (wanting.length > 0) return { outcome: 'wanting', wanting };
-    done.push(...steps);
   }
   return { outcome: 'settled', ring: settled, done, unused };
-}
-
-function stage(ring: KeyRing, policy: RingPolicy, step: Stage, generated: GeneratedKey): KeyRing {
-  return { ...ring, keys: [...ring.keys, newRecord(generated, policy, step)] };
-}
-
-function apply(ring: KeyRing, step: Exclude<Step, Stage>): KeyRing {
-  if (step.step === 'remove') return { ...ring, keys: ring.keys.filter(({ kid }) => kid !== step.kid) };
-  const key = keyOf(ring, step.kid);
-  if (step.step === 'reschedule') return withKey(ring, { ...key, signsFrom: step.signsFrom });
-  return withKey(ring, { ...key, keptFor: step.keptFor });
 }
 
 export type Settled =
   | {
       readonly outcome: 'settled';
       readonly ring: KeyRing;
-      readonly done: readonly Step[];
+      readonly done: readonly Done[];
       readonly unused: readonly GeneratedKey[];
     }
   | { readonly outcome: 'wanting'; readonly wanting: readonly JwsAlgorithm[] };
 
-/**
- * Lets the standby of an algorithm sign as soon as everyone has it: at once when it has been published for long
- * enough, else at the second that is told. Refresh keys turn on all nodes at the same second, a little later, because
- * any node must be able to make again what another has signed. The ring must be settled.
- */
-export function rotateNow(ring: KeyRing, policy: RingPolicy, alg: JwsAlgorithm, now: EpochSeconds): Rotated {
-  const active = activeKey(ring, alg, now);
-  const standby = standbyKey(ring, alg, now);
-  if (active === null || standby === null) throw new RangeError(`the ring has no ${alg} standby`);
-  const together = standby.purpose === 'refresh' ? after(now, nodeDelay(policy)) : now;
-  const earliest = latest(standby.readyAt, active.signsFrom, together);
-  const signsFrom = epochSeconds(Math.min(standby.signsFrom, earliest));
-  const rotated = signsFrom === standby.signsFrom ? ring : withKey(ring, { ...standby, signsFrom });
-  return { ring: rotated, kid: standby.kid, signsFrom };
-}
+/** A step that was carried out, and on which key. */
+export type Done = Step & { readonly kid: string; readonly alg: JwsAlgorithm };
 
-export interface Rotated {
-  readonly ring: KeyRing;
-  readonly kid: string;
-  readonly signsFrom: EpochSeconds;
-}
-
-/**
- * Takes a key out of use at once: it leaves the JWK Set, verifies nothing any more, and its private part is
- * forgotten. If it was the active one, the standby signs from this moment. The ring must be settled.
- */
-export function revoke(
+function stage(
   ring: KeyRing,
   policy: RingPolicy,
-  revocation: { readonly kid: string; readonly reason: string },
-  now: EpochSeconds,
-): Revoked {
-  const key = ring.keys.find(({ kid }) => kid === revocation.kid);
-  const state = key && stateOf(ring, key, now);
-  if (key === undefined || state === 'removed') return { outcome: 'no-such-key' };
-  if (state === 'revoked') return { outcome: 'already-revoked' };
-  const successor = signsSomewhere(ring, key, policy, now) ? keyAfter(ring, key, now) : null;
-  const revoked = withKey(ring, {
-    ...withoutPrivatePart(key),
-    revoked: { at: now, reason: revocation.reason },
+  generated: GeneratedKey,
+  times: Pick<Stage, 'publishedAt' | 'readyAt' | 'signsFrom'>,
+): KeyRing {
+  const { alg, kid } = generated;
+  const keys = [...ring.keys, newRecord(generated, policy, times)];
+  return withTurn({ ...ring, keys }, { alg, kid, from: times.signsFrom });
+}
+
+function apply(ring: KeyRing, step: Exclude<Step, Stage>, now: EpochSeconds): KeyRing {
+  if (step.step === 'remove') return withoutKey(ring, step.kid);
+  const key = known(ring, step.kid);
+  if (step.step === 'extend') return withKey(ring, { ...key, keptFor: step.keptFor });
+  return withTurn(withoutTurnsAfter(ring, key.kid, now), {
+    alg: key.alg,
+    kid: key.kid,
+    from: step.signsFrom,
   });
-  if (successor === null) return { outcome: 'revoked', ring: revoked, successor };
-  const signsFrom = latest(key.signsFrom, now);
-  const readyAt = epochSeconds(Math.min(successor.readyAt, signsFrom));
-  return {
-    outcome: 'revoked',
-    ring: withKey(revoked, { ...successor, signsFrom, readyAt }),
-    successor: { kid: successor.kid, cachesMayLackIt: successor.readyAt > now },
-  };
 }
 
-/** True if the key is active by this node's clock, or by one that is as far ahead as clocks may be. */
-function signsSomewhere(
-  ring: KeyRing,
-  key: SigningKeyRecord,
-  policy: RingPolicy,
-  now: EpochSeconds,
-): boolean {
-  const clocks = [now, after(now, policy.clockSkewMax)];
-  return clocks.some((clock) => activeKey(ring, key.alg, clock)?.kid === key.kid);
-}
-
-/** The standby that stands next after a key, if there is one. */
-function keyAfter(ring: KeyRing, key: SigningKeyRecord, now: EpochSeconds): SigningKeyRecord | null {
-  const later = ring.keys.slice(ring.keys.findIndex(({ kid }) => kid === key.kid) + 1);
-  return later.find((next) => next.alg === key.alg && stateOf(ring, next, now) === 'next') ?? null;
-}
-
-export type Revoked =
-  | { readonly outcome: 'no-such-key' | 'already-revoked' }
-  | { readonly outcome: 'revoked'; readonly ring: KeyRing; readonly successor: Successor | null };
-
-/** The key that signs in place of a revoked one. */
-export interface Successor {
-  readonly kid: string;
-  /** It was published so recently that a resource server may have to fetch the JWK Set again before it knows it. */
-  readonly cachesMayLackIt: boolean;
-}
-
-function keyOf(ring: KeyRing, kid: string): SigningKeyRecord {
-  const key = ring.keys.find((candidate) => candidate.kid === kid);
-  if (key === undefined) throw new RangeError(`the ring has no key ${kid}`);
+function known(ring: KeyRing, kid: string): SigningKeyRecord {
+  const key = keyOf(ring, kid);
+  if (key === null) throw new RangeError(`the ring has no key ${kid}`);
   return key;
 }
 

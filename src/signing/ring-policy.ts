@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type JwsAlgorithm, REFRESH_ALGORITHM, type SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { type Seconds, seconds } from '#src/units.ts';
 
@@ -5,8 +6,10 @@ import { type Seconds, seconds } from '#src/units.ts';
 export interface RingPolicy {
   /** The algorithms that tokens are signed with; each has an active key at all times. */
   readonly algorithms: readonly SigningAlgorithm[];
-  /** How long a key signs before the next one does. */
+  /** How long a key signs at most before the next one does. */
   readonly rotateEvery: Seconds;
+  /** By how much less it may sign, so that the algorithms of a server, and servers among one another, do not turn together. */
+  readonly jitter: Seconds;
   /** How long anyone may hold a copy of the JWK Set: the `max-age` that it is served with. */
   readonly jwksMaxAge: Seconds;
   /** The longest lifetime of an access or ID token. */
@@ -51,10 +54,16 @@ export function retention(policy: RingPolicy, purpose: KeyPurpose): Seconds {
   return seconds(longest + nodeDelay(policy) + policy.clockSkewMax);
 }
 
+/** How long a key signs before the schedule has the next one sign: the same for every node that asks. */
+export function reignOf(policy: RingPolicy, kid: string): Seconds {
+  const share = createHash('sha256').update(kid).digest().readUInt32BE() / 2 ** 32;
+  return seconds(policy.rotateEvery - Math.floor(share * policy.jitter));
+}
+
 /** What is wrong with a policy, each as a sentence for the operator; empty when it can be kept. */
 export function checkPolicy(policy: RingPolicy): readonly string[] {
   const problems: string[] = [];
-  const { algorithms, rotateEvery } = policy;
+  const { algorithms, rotateEvery, jitter } = policy;
   for (const [name, length] of Object.entries(policy)) {
     if (typeof length === 'number' && !(Number.isSafeInteger(length) && length >= 0)) {
       problems.push(`${name} must be a whole number of seconds, not ${length}`);
@@ -64,9 +73,9 @@ export function checkPolicy(policy: RingPolicy): readonly string[] {
   if (new Set(algorithms).size !== algorithms.length) problems.push('an algorithm is named twice');
   if (policy.ringPoll < 1) problems.push('ringPoll must be at least one second');
   const settling = settlingTime(policy, 'jwks');
-  if (rotateEvery <= settling) {
+  if (rotateEvery - jitter <= settling) {
     problems.push(
-      `rotateEvery (${rotateEvery} s) must exceed jwksMaxAge + ringPoll + clockSkewMax (${settling} s)`,
+      `rotateEvery (${rotateEvery} s) less jitter (${jitter} s) must exceed jwksMaxAge + ringPoll + clockSkewMax (${settling} s)`,
     );
   }
   return problems;

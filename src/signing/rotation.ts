@@ -1,66 +1,34 @@
 import type { Clock } from '#src/clock.ts';
-import { Refusal, SetupFault, StorageFault } from '#src/fault.ts';
-import type { Random } from '#src/random.ts';
+import { Refusal } from '#src/fault.ts';
 import type { Records } from '#src/records.ts';
 import { keyRevoked } from '#src/revocations/note.ts';
-import { type GeneratedKey, generateKey, type JwsAlgorithm } from '#src/signing/algorithm.ts';
+import type { GeneratedKey, JwsAlgorithm, KeySource, SigningAlgorithm } from '#src/signing/algorithm.ts';
+import type { Deed, KeyEvent } from '#src/signing/key-event.ts';
+import { type KeyListing, listing } from '#src/signing/key-listing.ts';
+import { activeKey, type KeyRing, keyOf, signsFrom, stateOf } from '#src/signing/key-ring.ts';
 import {
-  activeKey,
-  endsAt,
-  firstRing,
-  type KeyRing,
-  type KeyState,
-  type SigningKeyRecord,
-  stateOf,
-  supersededAt,
-} from '#src/signing/key-ring.ts';
-import { checkRing } from '#src/signing/ring-check.ts';
-import {
+  endAlgorithm,
+  importKey,
   type Revoked,
+  rehearse,
   revoke,
   rotateNow,
-  type Step,
   type Successor,
-  settle,
-} from '#src/signing/ring-plan.ts';
-import {
-  checkPolicy,
-  type KeyPurpose,
-  type RingPolicy,
-  retention,
-  ringAlgorithms,
-} from '#src/signing/ring-policy.ts';
+  type Turned,
+  undo,
+  withdraw,
+} from '#src/signing/ring-change.ts';
+import type { Done } from '#src/signing/ring-plan.ts';
+import { type RingPolicy, retention, ringAlgorithms } from '#src/signing/ring-policy.ts';
+import { type HistoryPage, type RingPorts, RingStore, type StoredRing } from '#src/signing/ring-store.ts';
 import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 
-export interface RotationPorts {
-  readonly records: Pick<Records, 'find' | 'put' | 'revoke'>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly policy: RingPolicy;
-}
-
-/** A ring as the store has it. */
-export interface StoredRing {
-  readonly ring: KeyRing;
-  readonly version: number;
-}
-
-/** A key as the administrator may see it: never its private part. Times to come are those planned now. */
-export interface KeyListing {
-  readonly kid: string;
-  readonly alg: JwsAlgorithm;
-  readonly purpose: KeyPurpose;
-  readonly state: KeyState;
-  readonly publishedAt: EpochSeconds;
-  readonly signsFrom: EpochSeconds;
-  readonly retiredAt: EpochSeconds | null;
-  readonly removedAt: EpochSeconds | null;
-  readonly revokedAt: EpochSeconds | null;
-  readonly reason: string | null;
+export interface RotationPorts extends RingPorts {
+  readonly records: Pick<Records, 'find' | 'put' | 'readLog' | 'revoke'>;
 }
 
 /**
- * `signs-now`: the key is active. `scheduled`: it is too young, and signs from the given second.
+ * `signs-now`: the key is active. `scheduled`: it signs from the given second, when everyone has it.
  * `already-rotated`: someone else rotated at the same moment, and this is the key that signs since.
  */
 export interface RotationOutcome {
@@ -70,245 +38,246 @@ export interface RotationOutcome {
   readonly signsFrom: EpochSeconds;
 }
 
+/** `nothing-before`: no earlier key of the algorithm is published any more, and this one goes on. */
+export type UndoOutcome =
+  | RotationOutcome
+  | { readonly outcome: 'nothing-before'; readonly alg: JwsAlgorithm; readonly kid: string };
+
 export type RevocationOutcome =
   | { readonly outcome: 'no-such-key' | 'already-revoked' }
-  | { readonly outcome: 'revoked'; readonly successor: Successor | null };
+  | { readonly outcome: 'revoked'; readonly alg: JwsAlgorithm; readonly successor: Successor | null };
 
 /** The entry of the revocation set that ends every token signed by a key. */
 export const keyRevocationEntry = (kid: string): string => `key:${kid}`;
 
-const RING = { kind: 'key-ring', id: 'signing' } as const;
-
-/** Enough for every node of a fleet to change the ring in the same moment, one after the other. */
-const ATTEMPTS_MAX = 64;
-
 const REASON_CHARS_MAX = 200;
 
 /**
- * Keeps the ring in the store. Every change is a compare-and-set of the whole ring: of two nodes that want the same
- * change one writes it, and the other reads the result and finds nothing left to do.
+ * Everything that changes the ring: what is due, and what an administrator decides. All of it is a compare-and-set in
+ * the store, may be done by any number of nodes at the same moment, and throws `StorageFault` if the store fails.
  */
 export class KeyRotation {
   readonly policy: RingPolicy;
+  readonly #store: RingStore;
   readonly #records: RotationPorts['records'];
   readonly #clock: Clock;
-  readonly #random: Random;
-  #held: StoredRing;
+  readonly #source: KeySource;
 
-  private constructor(ports: RotationPorts, held: StoredRing) {
+  private constructor(ports: RotationPorts, store: RingStore) {
     this.policy = ports.policy;
+    this.#store = store;
     this.#records = ports.records;
     this.#clock = ports.clock;
-    this.#random = ports.random;
-    this.#held = held;
+    this.#source = ports.source;
   }
 
-  /**
-   * Loads the ring, makes it if this is the first start, and carries out what is due.
-   * Throws `SetupFault` for a policy that cannot be kept, `StorageFault` if the store fails.
-   */
+  /** Loads the ring, makes it if this is the first start, and carries out what is due. As `RingStore.open`. */
   static async open(ports: RotationPorts): Promise<KeyRotation> {
-    const problems = checkPolicy(ports.policy);
-    if (problems.length > 0) {
-      throw new SetupFault('The key rotation settings contradict each other.', problems.join('; '));
-    }
-    const rotation = new KeyRotation(ports, (await readRing(ports)) ?? (await createRing(ports)));
+    const rotation = new KeyRotation(ports, await RingStore.open(ports));
     await rotation.maintain();
     return rotation;
   }
 
   /** The newest ring that this node has seen. It holds private keys. */
   get held(): StoredRing {
-    return this.#held;
+    return this.#store.held;
   }
 
-  /** Reads the ring and turns to it if it is newer than the one held. Throws `StorageFault`. */
-  async refresh(): Promise<StoredRing> {
-    this.#turn(await this.#read());
-    return this.#held;
+  /** Reads the ring and turns to it if it is newer than the one held. */
+  refresh(): Promise<StoredRing> {
+    return this.#store.refresh();
   }
 
-  /** Reads the ring, carries out what is due, and says what that was. Throws `StorageFault`. */
-  async maintain(): Promise<readonly Step[]> {
-    return (await this.#change((ring) => ({ ring, result: null }))).done;
+  /** Reads the ring, carries out what is due, and says what that was. */
+  async maintain(): Promise<readonly Done[]> {
+    return (await this.#store.change((ring) => ({ ring, result: null, events: [] }))).done;
   }
 
-  /** Lets the standby of one algorithm, or of each, sign as soon as everyone has it. Throws `Refusal`, `StorageFault`. */
-  async rotate(alg?: JwsAlgorithm): Promise<readonly RotationOutcome[]> {
-    const known = ringAlgorithms(this.policy);
-    if (alg !== undefined && !known.includes(alg)) {
-      throw new Refusal(
-        'unknown_algorithm',
-        `No key of this server signs with ${alg}, only with ${known.join(', ')}.`,
-        { alg, known },
-      );
-    }
-    const algorithms = alg === undefined ? known : [alg];
-    const activeAtFirst = new Map<JwsAlgorithm, string>();
-    const { result } = await this.#change((ring, now) => {
-      const outcomes: RotationOutcome[] = [];
-      let rotated = ring;
-      for (const each of algorithms) {
-        const { kid, signsFrom } = mustBeActive(ring, each, now);
-        const before = activeAtFirst.get(each) ?? kid;
-        activeAtFirst.set(each, before);
-        if (kid !== before) {
-          outcomes.push({ outcome: 'already-rotated', alg: each, kid, signsFrom });
-        } else {
-          const turn = rotateNow(rotated, this.policy, each, now);
-          const outcome = turn.signsFrom <= now ? 'signs-now' : 'scheduled';
-          outcomes.push({ outcome, alg: each, kid: turn.kid, signsFrom: turn.signsFrom });
-          rotated = turn.ring;
-        }
-      }
-      return { ring: rotated, result: outcomes };
+  /**
+   * Lets the standby of one algorithm, or of each, sign as soon as everyone has it; with `breakGlass`, the reason, at
+   * once. Throws `Refusal` for an algorithm that is not in the settings.
+   */
+  async rotate(
+    options: { readonly alg?: JwsAlgorithm; readonly breakGlass?: string } = {},
+  ): Promise<readonly RotationOutcome[]> {
+    const breakGlass = options.breakGlass === undefined ? null : checkedReason(options.breakGlass);
+    return this.#turnEach(options.alg, 'rotate', {
+      reason: breakGlass,
+      turn: (ring, alg, now) => rotateNow(ring, this.policy, alg, now, breakGlass),
+    }) as Promise<readonly RotationOutcome[]>;
+  }
+
+  /** Lets the key before the active one sign again, of one algorithm or of each. Throws `Refusal` as `rotate` does. */
+  async undo(options: { readonly alg?: JwsAlgorithm } = {}): Promise<readonly UndoOutcome[]> {
+    return this.#turnEach(options.alg, 'undo', {
+      reason: null,
+      turn: (ring, alg, now) => undo(ring, this.policy, alg, now),
     });
-    return result;
   }
 
   /**
    * Ends a key and every token that it signed. The tokens are in the revocation set, and so refused at introspection
-   * on every node, before the ring changes. Throws `Refusal` for a reason that is too long, `StorageFault`.
+   * on every node, before the ring changes. Throws `Refusal` for a reason that is too long.
    */
   async revoke(kid: string, reason: string): Promise<RevocationOutcome> {
-    if (reason.length > REASON_CHARS_MAX) {
-      throw new Refusal('reason_too_long', `A reason has at most ${REASON_CHARS_MAX} characters.`);
-    }
+    checkedReason(reason);
     const { ring } = await this.refresh();
     const now = this.#clock.now();
-    const key = ring.keys.find((candidate) => candidate.kid === kid);
-    if (key === undefined || stateOf(ring, key, now) === 'removed') return { outcome: 'no-such-key' };
+    const key = keyOf(ring, kid);
+    if (key === null || stateOf(ring, key, now) === 'removed') return { outcome: 'no-such-key' };
     const until = epochSeconds(now + Math.max(key.keptFor, retention(this.policy, key.purpose)));
     // Nobody but this server sees what the other keys sign.
     const note = key.purpose === 'jwks' ? keyRevoked(kid, until) : undefined;
     await this.#records.revoke([keyRevocationEntry(kid)], until, note);
-    const { result } = await this.#change<Revoked>((settled, at) => {
+    const { result } = await this.#store.change<Revoked>((settled, at) => {
       const revoked = revoke(settled, this.policy, { kid, reason }, at);
-      return { ring: revoked.outcome === 'revoked' ? revoked.ring : settled, result: revoked };
+      if (revoked.outcome !== 'revoked') return { ring: settled, result: revoked, events: [] };
+      const brokeGlass = revoked.successor?.cachesMayLackIt === true;
+      const events = [event('revoke', { at, alg: key.alg, kid, reason, brokeGlass })];
+      return { ring: revoked.ring, result: revoked, events };
     });
-    return result.outcome === 'revoked' ? { outcome: 'revoked', successor: result.successor } : result;
+    if (result.outcome !== 'revoked') return result;
+    return { outcome: 'revoked', alg: key.alg, successor: result.successor };
   }
 
-  /** Every key of the ring as it stands now, in the order of publication. Throws `StorageFault`. */
+  /**
+   * Publishes a key that was made elsewhere, as the next one to sign. Throws `Refusal` for an algorithm that is not in
+   * the settings, or if the ring has a key of that kid.
+   */
+  async import(imported: GeneratedKey): Promise<RotationOutcome> {
+    const { alg, kid } = imported;
+    this.#known(alg);
+    const { result } = await this.#store.change<Turned>((ring, at) => {
+      if (keyOf(ring, kid) !== null) {
+        throw new Refusal('key_exists', `The key ${kid} is in the ring already.`, { kid });
+      }
+      const turned = importKey(ring, this.policy, imported, at);
+      const events = [event('import', { at, alg, kid, signsFrom: turned.signsFrom })];
+      return { ring: turned.ring, result: turned, events };
+    });
+    return { outcome: 'scheduled', alg, kid, signsFrom: result.signsFrom };
+  }
+
+  /** Publishes a new key until the given second, to be tried out: nothing that counts is ever signed with it. */
+  async rehearse(alg: SigningAlgorithm, until: EpochSeconds): Promise<{ readonly kid: string }> {
+    this.#known(alg);
+    const generated = { ...(await this.#source.generate(alg)), alg };
+    const { kid } = generated;
+    await this.#store.change((ring, at) => ({
+      ring: rehearse(ring, this.policy, generated, { now: at, until }),
+      result: null,
+      events: [event('rehearse', { at, alg, kid })],
+    }));
+    return { kid };
+  }
+
+  /** Takes a key that was published to be tried out from the JWK Set. No other key is touched. */
+  async withdraw(kid: string): Promise<void> {
+    await this.#store.change((ring, at) => {
+      const without = withdraw(ring, kid);
+      const alg = keyOf(ring, kid)?.alg;
+      const events = without === ring || alg === undefined ? [] : [event('withdraw', { at, alg, kid })];
+      return { ring: without, result: null, events };
+    });
+  }
+
+  /**
+   * Lets nothing sign with an algorithm any more. What it signed stays valid. Throws `Refusal` for one that is in the
+   * settings.
+   */
+  async end(alg: JwsAlgorithm): Promise<void> {
+    if (ringAlgorithms(this.policy).includes(alg)) {
+      throw new Refusal('algorithm_in_use', `The settings name ${alg}, so that keys are kept for it.`, {
+        alg,
+      });
+    }
+    await this.#store.change((ring, at) => {
+      const ended = endAlgorithm(ring, alg, at);
+      const events = ended === ring ? [] : [event('end', { at, alg, kid: null })];
+      return { ring: ended, result: null, events };
+    });
+  }
+
+  /** Every key of the ring as it stands now, in the order of publication. */
   async list(): Promise<readonly KeyListing[]> {
     const { ring } = await this.refresh();
     const now = this.#clock.now();
     return ring.keys.map((key) => listing(ring, key, now));
   }
 
-  /**
-   * Settles the ring, changes it, settles it again and writes it if anything is different. `edit` runs once per
-   * attempt. Keys are generated between attempts, so that no time in the ring is older than the write that begins it.
-   */
-  async #change<R>(
-    edit: (ring: KeyRing, now: EpochSeconds) => { ring: KeyRing; result: R },
-  ): Promise<Changed<R>> {
-    const generated: GeneratedKey[] = [];
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const stored = await this.#read();
-      const now = this.#clock.now();
-      const draft = draftChange(stored.ring, this.policy, generated, now, edit);
-      if (draft.outcome === 'wanting') {
-        generated.push(...(await Promise.all(draft.wanting.map((alg) => generateKey(alg, this.#random)))));
-        continue;
+  /** What happened to the keys, oldest first. */
+  history(page: { readonly after: number; readonly limit: number }): Promise<HistoryPage> {
+    return this.#store.readHistory(page);
+  }
+
+  /** Turns each algorithm once, however often the change has to be tried: a turn of someone else's is left alone. */
+  async #turnEach(
+    only: JwsAlgorithm | undefined,
+    deed: 'rotate' | 'undo',
+    { reason, turn }: Turning,
+  ): Promise<readonly UndoOutcome[]> {
+    const algorithms = only === undefined ? ringAlgorithms(this.policy) : [this.#known(only)];
+    const activeAtFirst = new Map<JwsAlgorithm, string>();
+    const { result } = await this.#store.change((ring, at) => {
+      const result: UndoOutcome[] = [];
+      const events: KeyEvent[] = [];
+      let turning = ring;
+      for (const alg of algorithms) {
+        const { kid, from } = mustBeActive(ring, alg, at);
+        const before = activeAtFirst.get(alg) ?? kid;
+        activeAtFirst.set(alg, before);
+        const turned = kid === before ? turn(turning, alg, at) : { ring: turning, kid, signsFrom: from };
+        if (turned === null) {
+          result.push({ outcome: 'nothing-before', alg, kid });
+          continue;
+        }
+        const outcome = turned.signsFrom <= at ? 'signs-now' : 'scheduled';
+        result.push({
+          outcome: kid === before ? outcome : 'already-rotated',
+          alg,
+          kid: turned.kid,
+          signsFrom: turned.signsFrom,
+        });
+        if (turned.ring !== turning) {
+          const about = { at, alg, kid: turned.kid, signsFrom: turned.signsFrom, reason };
+          events.push(event(deed, { ...about, brokeGlass: reason !== null }));
+        }
+        turning = turned.ring;
       }
-      const { ring, result, done } = draft;
-      const version = ring === stored.ring ? stored.version : await this.#write(ring, stored.version, now);
-      if (version === null) continue;
-      this.#turn({ ring, version });
-      return { result, done };
-    }
-    throw new StorageFault('The key ring changes faster than this node can follow.');
+      return { ring: turning, result, events };
+    });
+    return result;
   }
 
-  async #read(): Promise<StoredRing> {
-    const stored = await readRing({ records: this.#records });
-    if (stored === null) throw new StorageFault('The key ring is no longer in the store.');
-    return stored;
-  }
-
-  /** The new version, or `null` if another node was faster. */
-  async #write(ring: KeyRing, onlyVersion: number, now: EpochSeconds): Promise<number | null> {
-    const problems = checkRing(ring, this.policy, now);
-    if (problems.length > 0) {
-      throw new Error(`A key ring that breaks its rules is never written: ${problems.join('; ')}`);
-    }
-    const onlyIf = { version: onlyVersion };
-    const put = await this.#records.put<KeyRing>({ ...RING, value: ring, expiresAt: null, onlyIf });
-    return put.outcome === 'stored' ? put.version : null;
-  }
-
-  /** Answers of the store may overtake one another; the ring never goes back. */
-  #turn(stored: StoredRing): void {
-    if (stored.version > this.#held.version) this.#held = stored;
+  #known(alg: JwsAlgorithm): JwsAlgorithm {
+    const known = ringAlgorithms(this.policy);
+    if (known.includes(alg)) return alg;
+    const message = `No key of this server signs with ${alg}, only with ${known.join(', ')}.`;
+    throw new Refusal('unknown_algorithm', message, { alg, known });
   }
 }
 
-interface Changed<R> {
-  readonly result: R;
-  readonly done: readonly Step[];
+interface Turning {
+  readonly reason: string | null;
+  readonly turn: (ring: KeyRing, alg: JwsAlgorithm, now: EpochSeconds) => Turned | null;
 }
 
-type Draft<R> =
-  | (Changed<R> & { readonly outcome: 'drafted'; readonly ring: KeyRing })
-  | { readonly outcome: 'wanting'; readonly wanting: readonly JwsAlgorithm[] };
+function event(what: Deed, about: Pick<KeyEvent, 'at' | 'alg' | 'kid'> & Partial<KeyEvent>): KeyEvent {
+  return { what, signsFrom: null, reason: null, brokeGlass: false, ...about };
+}
 
-function draftChange<R>(
+function checkedReason(reason: string): string {
+  if (reason.trim() === '') throw new Refusal('reason_missing', 'A reason is needed, for the record.');
+  if (reason.length <= REASON_CHARS_MAX) return reason;
+  throw new Refusal('reason_too_long', `A reason has at most ${REASON_CHARS_MAX} characters.`);
+}
+
+function mustBeActive(
   ring: KeyRing,
-  policy: RingPolicy,
-  generated: readonly GeneratedKey[],
+  alg: JwsAlgorithm,
   now: EpochSeconds,
-  edit: (ring: KeyRing, now: EpochSeconds) => { ring: KeyRing; result: R },
-): Draft<R> {
-  const before = settle(ring, policy, generated, now);
-  if (before.outcome === 'wanting') return before;
-  const edited = edit(before.ring, now);
-  const settled = settle(edited.ring, policy, before.unused, now);
-  if (settled.outcome === 'wanting') return settled;
-  return {
-    outcome: 'drafted',
-    ring: settled.ring,
-    result: edited.result,
-    done: [...before.done, ...settled.done],
-  };
-}
-
-async function readRing({ records }: Pick<RotationPorts, 'records'>): Promise<StoredRing | null> {
-  const stored = await records.find<KeyRing>(RING.kind, RING.id);
-  return stored && { ring: stored.value, version: stored.version };
-}
-
-/** Makes the first ring. Of nodes that start at the same moment one stores its ring, and all use that one. */
-async function createRing(ports: RotationPorts): Promise<StoredRing> {
-  const { records, clock, random, policy } = ports;
-  const twoOfEach = ringAlgorithms(policy).flatMap((alg) => [alg, alg]);
-  const generated = await Promise.all(twoOfEach.map((alg) => generateKey(alg, random)));
-  const value = firstRing(policy, generated, clock.now());
-  const put = await records.put<KeyRing>({ ...RING, value, expiresAt: null, onlyIf: 'absent' });
-  if (put.outcome === 'stored') return { ring: value, version: put.version };
-  const winner = await readRing(ports);
-  if (winner === null) throw new StorageFault('The key ring could neither be created nor read.');
-  return winner;
-}
-
-function mustBeActive(ring: KeyRing, alg: JwsAlgorithm, now: EpochSeconds): SigningKeyRecord {
+): { readonly kid: string; readonly from: EpochSeconds } {
   const active = activeKey(ring, alg, now);
   if (active === null) throw new Error(`A settled ring has an active ${alg} key.`);
-  return active;
-}
-
-function listing(ring: KeyRing, key: SigningKeyRecord, now: EpochSeconds): KeyListing {
-  const { kid, alg, purpose, publishedAt, signsFrom, revoked } = key;
-  return {
-    kid,
-    alg,
-    purpose,
-    state: stateOf(ring, key, now),
-    publishedAt,
-    signsFrom,
-    retiredAt: revoked === null ? supersededAt(ring, key) : null,
-    removedAt: endsAt(ring, key),
-    revokedAt: revoked?.at ?? null,
-    reason: revoked?.reason ?? null,
-  };
+  return { kid: active.kid, from: signsFrom(ring, active) ?? now };
 }

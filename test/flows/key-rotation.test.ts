@@ -121,7 +121,7 @@ describe('key rotation that nobody notices', () => {
   test('an ID token signed by a retired key is still a good hint for signing out', async () => {
     const person = new Person();
     const tokens = await web.signIn(person, ada, { scope: 'openid' });
-    await keyturn.services.rotation.rotate('RS256');
+    await keyturn.services.rotation.rotate({ alg: 'RS256' });
     const page = await person.visit(`${keyturn.issuer}/logout?id_token_hint=${tokens.id_token}`);
     assert.equal(page.response.status, 200);
   });

@@ -71,7 +71,7 @@ describe('a signing slot', () => {
     const kids = new Set<unknown>();
     for (let round = 0; round < 5; round += 1) {
       const begun = Array.from({ length: 5 }, () => begin(slot));
-      await rotation.rotate('ES256');
+      await rotation.rotate({ alg: 'ES256' });
       deployment.clock.move(seconds(POLICY.jwksMaxAge + 60));
       begun.push(...Array.from({ length: 5 }, () => begin(slot)));
       for (const token of await Promise.all(begun.map((finish) => finish()))) {

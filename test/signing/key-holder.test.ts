@@ -123,7 +123,7 @@ describe('refresh keys', () => {
     const [one, two] = [await deployment.startNode(QUICK), await deployment.startNode(QUICK)];
     const data = Buffer.from('header.claims');
     const signed: { at: EpochSeconds; signature: string }[] = [];
-    const [rotated] = await one.rotation.rotate('HS256');
+    const [rotated] = await one.rotation.rotate({ alg: 'HS256' });
     assert.ok(rotated);
     for (let second = 0; second < 40; second++) {
       if (second === POLICY.ringPoll) await two.rotation.refresh();
@@ -233,7 +233,7 @@ describe('the poll', () => {
     await using deployment = await deploy();
     const [one, two] = [await deployment.startNode(QUICK), await deployment.startNode(QUICK)];
     two.holder.start();
-    const [rotated] = await one.rotation.rotate('ES256');
+    const [rotated] = await one.rotation.rotate({ alg: 'ES256' });
     assert.notEqual(two.holder.signer('ES256').kid, rotated?.kid);
     await pass(context, 5000, () => two.holder.signer('ES256').kid === rotated?.kid);
     const { kid } = one.holder.signer('ES256');

@@ -1,71 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { GeneratedKey, JwsAlgorithm } from '#src/signing/algorithm.ts';
-import {
-  activeKey,
-  firstRing,
-  type KeyRing,
-  nextChange,
-  publishedKeys,
-  type SigningKeyRecord,
-  standbyKey,
-  stateOf,
-} from '#src/signing/key-ring.ts';
+import { type KeyRing, nextChange, publishedKeys, signsFrom, stateOf } from '#src/signing/key-ring.ts';
+import { rotateNow } from '#src/signing/ring-change.ts';
 import { checkRing } from '#src/signing/ring-check.ts';
-import { plan, revoke, rotateNow, settle } from '#src/signing/ring-plan.ts';
-import { checkPolicy, type RingPolicy, retention, ringAlgorithms } from '#src/signing/ring-policy.ts';
+import { type RingOfOneTurn, readableRing } from '#src/signing/ring-format.ts';
+import { plan, settle, turnsSoon } from '#src/signing/ring-plan.ts';
+import { checkPolicy, type RingPolicy, reignOf, retention } from '#src/signing/ring-policy.ts';
+import { after, days, epochSeconds, hours, minutes, type Seconds, seconds } from '#src/units.ts';
+import { DEEDS, type Deed, RingHistory } from '#test/signing/ring-history.ts';
 import {
-  after,
-  days,
-  type EpochSeconds,
-  epochSeconds,
-  hours,
-  minutes,
-  type Seconds,
-  seconds,
-} from '#src/units.ts';
-import { type Deed, RingHistory } from '#test/signing/ring-history.ts';
+  active,
+  generated,
+  newRing,
+  policy,
+  recordOf,
+  settled,
+  settling,
+  standby,
+  start,
+} from '#test/signing/rings.ts';
 import { fc } from '#test/support/properties.ts';
-
-const start = epochSeconds(1_784_024_130);
-const policy: RingPolicy = {
-  algorithms: ['ES256', 'RS256'],
-  rotateEvery: days(90),
-  jwksMaxAge: minutes(10),
-  longestToken: hours(1),
-  longestRefreshToken: days(90),
-  ringPoll: seconds(5),
-  clockSkewMax: seconds(30),
-};
-/** jwksMaxAge + ringPoll + clockSkewMax */
-const settling = seconds(635);
-
-let count = 0;
-function generated(alg: JwsAlgorithm): GeneratedKey {
-  const jwk = alg === 'HS256' ? { kty: 'oct', k: 'k' } : { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' };
-  return { kid: `${alg}-${++count}`, alg, jwk };
-}
-
-function newRing(now: EpochSeconds, rules = policy): KeyRing {
-  return firstRing(
-    rules,
-    ringAlgorithms(rules).flatMap((alg) => [generated(alg), generated(alg)]),
-    now,
-  );
-}
-
-function settled(ring: KeyRing, now: EpochSeconds, rules = policy): KeyRing {
-  const spare = ringAlgorithms(rules).flatMap((alg) => [generated(alg), generated(alg)]);
-  const result = settle(ring, rules, spare, now);
-  assert.equal(result.outcome, 'settled');
-  return (result as Extract<typeof result, { outcome: 'settled' }>).ring;
-}
-
-const active = (ring: KeyRing, now: EpochSeconds, alg: JwsAlgorithm = 'ES256') =>
-  activeKey(ring, alg, now) as SigningKeyRecord;
-const standby = (ring: KeyRing, now: EpochSeconds, alg: JwsAlgorithm = 'ES256') =>
-  standbyKey(ring, alg, now) as SigningKeyRecord;
-const keyOf = (ring: KeyRing, kid: string) => ring.keys.find((key) => key.kid === kid) as SigningKeyRecord;
 
 describe('the key ring', () => {
   test('a new ring has one active and one next key for every algorithm, and needs nothing', () => {
@@ -118,7 +72,7 @@ describe('the key ring', () => {
     const back = after(start, days(365));
     const ring = settled(newRing(start), back);
     assert.deepEqual(checkRing(ring, policy, back), []);
-    assert.equal(standby(ring, back).signsFrom, after(back, settling));
+    assert.equal(signsFrom(ring, standby(ring, back)), after(back, settling));
     assert.deepEqual(Object.keys(standby(ring, back)), Object.keys(active(newRing(start), start)));
   });
 
@@ -128,93 +82,51 @@ describe('the key ring', () => {
   });
 });
 
-describe('an immediate rotation', () => {
-  test('turns at once to a standby that everyone has', () => {
-    const ring = newRing(start);
-    const rotated = rotateNow(ring, policy, 'ES256', start);
-    assert.equal(rotated.signsFrom, start);
-    assert.equal(active(rotated.ring, start).kid, standby(ring, start).kid);
-    assert.equal(active(rotated.ring, start, 'RS256').kid, active(ring, start, 'RS256').kid);
+describe('the schedule', () => {
+  const jittery: RingPolicy = { ...policy, jitter: days(9) };
+
+  test('has each key sign a little less than it might, by how much only its kid says', () => {
+    const reigns = Array.from({ length: 200 }, (_, index) => reignOf(jittery, `kid-${index}`));
+    assert.ok(reigns.every((reign) => reign > days(81) && reign <= days(90)));
+    assert.ok(new Set(reigns.map((reign) => Math.floor(reign / days(1)))).size >= 8, 'they are spread');
+    assert.equal(reignOf(jittery, 'kid-1'), reignOf(jittery, 'kid-1'));
   });
 
-  test('says when it will be, if the standby is too young', () => {
-    const ring = settled(rotateNow(newRing(start), policy, 'ES256', start).ring, start);
-    const again = rotateNow(ring, policy, 'ES256', start);
-    assert.equal(again.signsFrom, after(start, settling));
-    assert.equal(active(again.ring, start).kid, active(ring, start).kid);
-    assert.equal(
-      rotateNow(again.ring, policy, 'ES256', after(start, seconds(60))).signsFrom,
-      again.signsFrom,
+  test('of two algorithms does not rotate both in the same second', () => {
+    const ring = newRing(start, jittery);
+    const [one, other] = (['ES256', 'RS256'] as const).map((alg) =>
+      signsFrom(ring, standby(ring, start, alg)),
     );
+    assert.notEqual(one, other);
+    assert.deepEqual(plan(ring, jittery, start), []);
   });
 
-  test('lets refresh keys turn when every node has heard of it', () => {
-    const rotated = rotateNow(newRing(start), policy, 'HS256', start);
-    assert.equal(rotated.signsFrom, after(start, seconds(5 + 30)));
-  });
-});
-
-describe('a revocation', () => {
-  test('of the active key takes it out at once, and the standby signs in its place', () => {
-    const now = after(start, hours(1));
+  test('puts off a standby that is held, for as long as it is held, and then has it sign as soon as all nodes know', () => {
     const ring = newRing(start);
-    const { kid } = active(ring, now);
-    const revoked = revoke(ring, policy, { kid, reason: 'leaked' }, now);
-    assert.ok(revoked.outcome === 'revoked');
-    assert.deepEqual(revoked.successor, { kid: standby(ring, now).kid, cachesMayLackIt: false });
-    assert.equal(active(revoked.ring, now).kid, standby(ring, now).kid);
-    assert.equal(stateOf(revoked.ring, keyOf(revoked.ring, kid), now), 'revoked');
-    assert.ok(!publishedKeys(revoked.ring, now).some((key) => key.kid === kid));
-    assert.deepEqual(keyOf(revoked.ring, kid).jwk, { crv: 'P-256', kty: 'EC', x: 'x', y: 'y' });
-  });
-
-  test('says so when the standby is so young that caches may lack it', () => {
-    const now = after(start, hours(1));
-    const ring = settled(rotateNow(newRing(start), policy, 'ES256', now).ring, now);
-    const revoked = revoke(ring, policy, { kid: active(ring, now).kid, reason: 'leaked' }, now);
-    assert.ok(revoked.outcome === 'revoked');
-    assert.equal(revoked.successor?.cachesMayLackIt, true);
-    assert.deepEqual(checkRing(settled(revoked.ring, now), policy, now), []);
-  });
-
-  test('never brings a retired key back', () => {
+    const { kid } = standby(ring, start);
+    const held = new Set([kid]);
     const turn = after(start, policy.rotateEvery);
-    const first = active(newRing(start), start);
-    const ring = settled(newRing(start), turn);
-    const revoked = revoke(ring, policy, { kid: active(ring, turn).kid, reason: 'leaked' }, turn);
-    assert.ok(revoked.outcome === 'revoked');
-    assert.notEqual(active(revoked.ring, turn).kid, first.kid);
+    const long = after(start, seconds(policy.rotateEvery - 200));
+    assert.deepEqual(plan(ring, policy, long, held), [], 'not before its turn is near');
+    assert.equal(turnsSoon(ring, policy, long), false);
+    const near = epochSeconds(turn - 100);
+    assert.equal(turnsSoon(ring, policy, near), true);
+    const once = settled(ring, near, policy, held);
+    assert.equal(signsFrom(once, standby(once, near)), after(turn, seconds(4 * 35)));
+    assert.notEqual(active(once, turn).kid, kid);
+    const later = after(turn, minutes(1));
+    const twice = settled(once, later, policy, held);
+    assert.equal(signsFrom(twice, standby(twice, later)), after(turn, seconds(8 * 35)));
+    assert.equal(turnsSoon(twice, policy, later), true);
+    const freed = settled(twice, later, policy, new Set());
+    assert.equal(signsFrom(freed, standby(freed, later)), after(later, seconds(35)));
+    assert.equal(active(freed, after(later, seconds(35))).kid, kid);
   });
 
-  test('by a node whose clock is behind promotes the standby of a key that signs elsewhere', () => {
-    const ahead = after(start, policy.clockSkewMax);
-    const ring = settled(rotateNow(newRing(start), policy, 'ES256', ahead).ring, ahead);
-    const { kid } = active(ring, ahead);
-    const revoked = revoke(ring, policy, { kid, reason: 'leaked' }, start);
-    assert.ok(revoked.outcome === 'revoked');
-    assert.deepEqual(revoked.successor, { kid: standby(ring, ahead).kid, cachesMayLackIt: true });
-    assert.equal(active(revoked.ring, ahead).kid, standby(ring, ahead).kid);
-  });
-
-  test('of the standby leaves the active key alone and makes another standby due', () => {
+  test('does not put off what not every node would hear of in time', () => {
     const ring = newRing(start);
-    const revoked = revoke(ring, policy, { kid: standby(ring, start).kid, reason: 'leaked' }, start);
-    assert.ok(revoked.outcome === 'revoked');
-    assert.equal(revoked.successor, null);
-    assert.equal(active(revoked.ring, start).kid, active(ring, start).kid);
-    assert.deepEqual(
-      plan(revoked.ring, policy, start).map(({ step }) => step),
-      ['stage'],
-    );
-  });
-
-  test('happens once, and only to a key that there is', () => {
-    const ring = newRing(start);
-    const { kid } = active(ring, start);
-    const once = revoke(ring, policy, { kid, reason: 'leaked' }, start);
-    assert.ok(once.outcome === 'revoked');
-    assert.equal(revoke(once.ring, policy, { kid, reason: 'again' }, start).outcome, 'already-revoked');
-    assert.equal(revoke(ring, policy, { kid: 'nobody', reason: '' }, start).outcome, 'no-such-key');
+    const near = epochSeconds(start + policy.rotateEvery - 35);
+    assert.deepEqual(plan(ring, policy, near, new Set([standby(ring, start).kid])), []);
   });
 });
 
@@ -224,7 +136,7 @@ describe('changed settings', () => {
     const now = after(start, hours(1));
     const before = settled(newRing(start), now, shorter);
     const ring = rotateNow(before, shorter, 'ES256', now).ring;
-    const retired = keyOf(ring, active(before, now).kid);
+    const retired = recordOf(ring, active(before, now).kid);
     assert.equal(stateOf(ring, retired, after(now, minutes(59))), 'retired');
   });
 
@@ -239,7 +151,7 @@ describe('changed settings', () => {
     const oftener = { ...policy, rotateEvery: days(7) };
     const now = after(start, days(30));
     const ring = settled(newRing(start), now, oftener);
-    assert.equal(standby(ring, now).signsFrom, after(now, seconds(5 + 30)));
+    assert.equal(signsFrom(ring, standby(ring, now)), after(now, seconds(5 + 30)));
     assert.deepEqual(plan(ring, oftener, now), []);
   });
 
@@ -264,8 +176,31 @@ describe('changed settings', () => {
   });
 });
 
+test('a ring that was stored when each key had one turn is read as what it was', () => {
+  const rotated = rotateNow(newRing(start), policy, 'ES256', after(start, hours(1))).ring;
+  const now = after(start, hours(2));
+  const ring = settled(rotated, now);
+  const stored: RingOfOneTurn = {
+    createdAt: ring.createdAt,
+    keys: ring.keys.map(({ rehearsalUntil: _, outside: __, ...key }) => ({
+      ...key,
+      signsFrom: signsFrom(ring, recordOf(ring, key.kid)) ?? now,
+    })),
+  };
+  const read = readableRing(JSON.parse(JSON.stringify(stored)));
+  const states = (each: KeyRing) => each.keys.map((key) => `${key.kid} ${stateOf(each, key, now)}`);
+  assert.deepEqual(states(read), states(ring));
+  assert.deepEqual(checkRing(read, policy, now), []);
+  assert.equal(readableRing(read), read);
+});
+
 test('whatever nodes, administrators and clocks do, no living token loses its key and no cache lacks one', () => {
-  const shared = { ringPoll: seconds(5), clockSkewMax: seconds(30), jwksMaxAge: minutes(10) };
+  const shared = {
+    ringPoll: seconds(5),
+    clockSkewMax: seconds(30),
+    jwksMaxAge: minutes(10),
+    jitter: seconds(300),
+  };
   const first: RingPolicy = {
     ...shared,
     algorithms: ['ES256'],
@@ -281,13 +216,7 @@ test('whatever nodes, administrators and clocks do, no living token loses its ke
     longestRefreshToken: seconds(4000),
   };
   const deed: fc.Arbitrary<Deed> = fc.record({
-    deed: fc.constantFrom(
-      'tick' as const,
-      'tick' as const,
-      'rotate' as const,
-      'revoke' as const,
-      'restart' as const,
-    ),
+    deed: fc.constantFrom(...DEEDS),
     wait: fc.oneof(fc.constantFrom(0, 1, 5, 30, 60, 300, 634, 635, 1000, 5000, 20_000), fc.nat(3000)),
     ahead: fc.constantFrom(0, 15, 30),
     choice: fc.nat(12),

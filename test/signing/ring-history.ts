@@ -3,20 +3,35 @@ import type { GeneratedKey, JwsAlgorithm } from '#src/signing/algorithm.ts';
 import {
   activeKey,
   endsAt,
-  firstRing,
   type KeyRing,
   publishedKeys,
+  signsFrom,
+  standbyKey,
   stateOf,
   stillVerifies,
 } from '#src/signing/key-ring.ts';
+import { endAlgorithm, importKey, rehearse, revoke, rotateNow, undo } from '#src/signing/ring-change.ts';
 import { checkRing } from '#src/signing/ring-check.ts';
-import { revoke, rotateNow, settle } from '#src/signing/ring-plan.ts';
+import { firstRing, settle } from '#src/signing/ring-plan.ts';
 import { type RingPolicy, ringAlgorithms } from '#src/signing/ring-policy.ts';
-import { type EpochSeconds, epochSeconds } from '#src/units.ts';
+import { after, type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
+
+export const DEEDS = [
+  'tick',
+  'rotate',
+  'break-glass',
+  'undo',
+  'import',
+  'rehearse',
+  'hold',
+  'revoke',
+  'end',
+  'restart',
+] as const;
 
 /** One thing that some node does, `wait` seconds after the one before, by a clock that is `ahead` of the slowest. */
 export interface Deed {
-  readonly deed: 'tick' | 'rotate' | 'revoke' | 'restart';
+  readonly deed: (typeof DEEDS)[number];
   readonly wait: number;
   readonly ahead: number;
   /** Chooses the algorithm, the key or the policy. */
@@ -48,6 +63,10 @@ export class RingHistory {
   readonly #tokens = new Map<string, Token>();
   /** Keys that had to sign before everyone could have them: their predecessor was revoked, or there was none. */
   readonly #hurried = new Set<string>();
+  /** Standbys that the schedule must leave alone. */
+  readonly #held = new Set<string>();
+  /** Keys that are only tried out. */
+  readonly #tried = new Set<string>();
   #policy: RingPolicy;
   #time: number;
   #generated = 0;
@@ -73,14 +92,33 @@ export class RingHistory {
     const now = epochSeconds(this.#time + Math.min(ahead, this.#policy.clockSkewMax));
     if (deed === 'restart') this.#policy = pick(this.#policies, choice);
     let ring = this.#settle(this.#newest(), now);
-    if (deed === 'rotate') {
-      const alg = pick(ringAlgorithms(this.#policy), choice);
-      ring = this.#settle(rotateNow(ring, this.#policy, alg, now).ring, now);
-    }
-    if (deed === 'revoke') ring = this.#settle(this.#revoke(ring, choice, now), now);
+    ring = this.#settle(this.#do(deed, ring, choice, now), now);
     assert.deepEqual(checkRing(ring, this.#policy, now), []);
     if (ring !== this.#newest()) this.#versions.push({ at: this.#time, ring });
     this.#observe();
+  }
+
+  #do(deed: Deed['deed'], ring: KeyRing, choice: number, now: EpochSeconds): KeyRing {
+    const alg = pick(ringAlgorithms(this.#policy), choice);
+    if (deed === 'rotate') return rotateNow(ring, this.#policy, alg, now).ring;
+    if (deed === 'break-glass') {
+      const rotated = rotateNow(ring, this.#policy, alg, now, 'in a hurry');
+      this.#hurried.add(rotated.kid);
+      return rotated.ring;
+    }
+    if (deed === 'undo') return undo(ring, this.#policy, alg, now)?.ring ?? ring;
+    if (deed === 'import') return importKey(ring, this.#policy, this.#generate(alg), now).ring;
+    if (deed === 'rehearse') {
+      const tried = { ...this.#generate('ES256'), alg: 'ES256' } as const;
+      this.#tried.add(tried.kid);
+      return rehearse(ring, this.#policy, tried, { now, until: after(now, seconds(100 * choice)) });
+    }
+    if (deed === 'hold') {
+      const kid = standbyKey(ring, alg, now)?.kid ?? '';
+      if (!this.#held.delete(kid)) this.#held.add(kid);
+    }
+    if (deed === 'end' && !this.#policy.algorithms.includes('EdDSA')) return endAlgorithm(ring, 'EdDSA', now);
+    return deed === 'revoke' ? this.#revoke(ring, choice, now) : ring;
   }
 
   /** Lets time pass, and looks at every second at which a node may turn. */
@@ -88,12 +126,12 @@ export class RingHistory {
     const { clockSkewMax: skew, ringPoll } = this.#policy;
     const ring = this.#newest();
     const until = this.#time + length;
-    const turns = ring.keys.flatMap((key) => [key.signsFrom, endsAt(ring, key) ?? 0]);
+    const turns = [...ring.turns.map(({ from }) => from), ...ring.keys.map((key) => endsAt(ring, key) ?? 0)];
     const edges = [this.#time + ringPoll, ...turns.flatMap((turn) => [turn - skew, turn])];
-    const seconds = edges
+    const looks = edges
       .flatMap((edge) => [edge - 1, edge, edge + 1])
       .filter((at) => at > this.#time && at < until);
-    for (const at of [...new Set(seconds)].sort((a, b) => a - b)) {
+    for (const at of [...new Set(looks)].sort((a, b) => a - b)) {
       this.#time = at;
       this.#observe();
     }
@@ -106,14 +144,15 @@ export class RingHistory {
       this.#generate(alg),
       this.#generate(alg),
     ]);
-    const settled = settle(ring, this.#policy, generated, now);
+    const settled = settle(ring, this.#policy, generated, now, this.#held);
     assert.equal(settled.outcome, 'settled');
-    const { ring: after } = settled as Extract<typeof settled, { outcome: 'settled' }>;
-    for (const key of after.keys) {
+    const { ring: made } = settled as Extract<typeof settled, { outcome: 'settled' }>;
+    for (const key of made.keys) {
       const isNew = !ring.keys.some(({ kid }) => kid === key.kid);
-      if (isNew && key.signsFrom <= now) this.#hurried.add(key.kid);
+      if (isNew && key.rehearsalUntil === null && (signsFrom(made, key) ?? 0) <= now)
+        this.#hurried.add(key.kid);
     }
-    return after;
+    return made;
   }
 
   #revoke(ring: KeyRing, choice: number, now: EpochSeconds): KeyRing {
@@ -129,7 +168,7 @@ export class RingHistory {
     const kid = `${alg}-${++this.#generated}`;
     const jwk =
       alg === 'HS256' ? { kty: 'oct', k: 'k' } : { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' };
-    return { kid, alg, jwk };
+    return { kid, alg, jwk, outside: null };
   }
 
   #newest(): KeyRing {
@@ -169,6 +208,7 @@ export class RingHistory {
           const key = activeKey(ring, alg, now);
           // An algorithm that has just been added is unknown to a node that has not restarted yet.
           if (key === null) continue;
+          assert.ok(!this.#tried.has(key.kid), 'a key that is only tried out signs');
           const longest = alg === 'HS256' ? longestRefreshToken : longestToken;
           this.#keep({ kid: key.kid, alg, iat: now, exp: now + longest });
           if (this.#hurried.has(key.kid)) continue;

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { Refusal, SetupFault, StorageFault } from '#src/fault.ts';
-import { type KeyListing, keyRevocationEntry } from '#src/signing/rotation.ts';
+import { systemRandom } from '#src/random.ts';
+import { generateKey } from '#src/signing/algorithm.ts';
+import type { KeyListing } from '#src/signing/key-listing.ts';
+import { keyRevocationEntry } from '#src/signing/rotation.ts';
 import { after, days, hours, minutes, seconds } from '#src/units.ts';
 import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
 
@@ -106,17 +109,17 @@ describe('a rotation by hand', () => {
   test('right after another is scheduled for when every cache has the key', async () => {
     await using deployment = await deploy();
     const { rotation } = await deployment.startNode();
-    await rotation.rotate('ES256');
-    const [again] = await rotation.rotate('ES256');
+    await rotation.rotate({ alg: 'ES256' });
+    const [again] = await rotation.rotate({ alg: 'ES256' });
     assert.equal(again?.outcome, 'scheduled');
     assert.equal(again?.signsFrom, after(deployment.clock.now(), seconds(600 + 5 + 30)));
-    assert.deepEqual(await rotation.rotate('ES256'), [again]);
+    assert.deepEqual(await rotation.rotate({ alg: 'ES256' }), [again]);
   });
 
   test('by two nodes at the same moment happens once', async () => {
     await using deployment = await deploy();
     const nodes = [await deployment.startNode(), await deployment.startNode()];
-    const outcomes = await Promise.all(nodes.map(({ rotation }) => rotation.rotate('ES256')));
+    const outcomes = await Promise.all(nodes.map(({ rotation }) => rotation.rotate({ alg: 'ES256' })));
     const [one, two] = outcomes.map(([outcome]) => outcome);
     assert.deepEqual([one?.outcome, two?.outcome].sort(), ['already-rotated', 'signs-now']);
     assert.equal(one?.kid, two?.kid);
@@ -129,7 +132,7 @@ describe('a rotation by hand', () => {
   test('of an algorithm that is not in the settings is refused', async () => {
     await using deployment = await deploy();
     const { rotation } = await deployment.startNode();
-    await assert.rejects(rotation.rotate('ES384'), (error) => {
+    await assert.rejects(rotation.rotate({ alg: 'ES384' }), (error) => {
       return error instanceof Refusal && error.code === 'unknown_algorithm';
     });
   });
@@ -207,6 +210,137 @@ describe('a revocation', () => {
     await assert.rejects(rotation.revoke('nobody', 'x'.repeat(201)), Refusal);
   });
 });
+
+describe('an undoing', () => {
+  test('brings back the key before, of every algorithm that has one', async () => {
+    await using deployment = await deploy();
+    const { rotation } = await deployment.startNode();
+    const [first] = await rotation.list();
+    await rotation.rotate({ alg: 'ES256' });
+    const outcomes = await rotation.undo();
+    assert.deepEqual(
+      outcomes.map(({ alg, outcome }) => `${alg} ${outcome}`),
+      ['ES256 signs-now', 'RS256 nothing-before', 'HS256 nothing-before'],
+    );
+    assert.equal(outcomes[0]?.kid, first?.kid);
+    assert.equal((await rotation.list())[0]?.state, 'active');
+  });
+
+  test('by two nodes at the same moment happens once', async () => {
+    await using deployment = await deploy();
+    const nodes = [await deployment.startNode(), await deployment.startNode()];
+    const [first] = (await nodes[0]?.rotation.list()) ?? [];
+    await nodes[0]?.rotation.rotate({ alg: 'ES256' });
+    const outcomes = await Promise.all(nodes.map(({ rotation }) => rotation.undo({ alg: 'ES256' })));
+    assert.deepEqual(outcomes.map(([each]) => each?.outcome).sort(), ['already-rotated', 'signs-now']);
+    assert.ok(outcomes.every(([each]) => each?.kid === first?.kid));
+  });
+});
+
+describe('a key from elsewhere', () => {
+  test('enters the ring once, as the next one to sign', async () => {
+    await using deployment = await deploy();
+    const { rotation } = await deployment.startNode();
+    const imported = await generateKey('ES256', systemRandom);
+    const outcome = await rotation.import(imported);
+    assert.equal(outcome.outcome, 'scheduled');
+    const listed = (await rotation.list()).find(({ kid }) => kid === imported.kid);
+    assert.equal(listed?.state, 'next');
+    assert.equal(listed?.signsFrom, outcome.signsFrom);
+    await assert.rejects(rotation.import(imported), hasCode('key_exists'));
+    await assert.rejects(rotation.import({ ...imported, alg: 'ES384' }), hasCode('unknown_algorithm'));
+  });
+});
+
+describe('a rehearsal', () => {
+  test('publishes a key for a while that never signs, and withdraws it', async () => {
+    await using deployment = await deploy();
+    const { rotation, holder } = await deployment.startNode();
+    const { kid: signing } = holder.signer('ES256');
+    const until = after(deployment.clock.now(), minutes(5));
+    const { kid } = await rotation.rehearse('ES256', until);
+    assert.ok(holder.jwks().body.includes(kid));
+    assert.equal(holder.signer('ES256').kid, signing);
+    await rotation.withdraw(kid);
+    assert.ok(!holder.jwks().body.includes(kid));
+    const { version } = rotation.held;
+    await rotation.withdraw(signing);
+    assert.equal((await rotation.refresh()).version, version);
+  });
+
+  test('that nobody ends is over at its time', async () => {
+    await using deployment = await deploy();
+    const { rotation, holder } = await deployment.startNode();
+    const { kid } = await rotation.rehearse('ES256', after(deployment.clock.now(), minutes(5)));
+    deployment.clock.move(minutes(5));
+    assert.ok(!holder.jwks().body.includes(kid));
+    await rotation.maintain();
+    assert.ok(!kidsOf(await rotation.list()).includes(kid));
+  });
+});
+
+test('a standby that is held does not begin by the schedule, on any node', async () => {
+  await using deployment = await deploy();
+  const held = new Set<string>();
+  const ports = { held: async () => held };
+  const nodes = [await deployment.startNode(POLICY, ports), await deployment.startNode(POLICY, ports)];
+  const [first, standby] = (await nodes[0]?.rotation.list()) ?? [];
+  assert.ok(first && standby);
+  held.add(standby.kid);
+  deployment.clock.move(seconds(POLICY.rotateEvery - 60));
+  await nodes[0]?.rotation.maintain();
+  await nodes[1]?.rotation.refresh();
+  deployment.clock.move(seconds(120));
+  for (const { holder } of nodes) assert.equal(holder.signer('ES256').kid, first.kid);
+  held.clear();
+  await nodes[1]?.rotation.maintain();
+  await nodes[0]?.rotation.refresh();
+  deployment.clock.move(seconds(35));
+  for (const { holder } of nodes) assert.equal(holder.signer('ES256').kid, standby.kid);
+});
+
+test('an algorithm is given up only when the settings no longer name it', async () => {
+  await using deployment = await deploy();
+  const { rotation } = await deployment.startNode();
+  await assert.rejects(rotation.end('RS256'), hasCode('algorithm_in_use'));
+  const without = await deployment.startNode({ ...POLICY, algorithms: ['ES256'] });
+  assert.equal(without.holder.signer('RS256').alg, 'RS256', 'it goes on until it is given up');
+  await without.rotation.end('RS256');
+  assert.throws(() => without.holder.signer('RS256'), RangeError);
+  const states = (await without.rotation.list())
+    .filter(({ alg }) => alg === 'RS256')
+    .map(({ state }) => state);
+  assert.deepEqual(states, ['retired']);
+});
+
+test('what happened to the keys can be read afterwards, by whom and why, written with the change itself', async () => {
+  await using deployment = await deploy();
+  const { rotation } = await deployment.startNode();
+  const [first] = await rotation.list();
+  assert.ok(first);
+  await rotation.rotate({ alg: 'ES256' });
+  await rotation.undo({ alg: 'ES256' });
+  await rotation.rotate({ alg: 'RS256', breakGlass: 'a laptop was lost' });
+  await rotation.revoke(first.kid, 'found in a log');
+  const { events, atEnd } = await rotation.history({ after: 0, limit: 100 });
+  assert.equal(atEnd, true);
+  assert.deepEqual(
+    events.filter(({ what }) => what !== 'stage').map(({ what, alg, kid }) => [what, alg, kid === first.kid]),
+    [
+      ['rotate', 'ES256', false],
+      ['undo', 'ES256', true],
+      ['rotate', 'RS256', false],
+      ['revoke', 'ES256', true],
+    ],
+  );
+  const broken = events.find(({ alg, what }) => alg === 'RS256' && what === 'rotate');
+  assert.deepEqual([broken?.brokeGlass, broken?.reason], [true, 'a laptop was lost']);
+  assert.equal(events.at(-1)?.at, deployment.clock.now());
+  const reasonless = rotation.rotate({ breakGlass: '  ' });
+  await assert.rejects(reasonless, hasCode('reason_missing'));
+});
+
+const hasCode = (code: string) => (error: unknown) => error instanceof Refusal && error.code === code;
 
 test('neither listing nor printing shows a private key', async () => {
   await using deployment = await deploy();

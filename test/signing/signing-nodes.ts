@@ -1,8 +1,9 @@
 import { systemRandom } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
+import { ownKeys } from '#src/signing/algorithm.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
-import { KeyRotation } from '#src/signing/rotation.ts';
+import { KeyRotation, type RotationPorts } from '#src/signing/rotation.ts';
 import { openStore } from '#src/storage/open-store.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
@@ -11,6 +12,7 @@ import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 export const POLICY: RingPolicy = {
   algorithms: ['ES256', 'RS256'],
   rotateEvery: days(90),
+  jitter: seconds(0),
   jwksMaxAge: minutes(10),
   longestToken: hours(1),
   longestRefreshToken: days(90),
@@ -29,7 +31,7 @@ export interface Deployment extends AsyncDisposable {
   readonly clock: MovingClock;
   readonly records: Records;
   /** Starts one more node on the same database, by a connection of its own. */
-  startNode(policy?: RingPolicy): Promise<SigningNode>;
+  startNode(policy?: RingPolicy, ports?: Partial<RotationPorts>): Promise<SigningNode>;
 }
 
 /** Nodes that share a database in a file, and one clock that stands still until it is moved. */
@@ -48,13 +50,15 @@ export async function deploy(): Promise<Deployment> {
   return {
     clock,
     records,
-    async startNode(policy = POLICY) {
+    async startNode(policy = POLICY, ports = {}) {
       const store = closing.use(await openStore(options));
       const rotation = await KeyRotation.open({
         records: store.records,
         clock,
-        random: systemRandom,
+        source: ownKeys(systemRandom),
         policy,
+        historyKept: days(400),
+        ...ports,
       });
       const faults: unknown[] = [];
       const holder = closing.use(new KeyHolder({ rotation, clock, onFault: (error) => faults.push(error) }));

@@ -9,7 +9,7 @@ import {
 import type { Config } from '#src/config/schema.ts';
 import { StorageFault } from '#src/fault.ts';
 import type { Services } from '#src/services.ts';
-import type { KeyListing } from '#src/signing/rotation.ts';
+import type { KeyListing } from '#src/signing/key-listing.ts';
 
 /** What was looked at, how it is, and if it is not well, what to do. */
 export interface Finding {

@@ -1,7 +1,7 @@
 import type { Finding } from '#src/cli/inspection/finding.ts';
 import { distance, moment } from '#src/cli/layout.ts';
 import type { Services } from '#src/services.ts';
-import type { KeyListing } from '#src/signing/rotation.ts';
+import type { KeyListing } from '#src/signing/key-listing.ts';
 import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 
 export type CheckName =

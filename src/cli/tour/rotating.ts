@@ -23,7 +23,7 @@ export async function rotate(
     'it signed has expired. The server rotates by itself every so often; this is keyturn keys rotate.';
   const after = await narrator.step('Rotate the signing key', why, async (show) => {
     const { alg, kid } = decodeProtectedHeader(before.access_token);
-    const [turn] = await rotation.rotate(alg as SigningAlgorithm);
+    const [turn] = await rotation.rotate({ alg: alg as SigningAlgorithm });
     if (turn === undefined) throw new TourProblem(`there is no key for ${alg}`);
     show.received(`keys rotate --alg ${alg}`, {
       outcome: turn.outcome,

@@ -1,0 +1,58 @@
+import { distance, moment, table } from '#src/cli/layout.ts';
+import type { Report } from '#src/cli/report.ts';
+import type { KeyListing } from '#src/signing/key-listing.ts';
+import type { KeyRotation } from '#src/signing/rotation.ts';
+import type { EpochSeconds } from '#src/units.ts';
+
+/** `keyturn keys list` */
+export async function listKeys(rotation: KeyRotation, now: EpochSeconds): Promise<Report> {
+  const keys = await rotation.list();
+  return {
+    document: keys.map(documentOf),
+    text: (style) =>
+      [
+        table(
+          ['STATE', 'ALG', 'SINCE', 'UNTIL', 'KEY ID'],
+          keys.map((key) => rowOf(key, now)),
+          style,
+        ),
+        '',
+        style(
+          'faint',
+          'HS256 signs refresh tokens, which only this server reads; those keys are never published.',
+        ),
+      ].join('\n'),
+  };
+}
+
+function rowOf(key: KeyListing, now: EpochSeconds): (string | null)[] {
+  const { since, until } = spanOf(key);
+  const end = until === null ? null : `${moment(until)}, ${distance(until, now)}`;
+  const reason = key.reason === null ? '' : ` (${key.reason})`;
+  return [key.state, key.alg, moment(since), end, key.kid + reason];
+}
+
+/** From when to when a key is in the state that it is in; the end is the one planned now. */
+function spanOf(key: KeyListing): { since: EpochSeconds; until: EpochSeconds | null } {
+  const { state, publishedAt, signsFrom, retiredAt, revokedAt, removedAt } = key;
+  if (state === 'next') return { since: publishedAt, until: signsFrom };
+  if (state === 'active') return { since: signsFrom ?? publishedAt, until: retiredAt };
+  return { since: revokedAt ?? retiredAt ?? publishedAt, until: removedAt };
+}
+
+function documentOf(key: KeyListing): object {
+  return {
+    kid: key.kid,
+    alg: key.alg,
+    purpose: key.purpose,
+    state: key.state,
+    published_at: key.publishedAt,
+    ready_at: key.readyAt,
+    signs_from: key.signsFrom,
+    retired_at: key.retiredAt,
+    removed_at: key.removedAt,
+    revoked_at: key.revokedAt,
+    reason: key.reason,
+    outside: key.outside,
+  };
+}

@@ -1,0 +1,69 @@
+import { distance, moment } from '#src/cli/layout.ts';
+import { type Report, snakeCase } from '#src/cli/report.ts';
+import type { Style } from '#src/cli/terminal.ts';
+import { Refusal } from '#src/fault.ts';
+import type { JwsAlgorithm } from '#src/signing/algorithm.ts';
+import type { KeyRotation, UndoOutcome } from '#src/signing/rotation.ts';
+import type { EpochSeconds } from '#src/units.ts';
+
+export interface RotateOptions {
+  readonly alg?: string;
+  readonly breakGlass?: boolean;
+  readonly reason?: string;
+}
+
+/** `keyturn keys rotate`. Whether there is such an algorithm is for the rotation to say. */
+export async function rotateKeys(
+  rotation: KeyRotation,
+  { alg, breakGlass, reason }: RotateOptions,
+  now: EpochSeconds,
+): Promise<Report> {
+  if (breakGlass === true && reason === undefined) {
+    throw new Refusal('reason_missing', '--break-glass sets a rule aside: say why, with --reason.');
+  }
+  const outcomes = await rotation.rotate({
+    ...algorithmOf(alg),
+    ...(breakGlass === true && reason !== undefined ? { breakGlass: reason } : undefined),
+  });
+  return turnedReport(outcomes, now);
+}
+
+/** `keyturn keys undo` */
+export async function undoRotation(
+  rotation: KeyRotation,
+  { alg }: { readonly alg?: string },
+  now: EpochSeconds,
+): Promise<Report> {
+  const outcomes = await rotation.undo(algorithmOf(alg));
+  return { ...turnedReport(outcomes, now), ok: outcomes.some(({ outcome }) => outcome !== 'nothing-before') };
+}
+
+const algorithmOf = (alg: string | undefined) => (alg === undefined ? {} : { alg: alg as JwsAlgorithm });
+
+function turnedReport(outcomes: readonly UndoOutcome[], now: EpochSeconds): Report {
+  return {
+    document: outcomes.map((each) => ({
+      outcome: snakeCase(each.outcome),
+      alg: each.alg,
+      kid: each.kid,
+      signs_from: each.outcome === 'nothing-before' ? null : each.signsFrom,
+    })),
+    text: (style) => outcomes.map((outcome) => turnedText(outcome, now, style)).join('\n'),
+  };
+}
+
+function turnedText(turned: UndoOutcome, now: EpochSeconds, style: Style): string {
+  const key = `${style('strong', turned.alg)}  key ${turned.kid}`;
+  switch (turned.outcome) {
+    case 'signs-now':
+      return `${key} ${style('good', 'signs now')}`;
+    case 'already-rotated':
+      return `${key} signs already: someone else rotated at the same moment`;
+    case 'nothing-before':
+      return `${key} ${style('notable', 'goes on')}: no key before it is published any more`;
+    case 'scheduled': {
+      const when = `${moment(turned.signsFrom)} (${distance(turned.signsFrom, now)})`;
+      return `${key} ${style('notable', 'is scheduled')}: it signs from ${when}, when everyone has it`;
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import type { LogNote } from '#src/records.ts';
+import type { JwsAlgorithm } from '#src/signing/algorithm.ts';
+import type { Done } from '#src/signing/ring-plan.ts';
+import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
+
+/** What happened to a key, for the record: by the schedule, or by an administrator. */
+export interface KeyEvent {
+  readonly at: EpochSeconds;
+  readonly what: Done['step'] | Deed;
+  readonly alg: JwsAlgorithm;
+  /** `null` for what concerns an algorithm as a whole. */
+  readonly kid: string | null;
+  /** From when on the key signs, if that was decided or changed. */
+  readonly signsFrom: EpochSeconds | null;
+  /** Why, in an administrator's words. */
+  readonly reason: string | null;
+  /** True if a rule that keeps caches from lacking a key was set aside. */
+  readonly brokeGlass: boolean;
+}
+
+/** `end`: nothing signs with an algorithm any more. */
+export type Deed = 'rotate' | 'undo' | 'revoke' | 'import' | 'rehearse' | 'withdraw' | 'end';
+
+/** The log of what happened to the keys. It is written by the same write as the ring. */
+export const KEY_EVENTS = 'key-events';
+
+/** Everything that one change of the ring did. */
+export type KeyEvents = readonly KeyEvent[];
+
+export function eventOf(step: Done, at: EpochSeconds): KeyEvent {
+  const { step: what, alg, kid } = step;
+  const signsFrom = 'signsFrom' in step ? step.signsFrom : null;
+  return { at, what, alg, kid, signsFrom, reason: null, brokeGlass: false };
+}
+
+export function noteOf(events: KeyEvents, now: EpochSeconds, keptFor: Seconds): LogNote<KeyEvents> {
+  return { log: KEY_EVENTS, until: after(now, keptFor), entry: events };
+}

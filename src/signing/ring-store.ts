@@ -1,0 +1,203 @@
+import type { Clock } from '#src/clock.ts';
+import { SetupFault, StorageFault } from '#src/fault.ts';
+import type { Records } from '#src/records.ts';
+import type { GeneratedKey, JwsAlgorithm, KeySource } from '#src/signing/algorithm.ts';
+import { eventOf, KEY_EVENTS, type KeyEvent, type KeyEvents, noteOf } from '#src/signing/key-event.ts';
+import type { KeyRing } from '#src/signing/key-ring.ts';
+import { checkRing } from '#src/signing/ring-check.ts';
+import { type RingOfOneTurn, readableRing } from '#src/signing/ring-format.ts';
+import { type Done, firstRing, type Held, settle, turnsSoon } from '#src/signing/ring-plan.ts';
+import { checkPolicy, type RingPolicy, ringAlgorithms } from '#src/signing/ring-policy.ts';
+import type { EpochSeconds, Seconds } from '#src/units.ts';
+
+export interface RingPorts {
+  readonly records: Pick<Records, 'find' | 'put' | 'readLog'>;
+  readonly clock: Clock;
+  /** Where new keys come from. */
+  readonly source: KeySource;
+  readonly policy: RingPolicy;
+  /** For how long it is remembered what happened to the keys. */
+  readonly historyKept: Seconds;
+  /** Which standbys must not begin to sign by the schedule yet. It is asked only when the turn of one is near. */
+  readonly held?: (ring: KeyRing, now: EpochSeconds) => Promise<Held>;
+}
+
+/** A ring as the store has it. */
+export interface StoredRing {
+  readonly ring: KeyRing;
+  readonly version: number;
+}
+
+/** What someone does to a settled ring, told once per attempt. */
+export type Edit<R> = (
+  ring: KeyRing,
+  now: EpochSeconds,
+) => { readonly ring: KeyRing; readonly result: R; readonly events: readonly KeyEvent[] };
+
+export interface Changed<R> {
+  readonly result: R;
+  readonly done: readonly Done[];
+}
+
+const RING = { kind: 'key-ring', id: 'signing' } as const;
+
+/** Enough for every node of a fleet to change the ring in the same moment, one after the other. */
+const ATTEMPTS_MAX = 64;
+
+/**
+ * The ring in the store. Every change is a compare-and-set of the whole ring: of two nodes that want the same change
+ * one writes it, and the other reads the result and finds nothing left to do. What happened is written down with it.
+ */
+export class RingStore {
+  readonly #ports: RingPorts;
+  #held: StoredRing;
+
+  private constructor(ports: RingPorts, held: StoredRing) {
+    this.#ports = ports;
+    this.#held = held;
+  }
+
+  /**
+   * Loads the ring, or makes it if this is the first start.
+   * Throws `SetupFault` for a policy that cannot be kept, `StorageFault` if the store fails.
+   */
+  static async open(ports: RingPorts): Promise<RingStore> {
+    const problems = checkPolicy(ports.policy);
+    if (problems.length > 0) {
+      throw new SetupFault('The key rotation settings contradict each other.', problems.join('; '));
+    }
+    return new RingStore(ports, (await readRing(ports)) ?? (await createRing(ports)));
+  }
+
+  /** The newest ring that this node has seen. It holds private keys. */
+  get held(): StoredRing {
+    return this.#held;
+  }
+
+  /** Reads the ring and turns to it if it is newer than the one held. Throws `StorageFault`. */
+  async refresh(): Promise<StoredRing> {
+    this.#turn(await this.#read());
+    return this.#held;
+  }
+
+  /**
+   * Settles the ring, changes it, settles it again and writes it if anything is different. Keys are generated between
+   * attempts, so that no time in the ring is older than the write that begins it. Throws `StorageFault`.
+   */
+  async change<R>(edit: Edit<R>): Promise<Changed<R>> {
+    const { clock, policy, source } = this.#ports;
+    const generated: GeneratedKey[] = [];
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const stored = await this.#read();
+      const held = await this.#heldBack(stored.ring);
+      const now = clock.now();
+      const draft = draftChange(stored.ring, { policy, generated, now, held }, edit);
+      if (draft.outcome === 'wanting') {
+        generated.push(...(await Promise.all(draft.wanting.map((alg) => source.generate(alg)))));
+        continue;
+      }
+      const { result, done } = draft;
+      const version = await this.#write(draft, stored, now);
+      if (version === null) continue;
+      this.#turn({ ring: draft.ring, version });
+      return { result, done };
+    }
+    throw new StorageFault('The key ring changes faster than this node can follow.');
+  }
+
+  /** What happened to the keys, oldest first. Throws `StorageFault`. */
+  async readHistory(page: { readonly after: number; readonly limit: number }): Promise<HistoryPage> {
+    const { entries, next, atEnd } = await this.#ports.records.readLog<KeyEvents>(KEY_EVENTS, page);
+    return { events: entries.flatMap(({ entry }) => entry ?? []), next, atEnd };
+  }
+
+  async #heldBack(ring: KeyRing): Promise<Held | undefined> {
+    const { clock, policy, held } = this.#ports;
+    const now = clock.now();
+    return held !== undefined && turnsSoon(ring, policy, now) ? held(ring, now) : undefined;
+  }
+
+  async #read(): Promise<StoredRing> {
+    const stored = await readRing(this.#ports);
+    if (stored === null) throw new StorageFault('The key ring is no longer in the store.');
+    return stored;
+  }
+
+  /** The new version, or `null` if another node was faster. */
+  async #write(
+    { ring, events }: Pick<Drafted<unknown>, 'ring' | 'events'>,
+    stored: StoredRing,
+    now: EpochSeconds,
+  ): Promise<number | null> {
+    if (ring === stored.ring) return stored.version;
+    const { records, policy, historyKept } = this.#ports;
+    const problems = checkRing(ring, policy, now);
+    if (problems.length > 0) {
+      throw new Error(`A key ring that breaks its rules is never written: ${problems.join('; ')}`);
+    }
+    const write = { ...RING, value: ring, expiresAt: null, onlyIf: { version: stored.version } };
+    const put = await records.put<KeyRing>({ ...write, note: noteOf(events, now, historyKept) });
+    return put.outcome === 'stored' ? put.version : null;
+  }
+
+  /** Answers of the store may overtake one another; the ring never goes back. */
+  #turn(stored: StoredRing): void {
+    if (stored.version > this.#held.version) this.#held = stored;
+  }
+}
+
+export interface HistoryPage {
+  readonly events: readonly KeyEvent[];
+  /** Pass as `after` to read on. */
+  readonly next: number;
+  /** True when nothing further had happened. */
+  readonly atEnd: boolean;
+}
+
+interface Drafted<R> extends Changed<R> {
+  readonly outcome: 'drafted';
+  readonly ring: KeyRing;
+  readonly events: readonly KeyEvent[];
+}
+
+type Draft<R> = Drafted<R> | { readonly outcome: 'wanting'; readonly wanting: readonly JwsAlgorithm[] };
+
+interface Means {
+  readonly policy: RingPolicy;
+  readonly generated: readonly GeneratedKey[];
+  readonly now: EpochSeconds;
+  readonly held: Held | undefined;
+}
+
+function draftChange<R>(ring: KeyRing, { policy, generated, now, held }: Means, edit: Edit<R>): Draft<R> {
+  const before = settle(ring, policy, generated, now, held);
+  if (before.outcome === 'wanting') return before;
+  const edited = edit(before.ring, now);
+  const settled = settle(edited.ring, policy, before.unused, now, held);
+  if (settled.outcome === 'wanting') return settled;
+  const events = [
+    ...before.done.map((step) => eventOf(step, now)),
+    ...edited.events,
+    ...settled.done.map((step) => eventOf(step, now)),
+  ];
+  const done = [...before.done, ...settled.done];
+  return { outcome: 'drafted', ring: settled.ring, result: edited.result, done, events };
+}
+
+async function readRing({ records }: Pick<RingPorts, 'records'>): Promise<StoredRing | null> {
+  const stored = await records.find<KeyRing | RingOfOneTurn>(RING.kind, RING.id);
+  return stored && { ring: readableRing(stored.value), version: stored.version };
+}
+
+/** Makes the first ring. Of nodes that start at the same moment one stores its ring, and all use that one. */
+async function createRing(ports: RingPorts): Promise<StoredRing> {
+  const { records, clock, source, policy } = ports;
+  const twoOfEach = ringAlgorithms(policy).flatMap((alg) => [alg, alg]);
+  const generated = await Promise.all(twoOfEach.map((alg) => source.generate(alg)));
+  const value = firstRing(policy, generated, clock.now());
+  const put = await records.put<KeyRing>({ ...RING, value, expiresAt: null, onlyIf: 'absent' });
+  if (put.outcome === 'stored') return { ring: value, version: put.version };
+  const winner = await readRing(ports);
+  if (winner === null) throw new StorageFault('The key ring could neither be created nor read.');
+  return winner;
+}
