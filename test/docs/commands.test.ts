@@ -42,6 +42,7 @@ test('every option that a page names belongs to a command', async () => {
     'resources add',
     'accounts add',
     'accounts update',
+    'keys rotate',
     'keys revoke',
     'sessions end',
     'trusted-issuers add',
