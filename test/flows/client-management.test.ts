@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { hours } from '#src/units.ts';
 import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { refusalOf } from '#test/support/refused.ts';
 
@@ -22,6 +23,31 @@ const OF_THE_SERVER = [
 const withoutServers = (information: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(information).filter(([name]) => !OF_THE_SERVER.includes(name)));
 
+async function registerAt({ issuer }: Keyturn, document: object, bearer?: string): Promise<Information> {
+  const response = await fetch(`${issuer}/register`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(bearer === undefined ? undefined : { authorization: `Bearer ${bearer}` }),
+    },
+    body: JSON.stringify(document),
+  });
+  assert.equal(response.status, 201);
+  return (await response.json()) as Information;
+}
+
+const call = (
+  { registration_client_uri, registration_access_token }: Information,
+  method: string,
+  body?: unknown,
+  token = registration_access_token,
+) =>
+  fetch(registration_client_uri, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...(body === undefined ? undefined : { body: JSON.stringify(body) }),
+  });
+
 describe('managing a registration (RFC 7592)', () => {
   let keyturn: Keyturn;
   before(async () => {
@@ -33,27 +59,7 @@ describe('managing a registration (RFC 7592)', () => {
   });
   after(() => keyturn[Symbol.asyncDispose]());
 
-  async function register(document: object = WEB): Promise<Information> {
-    const response = await fetch(`${keyturn.issuer}/register`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(document),
-    });
-    assert.equal(response.status, 201);
-    return (await response.json()) as Information;
-  }
-
-  const call = (
-    { registration_client_uri, registration_access_token }: Information,
-    method: string,
-    body?: unknown,
-    token = registration_access_token,
-  ) =>
-    fetch(registration_client_uri, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? undefined : { body: JSON.stringify(body) }),
-    });
+  const register = (document: object = WEB) => registerAt(keyturn, document);
 
   async function informationOf(response: Response): Promise<Information> {
     const body = (await response.json()) as Information;
@@ -268,5 +274,42 @@ describe('managing a registration (RFC 7592)', () => {
     const { client_id, client_secret, registration_access_token } = await register();
     const stored = JSON.stringify(await keyturn.services.clients.find(client_id));
     assert.ok(!stored.includes(String(client_secret)) && !stored.includes(registration_access_token));
+  });
+});
+
+describe('how often a client may change its registration', () => {
+  let keyturn: Keyturn;
+  before(async () => {
+    keyturn = await startKeyturnHere({
+      KEYTURN_REGISTRATION: 'open',
+      KEYTURN_REGISTRATION_LIMITS_PER_ADDRESS: '3',
+    });
+  });
+  after(() => keyturn[Symbol.asyncDispose]());
+
+  test('one that came uninvited, as often as its address may register clients, with those that it does register', async () => {
+    const client = await registerAt(keyturn, WEB);
+    const own = withoutServers(client);
+    const rename = (client_name: string) => call(client, 'PUT', { ...own, client_name });
+    assert.equal((await call(client, 'PUT', own, 'guessed')).status, 401, 'which costs nothing');
+    assert.equal((await rename('Second')).status, 200);
+    assert.equal((await call(client, 'PUT', { ...own, redirect_uris: [] })).status, 400, 'which does');
+    const refused = await rename('Third');
+    assert.ok(Number(refused.headers.get('retry-after')) > 0);
+    assert.deepEqual(await refusalOf(refused), { status: 429, error: 'temporarily_unavailable' });
+    const kept = (await (await call(client, 'GET')).json()) as Information;
+    assert.equal(kept.client_name, 'Second');
+    assert.equal((await call(client, 'DELETE')).status, 204, 'it may go at any time');
+  });
+
+  test('one that came with an initial access token, as often as it likes', async () => {
+    const { text } = await keyturn.services.initialAccessTokens.add({
+      uses: 1,
+      lifetime: hours(1),
+      allowance: { scope: [], grantTypes: [], profile: null },
+    });
+    const client = await registerAt(keyturn, WEB, text.reveal());
+    for (let change = 0; change < 8; change += 1)
+      assert.equal((await call(client, 'PUT', withoutServers(client))).status, 200);
   });
 });

@@ -64,6 +64,18 @@ describe('the stream of revocations', () => {
     const tokens = await web.signIn(person, { login: username, password }, requested);
     return { account, person, ...tokens, claims: decodeJwt(tokens.access_token) };
   }
+  /** What a pairwise client there calls a person, once they have signed in to it. */
+  async function subjectAt(redirectUri: string, credentials: { login: string; password: string }) {
+    const added = await keyturn.addClient({
+      scope: 'openid read',
+      redirectUris: [redirectUri],
+      metadata: { subject_type: 'pairwise' },
+    });
+    const party = await RelyingParty.discover(keyturn, added);
+    const requested = { scope: 'openid read', resource: API, redirect_uri: redirectUri };
+    const { access_token } = await party.signIn(new Person(), credentials, requested, { resource: API });
+    return decodeJwt(access_token).sub;
+  }
   const serviceToken = async (scope = 'read') =>
     (await oauth.clientCredentialsGrant(service.configuration, { scope })).access_token;
   /** The next event of that name about that; what tells of others is passed over. */
@@ -182,26 +194,41 @@ describe('the stream of revocations', () => {
 
   test('calls a person what the tokens call them, and nothing else (OpenID Connect Core section 8.1)', async () => {
     await using stream = await live();
-    const redirectUri = 'https://pairwise.example.com/callback';
-    const pairwise = await RelyingParty.discover(
-      keyturn,
-      await keyturn.addClient({
-        scope: 'openid read',
-        redirectUris: [redirectUri],
-        metadata: { subject_type: 'pairwise' },
-      }),
-    );
     const { account, password } = await keyturn.addAccount('known-by-another-name');
-    const requested = { scope: 'openid read', resource: API, redirect_uri: redirectUri };
     const login = { login: 'known-by-another-name', password };
-    const { access_token } = await pairwise.signIn(new Person(), login, requested, { resource: API });
+    const sub = await subjectAt('https://pairwise.example.com/callback', login);
     await keyturn.services.accounts.lock(account.subject);
     const told = await stream.next();
-    assert.deepEqual([told?.event, told?.data.sub], ['signed_out', decodeJwt(access_token).sub]);
+    assert.deepEqual([told?.event, told?.data.sub], ['signed_out', sub]);
     assert.notEqual(told?.data.sub, account.subject);
     const last = await serviceToken();
     await service.revoke(last);
     assert.equal((await stream.next())?.data.jti, decodeJwt(last).jti, 'by no other name');
+  });
+
+  test('numbers the last alone of the events that one revocation is told in, so that nobody who breaks off between misses any', async () => {
+    const { account, password } = await keyturn.addAccount('known-by-two-names');
+    const login = { login: 'known-by-two-names', password };
+    const subs = new Set([
+      await subjectAt('https://one.example.com/callback', login),
+      await subjectAt('https://two.example.com/callback', login),
+    ]);
+    await using stream = await open(api);
+    await stream.until('ready');
+    const before = stream.lastId;
+    await keyturn.services.accounts.lock(account.subject);
+    const [first, last] = [await stream.next(), await stream.next()];
+    assert.deepEqual(new Set([first?.data.sub, last?.data.sub]), subs);
+    assert.equal(first?.id, before, 'a reader keeps the id that it has where an event brings none');
+    assert.ok(Number(last?.id) > Number(before));
+    await using resumed = await open(api, { 'Last-Event-ID': String(first?.id) });
+    assert.deepEqual(
+      new Set((await resumed.until('ready')).map(({ data }) => data.sub)),
+      subs,
+      'whoever received the first alone is told both',
+    );
+    await using caughtUp = await open(api, { 'Last-Event-ID': String(last?.id) });
+    assert.deepEqual(await caughtUp.until('ready'), []);
   });
 
   test('goes on after the event that was received last, and tells nothing twice and nothing too little', async () => {
