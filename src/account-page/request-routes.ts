@@ -11,7 +11,11 @@ import {
 import type { Visitor } from '#src/account-page/visitor.ts';
 import type { DetailTypes } from '#src/authorization-details/detail-type.ts';
 import { inWords } from '#src/authorization-details/words.ts';
-import type { BackchannelRequest, BackchannelRequests } from '#src/backchannel/backchannel-request.ts';
+import {
+  type BackchannelRequest,
+  type BackchannelRequests,
+  shownOf,
+} from '#src/backchannel/backchannel-request.ts';
 import { assertMethod } from '#src/http/method.ts';
 import { field } from '#src/http/request-body.ts';
 import { consentGroups } from '#src/interaction/consent-group.ts';
@@ -22,6 +26,8 @@ export interface RequestRoutes extends AccountPageDependencies {
   readonly requests: BackchannelRequests;
   readonly resources: Pick<ResourceRegistry, 'findByIndicator'>;
   readonly detailTypes: DetailTypes;
+  /** How many requests a person is shown at a time. */
+  readonly shownMax: number;
   /** Told of every answer, for the log. */
   readonly onAnswer: (ctx: Context, answer: RequestAnswer) => void;
 }
@@ -102,7 +108,7 @@ function goBack(
 }
 
 async function showRequests(ctx: Context, deps: RequestRoutes, visitor: Visitor): Promise<void> {
-  const waiting = await deps.requests.waitingFor(visitor.account.subject);
+  const waiting = shownOf(await deps.requests.waitingFor(visitor.account.subject), deps.shownMax);
   const language = deps.locales.choose({ acceptLanguage: ctx.get('accept-language') });
   const requests = waiting.map(async (request) => ({
     id: request.uid,

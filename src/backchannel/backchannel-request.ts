@@ -38,7 +38,7 @@ export type AnswerOutcome = 'answered' | 'gone';
 
 /** Where requests come from and where answers go. */
 export interface BackchannelRequests {
-  /** What waits for an answer of this person, the oldest first. */
+  /** All that waits for an answer of this person, the oldest first. */
   waitingFor(subject: string): Promise<readonly BackchannelRequest[]>;
 
   /** Approves a request of the person whose session it is. Of any number of answers one counts. */
@@ -46,6 +46,20 @@ export interface BackchannelRequests {
 
   /** Refuses a request of this person. */
   deny(uid: string, subject: string): Promise<AnswerOutcome>;
+}
+
+/**
+ * Which of the requests that wait, the oldest first, a person is shown: no more than so many, and the first of every
+ * client before the second of any, so that no client keeps the others away.
+ */
+export function shownOf<Request extends Pick<BackchannelRequest, 'clientId'>>(
+  waiting: readonly Request[],
+  most: number,
+): readonly Request[] {
+  const ofClient = Map.groupBy(waiting, ({ clientId }) => clientId);
+  const turnOf = (request: Request) => ofClient.get(request.clientId)?.indexOf(request) ?? 0;
+  const chosen = new Set(waiting.toSorted((one, other) => turnOf(one) - turnOf(other)).slice(0, most));
+  return waiting.filter((request) => chosen.has(request));
 }
 
 export const BINDING_MESSAGE_LENGTH_MAX = 64;

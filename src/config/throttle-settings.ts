@@ -20,12 +20,12 @@ export const throttleSettings = group('Throttling', {
   backchannelWaiting: setting(
     wholeNumber({ min: 1, max: 100 }),
     3,
-    'How many backchannel authentication requests may wait for one person; more are refused.',
+    'How many backchannel authentication requests of one client may wait for one person, and how many, of all clients, a person is shown at a time.',
   ),
   backchannelAsked: setting(
     wholeNumber({ min: 1, max: 10_000 }),
     10,
-    'How many backchannel authentication requests one client may make for one person in `backchannelWindow`.',
+    'How many backchannel authentication requests one client may make for one person in `backchannelWindow`; more are refused or, if it names the person in several ways, never shown.',
   ),
   backchannelWindow: setting(
     atMost('1d'),

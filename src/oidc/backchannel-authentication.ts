@@ -1,5 +1,6 @@
 import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { AccountRegistry } from '#src/accounts/account-registry.ts';
+import { readLogin } from '#src/accounts/login.ts';
 import { BINDING_MESSAGE_LENGTH_MAX, isBindingMessage } from '#src/backchannel/backchannel-request.ts';
 import type { Seconds } from '#src/units.ts';
 
@@ -10,7 +11,10 @@ export interface BackchannelPolicy {
   readonly pollingInterval: Seconds;
 }
 
-/** A request that was taken. `subject` is `null` if there is nobody of that name, which its client is not told. */
+/**
+ * A request that was taken. `subject` is `null` if nobody is asked, which its client is not told: there is nobody of
+ * that name, or the client has asked too often under several.
+ */
 export interface BackchannelNotice {
   readonly requestId: unknown;
   readonly clientId: string;
@@ -31,6 +35,22 @@ type FindAccount = NonNullable<Configuration['findAccount']>;
 const NOBODY = 'nobody:';
 const HINT_CHARS_MAX = 256;
 
+/** What a request is for that nobody is to be asked for. */
+export const nobody = (name: string) => `${NOBODY}${name}`;
+
+/**
+ * By what a request names the person, in one spelling, whether or not there is such a person. An ID token is a name
+ * of its own: whom it is about need not be known under any other.
+ */
+export function hintIn({ login_hint: hint }: Record<string, unknown>, subject: string): string {
+  return typeof hint === 'string' ? loginIn(hint) : `subject:${subject}`;
+}
+
+function loginIn(hint: string): string {
+  const login = hint.slice(0, HINT_CHARS_MAX);
+  return readLogin(login) ?? `text:${login.trim()}`;
+}
+
 /** The library's feature: CIBA section 7. */
 export function backchannelFeatureOf({
   backchannel,
@@ -42,9 +62,7 @@ export function backchannelFeatureOf({
     deliveryModes: ['poll', 'ping'],
     // Whoever is asked for, the client is told the same until the request expires: that there is no answer yet.
     processLoginHint: async (_ctx, hint = '') => {
-      const login = hint.slice(0, HINT_CHARS_MAX);
-      // In one spelling, as that of somebody is: how often may be asked must not tell them apart.
-      return (await accounts.findByLogin(login))?.subject ?? `${NOBODY}${login.trim().toLowerCase()}`;
+      return (await accounts.findByLogin(hint.slice(0, HINT_CHARS_MAX)))?.subject ?? nobody(loginIn(hint));
     },
     processLoginHintToken: async () => {
       throw new errors.InvalidRequest('login_hint_token is not supported; send login_hint or id_token_hint');

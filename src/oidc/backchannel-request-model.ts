@@ -6,6 +6,7 @@ import {
   type Provider,
 } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
+import { hintIn, nobody } from '#src/oidc/backchannel-authentication.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import {
   type PendingRequest,
@@ -33,7 +34,7 @@ export type BackchannelRequestModel = BackchannelAuthenticationRequest &
 /** What is stored of one. */
 export type BackchannelPayload = AdapterPayload & Pick<BackchannelRequestModel, 'asked'>;
 
-/** The person has been asked too often: by this client, or by all together and has not answered yet. */
+/** The client has asked for the person too often, or too often without an answer so far. */
 class AskedTooOften extends errors.TemporarilyUnavailable {
   readonly retryAfter: Seconds;
 
@@ -75,12 +76,15 @@ async function admit(
   { clock, pendingLimit }: BackchannelRequestDependencies,
 ): Promise<void> {
   const now = clock.now();
+  const subject = request.accountId as string;
   request.asked = { at: now, address: ctx.ip };
   const admission = await pendingLimit.admit({
     id: request.uid as string,
-    subject: request.accountId as string,
+    subject,
+    hint: hintIn(ctx.oidc.params ?? {}, subject),
     clientId: request.clientId as string,
     until: after(now, seconds(request.remainingTTL)),
   });
   if (!admission.admitted) throw new AskedTooOften(admission.retryAfter);
+  if (!admission.reachesPerson) request.accountId = nobody(subject);
 }

@@ -150,6 +150,7 @@ function peoplesPages(services: Services, common: Common, oidc: Protocol): reado
     visitors,
     requests: oidc.backchannelRequests,
     freshSignIn: config.backchannel.signInMaxAge,
+    shownMax: config.throttle.backchannelWaiting,
     onAnswer: events.onBackchannelAnswer,
   });
   const account = accountRoutes({

@@ -85,8 +85,8 @@ function throttlesOf({ config, store }: Services, { clock }: Pick<Surroundings, 
   return {
     pendingLimit: new PendingLimit({
       ...common,
-      waitingPerAccount: throttle.backchannelWaiting,
-      askedPerClient: throttle.backchannelAsked,
+      waiting: throttle.backchannelWaiting,
+      asked: throttle.backchannelAsked,
       window: throttle.backchannelWindow,
     }),
     userCodeThrottle: new UserCodeThrottle({

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { BINDING_MESSAGE_LENGTH_MAX, isBindingMessage } from '#src/backchannel/backchannel-request.ts';
+import {
+  BINDING_MESSAGE_LENGTH_MAX,
+  isBindingMessage,
+  shownOf,
+} from '#src/backchannel/backchannel-request.ts';
+import { fc } from '#test/support/properties.ts';
 
 describe('a binding message (CIBA section 7.1)', () => {
   for (const text of [
@@ -28,4 +33,37 @@ describe('a binding message (CIBA section 7.1)', () => {
   };
   for (const [what, text] of Object.entries(wrong))
     test(`${what} cannot`, () => assert.ok(!isBindingMessage(text)));
+});
+
+describe('which of the requests that wait a person is shown', () => {
+  /** Requests in the order in which they came, as the letters of their clients. */
+  const shown = (clients: string, most: number) =>
+    shownOf(
+      [...clients].map((clientId, place) => ({ clientId, place })),
+      most,
+    )
+      .map(({ clientId }) => clientId)
+      .join('');
+
+  test('the oldest, in their order, and of each client the first before the second of another', () => {
+    assert.equal(shown('', 3), '');
+    assert.equal(shown('ab', 3), 'ab');
+    assert.equal(shown('aaaa', 3), 'aaa');
+    assert.equal(shown('aaab', 3), 'aab');
+    assert.equal(shown('aaabbc', 3), 'abc');
+    assert.equal(shown('aaabb', 4), 'aabb');
+    assert.equal(shown('abcd', 3), 'abc');
+  });
+
+  test('whoever asks, as many as may be are shown, and no client keeps another away', () => {
+    const clients = fc.array(fc.constantFrom(...'abcde')).map((each) => each.join(''));
+    fc.assert(
+      fc.property(clients, fc.integer({ min: 1, max: 6 }), (waiting, most) => {
+        const seen = shown(waiting, most);
+        assert.equal(seen.length, Math.min(most, waiting.length));
+        const repeated = new Set(seen).size < seen.length;
+        if (repeated) assert.deepEqual(new Set(seen), new Set(waiting));
+      }),
+    );
+  });
 });

@@ -211,58 +211,6 @@ describe('what backchannel authentication refuses (OpenID Connect CIBA Core)', (
   });
 });
 
-describe('asking people too often (MFA fatigue)', () => {
-  test('what waits for one person is bounded, for known and unknown alike, however many ask at once', async () => {
-    await using keyturn = await startKeyturnHere(ON);
-    await keyturn.addAccount('ada');
-    const [bank, shop] = [
-      await BackchannelClient.register(keyturn),
-      await BackchannelClient.register(keyturn),
-    ];
-    for (const login_hint of ['ada', 'nobody']) {
-      const answers = await Promise.all(
-        [bank, shop, bank, shop, bank, shop, bank, shop].map((client) =>
-          client.ask({ scope: 'openid', login_hint, requested_expiry: '120' }),
-        ),
-      );
-      const refused = answers.filter(({ status }) => status !== 200);
-      assert.equal(refused.length, 5, login_hint);
-      for (const response of refused) {
-        const retryAfter = Number(response.headers.get('retry-after'));
-        assert.ok(retryAfter > 0 && retryAfter <= 120, String(retryAfter));
-        assert.deepEqual(await refusalOf(response), { status: 429, error: 'temporarily_unavailable' });
-      }
-    }
-    assert.equal((await bank.ask({ scope: 'openid', login_hint: 'somebody' })).status, 200);
-  });
-
-  test('places are free again once requests have expired, and one client may ask no more than so often', async () => {
-    await using keyturn = await startKeyturnHere({ ...ON, KEYTURN_THROTTLE_BACKCHANNEL_ASKED: '5' });
-    await keyturn.addAccount('ada');
-    const [bank, shop] = [
-      await BackchannelClient.register(keyturn),
-      await BackchannelClient.register(keyturn),
-    ];
-    const ask = async (client: BackchannelClient) =>
-      (await client.ask({ scope: 'openid', login_hint: 'ada', requested_expiry: '30' })).status;
-    try {
-      const started = Date.now();
-      mock.timers.enable({ apis: ['Date'], now: started });
-      assert.deepEqual(
-        [await ask(bank), await ask(bank), await ask(bank), await ask(bank)],
-        [200, 200, 200, 429],
-      );
-      mock.timers.setTime(started + 30_000);
-      assert.deepEqual([await ask(bank), await ask(bank)], [200, 429], 'five times in all');
-      assert.deepEqual([await ask(shop), await ask(shop), await ask(shop)], [200, 200, 429]);
-      mock.timers.setTime(started + 15 * 60_000);
-      assert.equal(await ask(bank), 200);
-    } finally {
-      mock.timers.reset();
-    }
-  });
-});
-
 test('a server that does not speak it, as by default, has neither endpoint, grant nor metadata', async () => {
   await using keyturn = await startKeyturnHere();
   const bank = await BackchannelClient.register(keyturn);

@@ -153,8 +153,8 @@ export async function openProvider(
     pendingLimit: new PendingLimit({
       records,
       clock,
-      waitingPerAccount: 3,
-      askedPerClient: 10,
+      waiting: 3,
+      asked: 10,
       window: minutes(15),
     }),
     outbox: { post: async () => {} },
