@@ -7,10 +7,12 @@ import { authorizationAnswersOf } from '#src/clients/authorization-answers.ts';
 import { type AuthenticationMeans, authenticationMethodsOf } from '#src/clients/client-authentication.ts';
 import { ClientRegistry } from '#src/clients/client-registry.ts';
 import { ClientSecrets } from '#src/clients/client-secret.ts';
+import { cameUninvited } from '#src/clients/registered-by.ts';
 import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Config } from '#src/config/schema.ts';
 import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
+import type { Destination } from '#src/outbox/delivery.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
 import { admitsClientId, parseClientIdUrl } from '#src/registration/client-id-url.ts';
@@ -91,7 +93,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     records,
     authorizations,
     outbox,
-    wantsSignOutNotices: (clientId) => wantsSignOutNotices(clients, clientId),
+    signOutDestination: (clientId) => signOutDestination(clients, clientId),
   });
   const accounts = openAccounts(config, store, { clock, random, sessions });
   const closing = opened.move();
@@ -161,10 +163,16 @@ function openAccounts(
   });
 }
 
-async function wantsSignOutNotices(clients: ClientRegistry, clientId: string): Promise<boolean> {
+async function signOutDestination(clients: ClientRegistry, clientId: string): Promise<Destination | null> {
   const client = (await clients.find(clientId))?.value;
   // One that is not registered here may have a document that says it, which is read when the notice is sent.
-  return client === undefined ? URL.canParse(clientId) : client.metadata.backchannel_logout_uri !== undefined;
+  if (client === undefined) {
+    const url = URL.parse(clientId);
+    return url === null ? null : { origin: url.origin, uninvited: true };
+  }
+  const { backchannel_logout_uri: uri } = client.metadata;
+  if (uri === undefined) return null;
+  return { origin: new URL(uri).origin, uninvited: cameUninvited(client.registeredBy) };
 }
 
 /** What answers are signed and encrypted with. */

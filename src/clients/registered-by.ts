@@ -28,3 +28,9 @@ export interface Place {
 }
 
 export const BY_ADMINISTRATOR: RegisteredBy = { by: 'administrator' };
+
+/** True if neither an administrator nor a token that one made has let the client in. */
+export function cameUninvited(registeredBy: RegisteredBy): boolean {
+  if (registeredBy.by === 'registration') return registeredBy.initialAccessToken === null;
+  return registeredBy.by === 'metadata-document';
+}

@@ -23,9 +23,24 @@ export const outboxSettings = group('Telling other servers', {
     'After how long it is not tried any more, however few attempts there were.',
   ),
   parallel: setting(
-    wholeNumber({ min: 1, max: 1000 }),
+    wholeNumber({ min: 4, max: 1000 }),
     8,
-    'How many servers are told something at the same time; each of them one thing after the other.',
+    'How many servers are told something at the same time; each client one thing after the other.',
+  ),
+  parallelPerOrigin: setting(
+    wholeNumber({ min: 1, max: 1000 }),
+    2,
+    'How many of them may be at one origin, whoever is told something there.',
+  ),
+  retriesPercent: setting(
+    wholeNumber({ min: 1, max: 75 }),
+    50,
+    'How much of `parallel`, in percent, what has failed before may take at most, and whatever else goes to an origin that did not answer last time. What is tried for the first time goes first.',
+  ),
+  uninvitedPercent: setting(
+    wholeNumber({ min: 1, max: 75 }),
+    25,
+    'How much of `parallel`, in percent, clients may take at most that came uninvited: that registered themselves without an initial access token, or have a metadata document.',
   ),
   pollEvery: setting(
     duration({ min: '1s', max: '1h' }),

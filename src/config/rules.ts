@@ -63,6 +63,12 @@ export const RULES: readonly SettingRule[] = [
     because: 'it is the first of the waits that the longest one ends',
   },
   {
+    settings: ['outbox.parallelPerOrigin', 'outbox.parallel'],
+    holds: (parallelPerOrigin = 0, parallel = 0) => parallelPerOrigin < parallel,
+    rule: '`outbox.parallelPerOrigin` is less than `outbox.parallel`',
+    because: 'a server that does not answer must leave room for others',
+  },
+  {
     settings: ['statusLists.ttl', 'statusLists.lifetime'],
     holds: (ttl = 0, lifetime = 0) => ttl < lifetime,
     rule: '`statusLists.ttl` is shorter than `statusLists.lifetime`',

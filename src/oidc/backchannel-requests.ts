@@ -5,6 +5,7 @@ import type {
   BackchannelRequest,
   BackchannelRequests,
 } from '#src/backchannel/backchannel-request.ts';
+import { cameUninvited, type RegisteredBy } from '#src/clients/registered-by.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Consents } from '#src/interaction/consent.ts';
 import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
@@ -33,6 +34,7 @@ export interface AnsweringDependencies {
   readonly resources: ResourceRegistry;
   readonly pendingLimit: Pick<PendingLimit, 'release'>;
   readonly outbox: Pick<Outbox, 'post'>;
+  whoRegistered(client: Client): RegisteredBy;
 }
 
 /** The topic of a delivery that tells a client that its request has been answered: CIBA section 10.2. */
@@ -121,9 +123,14 @@ export class LibraryBackchannelRequests implements BackchannelRequests {
       throw problem;
     }
     await this.#deps.pendingLimit.release(request.uid as string);
-    if (client.backchannelTokenDeliveryMode === 'ping') {
+    const { backchannelClientNotificationEndpoint: endpoint } = client;
+    if (client.backchannelTokenDeliveryMode === 'ping' && endpoint !== undefined) {
       const content: Ping = { clientId: client.clientId, authReqId: request.jti };
-      await this.#deps.outbox.post({ topic: PING_TOPIC, recipient: client.clientId, content });
+      const destination = {
+        origin: new URL(endpoint).origin,
+        uninvited: cameUninvited(this.#deps.whoRegistered(client)),
+      };
+      await this.#deps.outbox.post({ topic: PING_TOPIC, recipient: client.clientId, destination, content });
     }
     return 'answered';
   }

@@ -90,11 +90,12 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     const client = oidc.client === undefined ? null : registered.application(oidc.client);
     if (client !== null) deps.onClientUsed(client);
   });
-  const backchannelRequests = new LibraryBackchannelRequests(provider, deps);
+  const whoRegistered = (client: object) => registered.application(client)?.registeredBy ?? BY_ADMINISTRATOR;
+  const backchannelRequests = new LibraryBackchannelRequests(provider, { ...deps, whoRegistered });
   return {
     provider,
     assertServable: servableClients(provider, registered),
-    whoRegistered: (client) => registered.application(client)?.registeredBy ?? BY_ADMINISTRATOR,
+    whoRegistered,
     backchannelRequests,
     senders: {
       [PING_TOPIC]: backchannelRequests.sendPing,

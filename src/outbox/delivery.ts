@@ -6,12 +6,21 @@ export interface Delivery<Content = unknown> {
   readonly topic: string;
   /** Whose server is called. No node calls one recipient twice at the same time. */
   readonly recipient: string;
+  readonly destination: Destination;
   readonly content: Content;
   readonly postedAt: EpochSeconds;
   /** How often it has been tried, an attempt that is under way included. */
   readonly attempts: number;
   /** Not to be tried before. */
   readonly dueAt: EpochSeconds;
+}
+
+/** Where a delivery goes, as far as others that wait for their turn are concerned. */
+export interface Destination {
+  /** That of the server which is called; that of the recipient's identifier where the server is not known yet. */
+  readonly origin: string;
+  /** True if nobody at this server has let the recipient in. */
+  readonly uninvited: boolean;
 }
 
 /** How long and how often delivery is tried. */

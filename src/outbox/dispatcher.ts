@@ -7,6 +7,7 @@ import {
   tooLateAt,
 } from '#src/outbox/delivery.ts';
 import type { Outbox } from '#src/outbox/outbox.ts';
+import { type Turn, Turns, type TurnsPolicy } from '#src/outbox/turns.ts';
 import type { Records, StoredRecord } from '#src/records.ts';
 import type { EpochSeconds, Seconds } from '#src/units.ts';
 
@@ -28,12 +29,10 @@ export interface Attempt {
   readonly dueAt?: EpochSeconds;
 }
 
-export interface DispatcherOptions extends DeliveryPolicy {
+export interface DispatcherOptions extends DeliveryPolicy, TurnsPolicy {
   readonly outbox: Pick<Outbox, 'onPosted'>;
   readonly records: Pick<Records, 'find' | 'list' | 'put' | 'remove'>;
   readonly clock: Clock;
-  /** How many attempts one node makes at the same time. */
-  readonly parallel: number;
   /** How often is looked for what other processes have posted, and for what is due again. */
   readonly pollEvery: Seconds;
   /** By topic. What has another topic is left to other nodes. */
@@ -46,19 +45,23 @@ export interface DispatcherOptions extends DeliveryPolicy {
 const STEP_RECORDS = 100;
 const PAUSE_BETWEEN_STEPS_MS = 100;
 
-/** How many deliveries to one recipient are held in mind while another is under way; the store has the others too. */
-const WAITING_MAX = 1000;
+/** How many deliveries, and of one recipient, are held in mind while they wait; the store has the others too. */
+const WAITING_MAX = 10_000;
+const WAITING_OF_RECIPIENT_MAX = 100;
 
 /**
  * Delivers what is in the outbox, each delivery at least once. Of any number of nodes one makes an attempt: whoever
- * wins the compare-and-set that counts it.
+ * wins the compare-and-set that counts it. What waits for its turn is looked at whenever a place becomes free, what has
+ * not been tried yet first.
  */
 export class Dispatcher implements AsyncDisposable {
   readonly #options: DispatcherOptions;
-  /** By recipient. */
+  readonly #turns: Turns;
+  /** By identifier. */
   readonly #underWay = new Map<string, Promise<void>>();
-  /** Identifiers of what is due, and waits for another attempt at the same recipient. */
-  readonly #waiting = new Map<string, Set<string>>();
+  /** What is due and has no place yet, by identifier, and how much of it by recipient. */
+  readonly #waiting = new Map<string, Delivery>();
+  readonly #waitingOf = new Map<string, number>();
   #crowded = false;
   #subscription: Disposable | null = null;
   #after: string | null = null;
@@ -68,11 +71,12 @@ export class Dispatcher implements AsyncDisposable {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#turns = new Turns(options);
   }
 
   /** Delivers in the background until disposed. Keeps no process alive. */
   start(): void {
-    this.#subscription = this.#options.outbox.onPosted((id) => void this.#beginById(id));
+    this.#subscription = this.#options.outbox.onPosted((id) => void this.#considerById(id));
     this.#plan(0);
   }
 
@@ -86,8 +90,8 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   /**
-   * Looks at some of what is stored, where the last step ended, and begins what is due and has room. Answers how soon
-   * to look again, in milliseconds.
+   * Looks at some of what is stored, where the last step ended, and begins what is due and has a place. Answers how
+   * soon to look again, in milliseconds.
    */
   async step(): Promise<number> {
     const { records, pollEvery } = this.#options;
@@ -97,7 +101,8 @@ export class Dispatcher implements AsyncDisposable {
       ...(after === null ? undefined : { after }),
     });
     this.#crowded = false;
-    for (const record of page.records) this.#begin(record);
+    for (const record of page.records) this.#consider(record);
+    this.#beginWaiting();
     this.#after = page.next;
     return page.next === null && !this.#crowded ? pollEvery * 1000 : PAUSE_BETWEEN_STEPS_MS;
   }
@@ -124,76 +129,96 @@ export class Dispatcher implements AsyncDisposable {
     this.#plan(pauseMs);
   }
 
-  async #beginById(id: string): Promise<void> {
+  async #considerById(id: string): Promise<void> {
     try {
       const record = await this.#options.records.find<Delivery>('delivery', id);
-      if (record !== null) this.#begin(record);
+      if (record === null) return;
+      this.#consider(record);
+      this.#beginWaiting();
     } catch (error) {
       this.#options.onFault(error);
     }
   }
 
-  #begin(record: StoredRecord<Delivery>): void {
-    const { clock, parallel, senders } = this.#options;
-    const { recipient, topic, dueAt } = record.value;
-    const send = senders[topic];
-    if (this.#stopped || send === undefined || dueAt > clock.now()) return;
-    if (this.#underWay.has(recipient)) {
-      this.#waitForTurn(recipient, record.id);
-      return;
-    }
-    if (this.#underWay.size >= parallel) {
+  #isDue({ topic, dueAt }: Delivery): boolean {
+    return this.#options.senders[topic] !== undefined && dueAt <= this.#options.clock.now();
+  }
+
+  /** Puts what is due with what waits for its turn, if there is room; else it is found again by a later step. */
+  #consider({ id, value }: StoredRecord<Delivery>): void {
+    if (!this.#isDue(value) || this.#underWay.has(id) || this.#waiting.has(id)) return;
+    const { recipient } = value;
+    const ofRecipient = this.#waitingOf.get(recipient) ?? 0;
+    if (this.#waiting.size >= WAITING_MAX || ofRecipient >= WAITING_OF_RECIPIENT_MAX) {
       this.#crowded = true;
       return;
     }
-    const attempt = this.#attempt(record, send)
-      .catch(this.#options.onFault)
-      .finally(() => {
-        this.#underWay.delete(recipient);
-        this.#takeTurn(recipient);
-      });
-    this.#underWay.set(recipient, attempt);
+    this.#waiting.set(id, value);
+    this.#waitingOf.set(recipient, ofRecipient + 1);
   }
 
-  #waitForTurn(recipient: string, id: string): void {
-    const waiting = this.#waiting.get(recipient) ?? new Set();
-    if (waiting.size < WAITING_MAX) this.#waiting.set(recipient, waiting.add(id));
-  }
-
-  #takeTurn(recipient: string): void {
-    const waiting = this.#waiting.get(recipient) ?? new Set();
-    const [id] = waiting;
-    if (id === undefined) {
-      this.#waiting.delete(recipient);
-      return;
+  /** Begins all that there is a place for. */
+  #beginWaiting(): void {
+    for (const doubtful of [false, true]) {
+      for (const [id, delivery] of this.#waiting) {
+        if (this.#stopped || this.#turns.full) return;
+        if (this.#turns.isDoubtful(delivery) !== doubtful) continue;
+        const turn = this.#turns.take(delivery);
+        if (turn !== null) this.#begin(id, delivery, turn);
+      }
     }
-    waiting.delete(id);
-    void this.#beginById(id);
   }
 
-  async #attempt({ id, value, version }: StoredRecord<Delivery>, send: Send): Promise<void> {
-    const policy = this.#options;
-    const { clock, records, onAttempt } = this.#options;
-    const delivery = attempted(value, clock.now(), policy);
+  #begin(id: string, { recipient }: Delivery, turn: Turn): void {
+    this.#waiting.delete(id);
+    const left = (this.#waitingOf.get(recipient) ?? 1) - 1;
+    if (left === 0) this.#waitingOf.delete(recipient);
+    else this.#waitingOf.set(recipient, left);
+    const attempt = this.#attempt(id).catch((error) => {
+      this.#options.onFault(error);
+      return null;
+    });
+    this.#underWay.set(
+      id,
+      attempt.then((reached) => {
+        this.#underWay.delete(id);
+        turn.end(reached);
+        this.#beginWaiting();
+      }),
+    );
+  }
+
+  /** Makes an attempt, if it is still to be made. Answers whether the recipient was reached; `null` if nobody was called. */
+  async #attempt(id: string): Promise<boolean | null> {
+    const { clock, records, onAttempt, senders, ...policy } = this.#options;
+    // It may have waited, and been tried by another node meanwhile.
+    const record = await records.find<Delivery>('delivery', id);
+    if (record === null || !this.#isDue(record.value)) return null;
+    const delivery = attempted(record.value, clock.now(), policy);
     const { outcome: claim } = await records.put<Delivery>({
       kind: 'delivery',
       id,
       value: delivery,
       expiresAt: tooLateAt(delivery, policy),
-      onlyIf: { version },
+      onlyIf: { version: record.version },
     });
-    if (claim !== 'stored') return;
+    if (claim !== 'stored') return null;
     const { topic, recipient, attempts, dueAt } = delivery;
     const said = { topic, recipient, attempts };
+    let outcome: 'delivered' | 'unwanted';
     try {
-      const outcome = await send(delivery.content as never);
-      await records.remove('delivery', id);
-      onAttempt({ ...said, outcome });
+      outcome = await (senders[topic] as Send)(delivery.content as never);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      if (!isExhausted(delivery, policy)) return onAttempt({ ...said, outcome: 'failed', reason, dueAt });
-      await records.remove('delivery', id);
-      onAttempt({ ...said, outcome: 'given-up', reason });
+      const last = isExhausted(delivery, policy);
+      if (last) await records.remove('delivery', id);
+      onAttempt(
+        last ? { ...said, outcome: 'given-up', reason } : { ...said, outcome: 'failed', reason, dueAt },
+      );
+      return false;
     }
+    await records.remove('delivery', id);
+    onAttempt({ ...said, outcome });
+    return outcome === 'delivered' ? true : null;
   }
 }

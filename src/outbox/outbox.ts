@@ -25,7 +25,7 @@ export class Outbox {
   }
 
   /** Once this returns, the delivery will be tried, whatever becomes of this process. @throws StorageFault */
-  async post(message: Pick<Delivery, 'topic' | 'recipient' | 'content'>): Promise<void> {
+  async post(message: Pick<Delivery, 'topic' | 'recipient' | 'destination' | 'content'>): Promise<void> {
     const now = this.#clock.now();
     const delivery: Delivery = { ...message, postedAt: now, attempts: 0, dueAt: now };
     const id = newIdentifier(this.#random);

@@ -1,3 +1,4 @@
+import type { Destination } from '#src/outbox/delivery.ts';
 import type { Outbox } from '#src/outbox/outbox.ts';
 import { everyOwned } from '#src/record-loops.ts';
 import type { Records } from '#src/records.ts';
@@ -18,8 +19,8 @@ export interface SessionsPorts {
   readonly records: Pick<Records, 'findByAlias' | 'listOwned'>;
   readonly authorizations: Pick<Authorizations, 'endWithSession'>;
   readonly outbox: Pick<Outbox, 'post'>;
-  /** False if the client has no `backchannel_logout_uri`. It is asked again when the notice is sent. */
-  wantsSignOutNotices(clientId: string): Promise<boolean>;
+  /** Where a client is told; `null` if it has no `backchannel_logout_uri`. It is asked again when the notice is sent. */
+  signOutDestination(clientId: string): Promise<Destination | null>;
 }
 
 /** The sessions in the store: who is signed in in which browsers, and what ends with that. */
@@ -78,21 +79,28 @@ export class Sessions {
 
   /** Has one client told that a session is over for it. */
   async dismiss(notice: SignOutNotice): Promise<void> {
-    if (await this.#ports.wantsSignOutNotices(notice.clientId)) await this.#post(notice);
+    const destination = await this.#ports.signOutDestination(notice.clientId);
+    if (destination !== null) await this.#post({ notice, destination });
   }
 
-  async #noticesFor({ subject, clients }: Session): Promise<readonly SignOutNotice[]> {
-    const wanted = await Promise.all(
-      clients.map(({ clientId }) => this.#ports.wantsSignOutNotices(clientId)),
-    );
-    return clients
-      .filter((_client, place) => wanted[place])
-      .map(({ clientId, sid }) => ({ clientId, subject, sid }));
+  async #noticesFor({ subject, clients }: Session): Promise<readonly Addressed[]> {
+    const addressed = clients.map(async ({ clientId, sid }) => ({
+      notice: { clientId, subject, sid },
+      destination: await this.#ports.signOutDestination(clientId),
+    }));
+    return (await Promise.all(addressed)).filter((each): each is Addressed => each.destination !== null);
   }
 
-  #post(notice: SignOutNotice): Promise<void> {
-    return this.#ports.outbox.post({ topic: SIGN_OUT_TOPIC, recipient: notice.clientId, content: notice });
+  #post({ notice, destination }: Addressed): Promise<void> {
+    const { clientId: recipient } = notice;
+    return this.#ports.outbox.post({ topic: SIGN_OUT_TOPIC, recipient, destination, content: notice });
   }
+}
+
+/** A notice, and where it goes. */
+interface Addressed {
+  readonly notice: SignOutNotice;
+  readonly destination: Destination;
 }
 
 const lastUse = ({ seen, signedInAt }: Session) => seen?.at ?? signedInAt;

@@ -54,7 +54,12 @@ export async function openAccounts(): Promise<OpenAccounts> {
   );
   const outbox = new Outbox({ records, clock, random: systemRandom, policy: DELIVERY });
   const authorizations = new Authorizations({ records, clock, lifetimes: LIFETIMES });
-  const sessions = new Sessions({ records, authorizations, outbox, wantsSignOutNotices: async () => true });
+  const sessions = new Sessions({
+    records,
+    authorizations,
+    outbox,
+    signOutDestination: async (clientId) => ({ origin: `https://${clientId}.example.com`, uninvited: false }),
+  });
   const another: OpenAccounts['another'] = (otherwise) => {
     const hasher = new PasswordHasher({
       memoryKiB: 8,

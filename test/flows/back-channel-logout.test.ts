@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { createRemoteJWKSet, decodeJwt, type JWTPayload, jwtVerify } from 'jose';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import { Secret } from '#src/secret.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { type ReceivedCall, type Receiver, startReceiver } from '#test/support/receiver.ts';
 import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
@@ -321,6 +321,52 @@ describe('back-channel logout where private networks are out of reach', () => {
     while (!keyturn.logged.some((line) => JSON.parse(line).outcome === 'failed'))
       await setTimeout(20, undefined, { signal });
     assert.deepEqual(receiver.received, []);
+  });
+});
+
+describe('back-channel logout where anyone may register', () => {
+  test('clients that came uninvited, and never answer, do not hold up the notice of another', async () => {
+    await using keyturn = await startKeyturnHere({
+      KEYTURN_ALLOW_PRIVATE_NETWORK: 'true',
+      KEYTURN_REGISTRATION: 'open',
+      KEYTURN_HTTP_OUTGOING_TIMEOUT: '60s',
+      KEYTURN_OUTBOX_RETRY_AFTER: '120s',
+    });
+    await using receivers = new AsyncDisposableStack();
+    const { password } = await keyturn.addAccount('ada');
+    const person = new Person();
+    const signInTo = async (added: Parameters<typeof RelyingParty.discover>[1], algorithm: string) => {
+      const client = await RelyingParty.discover(keyturn, added, { id_token_signed_response_alg: algorithm });
+      return client.signIn(person, { login: 'ada', password });
+    };
+    // More of them, each at an origin of its own, than there are places in all.
+    for (let each = 0; each <= keyturn.services.config.outbox.parallel; each += 1) {
+      const hostile = receivers.use(await startReceiver());
+      hostile.answer(null);
+      const registered = await fetch(`${keyturn.issuer}/register`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ redirect_uris: [CALLBACK], backchannel_logout_uri: hostile.origin }),
+      });
+      const { client_id: clientId, client_secret: secret } = (await registered.json()) as Record<
+        string,
+        string
+      >;
+      assert.ok(clientId && secret);
+      const client = { clientId, authenticationMethod: 'client_secret_basic' } as const;
+      await signInTo({ client, secret }, 'RS256');
+    }
+    const good = receivers.use(await startReceiver());
+    const added = await keyturn.addClient({ metadata: { backchannel_logout_uri: good.origin } });
+    const tokens = await signInTo(added, 'ES256');
+    await keyturn.services.accounts.signOutEverywhere(tokens.claims()?.sub ?? '');
+    await good.next();
+    const ended = keyturn.logged.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'delivery');
+    assert.deepEqual(
+      ended.filter(({ recipient }) => recipient !== added.client.clientId),
+      [],
+      'all the others are still being waited for',
+    );
   });
 });
 

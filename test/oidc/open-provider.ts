@@ -131,7 +131,7 @@ export async function openProvider(
     proofs: PROOFS,
     cookieKeys: ['a key of tests'],
     authorizations,
-    sessions: new Sessions({ records, authorizations, outbox, wantsSignOutNotices: async () => false }),
+    sessions: new Sessions({ records, authorizations, outbox, signOutDestination: async () => null }),
     standing: {
       records,
       authorizations,

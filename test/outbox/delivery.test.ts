@@ -13,6 +13,7 @@ const POLICY: DeliveryPolicy = {
 const FRESH: Delivery = {
   topic: 'news',
   recipient: 'ada',
+  destination: { origin: 'https://ada.example.com', uninvited: false },
   content: null,
   postedAt: NOW,
   attempts: 0,
