@@ -98,6 +98,7 @@ export const RECORD_KINDS = [
   'delivery',
   'device-code',
   'interaction',
+  'jwks-reader',
   'key-ring',
   'metadata-document',
   'opaque-access-token',

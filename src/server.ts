@@ -4,6 +4,7 @@ import { listenOnPorts, type PortOptions } from '#src/http/ports.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import { createApp } from '#src/serving/app.ts';
+import { openJwksFetches } from '#src/serving/jwks-fetches.ts';
 import { logEvents, type ServerEvents } from '#src/serving/log.ts';
 import { openPushed } from '#src/serving/pushed.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
@@ -25,6 +26,7 @@ export async function startServer(
   const keys = started.use(new KeyHolder({ rotation, clock, onFault, onMaintained: events.onKeysChanged }));
   keys.start();
   started.use(startSweeping({ records, ...config.sweep, onFault }));
+  const jwksFetches = started.use(openJwksFetches(services, { clock, onFault }));
   const pushed = started.use(openPushed(services, { clock, random, onFault }));
   const stopping = new AbortController();
   const { app, senders } = await createApp(services, {
@@ -34,6 +36,7 @@ export async function startServer(
     events,
     keys,
     pushed,
+    jwksFetches,
     stopping: stopping.signal,
   });
   const deliveries = { ...config.outbox, outbox, records, clock, senders, onFault };

@@ -12,6 +12,7 @@ import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Config } from '#src/config/schema.ts';
 import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
+import { JwksReaders } from '#src/jwks-readers/jwks-readers.ts';
 import type { Destination } from '#src/outbox/delivery.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
@@ -49,6 +50,7 @@ export interface Services extends AsyncDisposable {
   /** What tells whether a token stands. */
   readonly standing: StandingSources;
   readonly rotation: KeyRotation;
+  readonly jwksReaders: JwksReaders;
 }
 
 /**
@@ -129,6 +131,12 @@ export async function openServices(config: Config, { clock, random }: Surroundin
         standsSince(await accounts.findBySubject(subject), signedInAt),
     },
     rotation,
+    jwksReaders: new JwksReaders({
+      records,
+      clock,
+      kept: config.keys.readersKept,
+      othersMax: config.keys.otherReadersMax,
+    }),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }

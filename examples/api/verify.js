@@ -4,8 +4,11 @@ import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 
 const { ISSUER = 'http://localhost:3000', AUDIENCE = 'https://api.example.com', PORT = '5000' } = process.env;
 
-// Fetched when first needed, and kept for ten minutes, which is the max-age that Keyturn sends by default.
-const keys = createRemoteJWKSet(new URL(`${ISSUER}/jwks`), { cacheMaxAge: 600_000 });
+// Fetched when first needed, and kept for ten minutes, which is the max-age that Keyturn sends by default. `rs` tells
+// the administrator who has the next key.
+const keys = createRemoteJWKSet(new URL(`${ISSUER}/jwks?rs=${encodeURIComponent(AUDIENCE)}`), {
+  cacheMaxAge: 600_000,
+});
 
 async function verify(request) {
   const [, token = ''] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '') ?? [];

@@ -1,4 +1,5 @@
 import { choices, duration, wholeNumber } from '#src/config/format.ts';
+import { readerSettings } from '#src/config/readiness-settings.ts';
 import { group, setting } from '#src/config/setting.ts';
 import { SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
 import { days, minutes, seconds } from '#src/units.ts';
@@ -42,4 +43,5 @@ export const keySettings = group('Signing keys', {
     days(400),
     'How long it is remembered what happened to the keys, for `keyturn keys history`.',
   ),
+  ...readerSettings,
 });

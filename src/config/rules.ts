@@ -50,6 +50,13 @@ export const RULES: readonly SettingRule[] = [
     because: 'the next key is published for that long before it may sign',
   },
   {
+    settings: ['keys.rotateEvery', 'keys.readersKept'],
+    holds: (rotateEvery = 0, readersKept = 0) => rotateEvery < readersKept,
+    rule: '`keys.readersKept` is longer than `keys.rotateEvery`',
+    because:
+      'an API that has not fetched the keys since the last rotation must not be forgotten before the next',
+  },
+  {
     settings: ['http.outgoingTimeout', 'outbox.retryAfter'],
     // A call may have to fetch the keys of the client first.
     holds: (outgoingTimeout = 0, retryAfter = 0) => outgoingTimeout * 2 <= retryAfter,

@@ -12,8 +12,13 @@ export interface Document {
 export interface MetadataOptions {
   /** What is served where, and how long it may be kept, in seconds. */
   readonly documents: Readonly<
-    Record<string, { readonly type: string; readonly maxAge: number; read(): Document }>
+    Record<string, { readonly type: string; readonly maxAge: number; read(): Document } & Watched>
   >;
+}
+
+interface Watched {
+  /** Told of everyone who was given the document, or is told that it is current. */
+  readonly onFetched?: (ctx: Context, document: Document) => void;
 }
 
 /**
@@ -24,7 +29,10 @@ export function metadata({ documents }: MetadataOptions): Middleware {
   return async (ctx, next) => {
     const document = Object.hasOwn(documents, ctx.path) ? documents[ctx.path] : undefined;
     if (document === undefined) return next();
-    if (!openToScripts(ctx)) answerWithDocument(ctx, document.read(), document);
+    if (openToScripts(ctx)) return;
+    const current = document.read();
+    answerWithDocument(ctx, current, document);
+    if (ctx.method === 'GET') document.onFetched?.(ctx, current);
   };
 }
 

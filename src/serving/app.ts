@@ -18,6 +18,7 @@ import { securityHeaders } from '#src/http/security-headers.ts';
 import { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import { Consents } from '#src/interaction/consent.ts';
 import { interactionRoutes } from '#src/interaction/routes.ts';
+import type { JwksFetchLog } from '#src/jwks-readers/fetch-log.ts';
 import { accountVisitors, describeClient } from '#src/oidc/account-visitors.ts';
 import { discoveryDocument } from '#src/oidc/discovery.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
@@ -30,6 +31,7 @@ import { subjectNames } from '#src/oidc/subjects.ts';
 import { REGISTRATION_PATH } from '#src/registration/routes.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import { mtlsOriginOf } from '#src/serving/client-proofs.ts';
+import { noteIn } from '#src/serving/jwks-fetches.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
 import { openProtocol } from '#src/serving/provider.ts';
 import { type Pushed, pushedRoutes } from '#src/serving/pushed.ts';
@@ -45,6 +47,7 @@ export interface AppParts extends Surroundings {
   readonly events: ServerEvents;
   readonly keys: KeyHolder;
   readonly pushed: Pushed;
+  readonly jwksFetches: JwksFetchLog;
   /** From when on no request should be sent here any more. */
   readonly stopping: AbortSignal;
 }
@@ -102,7 +105,7 @@ type Common = Parameters<typeof openProtocol>[1];
 /** What everyone may know of the server. */
 async function documents(
   { config }: Services,
-  { keys, locales, decryptionKey }: Common,
+  { keys, locales, decryptionKey, jwksFetches }: Common & Pick<AppParts, 'jwksFetches'>,
   { provider }: Protocol,
 ): Promise<Middleware> {
   const { issuer } = config;
@@ -113,7 +116,8 @@ async function documents(
     registrationEndpoint: config.registration === 'closed' ? null : issuer + REGISTRATION_PATH,
   });
   const jwks = withDecryptionKey(() => keys.jwks(), decryptionKey);
-  return publicDocuments({ jwks }, discovery, { issuer, jwksMaxAge: config.keys.jwksMaxAge });
+  const { jwksMaxAge } = config.keys;
+  return publicDocuments({ jwks }, discovery, { issuer, jwksMaxAge, onJwksFetched: noteIn(jwksFetches) });
 }
 
 /** Where people sign in, consent, and look after their account. */

@@ -3,6 +3,7 @@ import type { CommandLine } from '#src/cli/command-line.ts';
 import { UsageFault } from '#src/cli/failure.ts';
 import { keyHistory } from '#src/cli/keys/happened.ts';
 import { listKeys } from '#src/cli/keys/listed.ts';
+import { listReaders } from '#src/cli/keys/readers.ts';
 import { type RevokeOptions, revokeKey } from '#src/cli/keys/revoked.ts';
 import { type RotateOptions, rotateKeys, undoRotation } from '#src/cli/keys/turned.ts';
 import { YES } from '#src/cli/options.ts';
@@ -16,7 +17,11 @@ export function keyCommands(cli: CommandLine): Command {
   keys
     .command('list')
     .description('show every key, its state, since when and until when')
-    .action(() => cli.report(({ rotation }) => listKeys(rotation, now())));
+    .action(() => cli.report((services) => listKeys(services, now())));
+  keys
+    .command('readers')
+    .description('show who has fetched the published keys, and who of them has the next ones')
+    .action(() => cli.report((services) => listReaders(services, now())));
   keys
     .command('rotate')
     .description('let the next key sign as soon as everyone has it; nothing fails meanwhile')

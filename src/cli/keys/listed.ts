@@ -1,14 +1,16 @@
+import { standingDocument, standingsOf, standingText } from '#src/cli/keys/standing.ts';
 import { distance, moment, table } from '#src/cli/layout.ts';
 import type { Report } from '#src/cli/report.ts';
+import type { Services } from '#src/services.ts';
 import type { KeyListing } from '#src/signing/key-listing.ts';
-import type { KeyRotation } from '#src/signing/rotation.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 /** `keyturn keys list` */
-export async function listKeys(rotation: KeyRotation, now: EpochSeconds): Promise<Report> {
-  const keys = await rotation.list();
+export async function listKeys(services: Services, now: EpochSeconds): Promise<Report> {
+  const keys = await services.rotation.list();
+  const standings = await standingsOf(services, keys);
   return {
-    document: keys.map(documentOf),
+    document: keys.map((key) => ({ ...documentOf(key), ...standingDocument(standings, key) })),
     text: (style) =>
       [
         table(
@@ -16,6 +18,8 @@ export async function listKeys(rotation: KeyRotation, now: EpochSeconds): Promis
           keys.map((key) => rowOf(key, now)),
           style,
         ),
+        '',
+        ...standings.map((each) => standingText(each, now, style)),
         '',
         style(
           'faint',
