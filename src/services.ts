@@ -12,6 +12,7 @@ import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Config } from '#src/config/schema.ts';
 import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
+import { Consents } from '#src/interaction/consent.ts';
 import { JwksReaders } from '#src/jwks-readers/jwks-readers.ts';
 import type { Destination } from '#src/outbox/delivery.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
@@ -39,6 +40,7 @@ export interface Services extends AsyncDisposable {
   readonly config: Config;
   readonly store: Store;
   readonly accounts: AccountRegistry;
+  readonly consents: Consents;
   readonly clients: ClientRegistry;
   readonly clientSecrets: ClientSecrets;
   readonly resources: ResourceRegistry;
@@ -97,12 +99,14 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     outbox,
     signOutDestination: (clientId) => signOutDestination(clients, clientId),
   });
-  const accounts = openAccounts(config, store, { clock, random, sessions });
+  const consents = new Consents(records);
+  const accounts = openAccounts(config, store, { clock, random, sessions, consents });
   const closing = opened.move();
   return {
     config,
     store,
     accounts,
+    consents,
     clients,
     clientSecrets: secrets,
     resources: new ResourceRegistry({
@@ -144,7 +148,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
 function openAccounts(
   config: Config,
   { records }: Store,
-  { clock, random, sessions }: Surroundings & { readonly sessions: Sessions },
+  { clock, random, ...ports }: Surroundings & { readonly sessions: Sessions; readonly consents: Consents },
 ): AccountRegistry {
   const { issuer, passwords } = config;
   return new AccountRegistry({
@@ -167,7 +171,7 @@ function openAccounts(
     }),
     clock,
     random,
-    sessions,
+    ...ports,
   });
 }
 

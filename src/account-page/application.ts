@@ -2,6 +2,7 @@ import type { Account } from '#src/accounts/account.ts';
 import { standsSince } from '#src/accounts/account.ts';
 import { ACCOUNT_CLIENT_ID } from '#src/clients/account-client.ts';
 import type { Consent, Consents } from '#src/interaction/consent.ts';
+import type { Sessions } from '#src/sessions/sessions.ts';
 import type { Authorization, Authorizations } from '#src/tokens/authorization.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -18,11 +19,12 @@ export interface Application {
 export interface ApplicationPorts {
   readonly consents: Pick<Consents, 'listOf' | 'forget'>;
   readonly authorizations: Pick<Authorizations, 'listOf' | 'end'>;
+  readonly sessions: Pick<Sessions, 'dismissAllOf'>;
 }
 
 /** Every application of an account, the one that was used last first. */
 export async function applicationsOf(
-  { consents, authorizations }: ApplicationPorts,
+  { consents, authorizations }: Omit<ApplicationPorts, 'sessions'>,
   account: Account,
 ): Promise<readonly Application[]> {
   const applications = new Map<string, Application>();
@@ -52,14 +54,18 @@ function withAuthorization(
   };
 }
 
-/** Takes back what the person has allowed, and ends every token of the client's, wherever they signed in. */
+/**
+ * Takes back what the person has allowed, ends every token of the client's, wherever they signed in, and has it told,
+ * if it asks for that, that they are signed out. Whoever loses the process in between can do it again.
+ */
 export async function revokeApplication(
-  { consents, authorizations }: ApplicationPorts,
+  { consents, authorizations, sessions }: ApplicationPorts,
   subject: string,
   clientId: string,
 ): Promise<void> {
   // First, so that no authorization is opened on it once those that there are have been ended.
   await consents.forget(subject, clientId);
+  await sessions.dismissAllOf(subject, clientId);
   for await (const { id, authorization } of authorizations.listOf(subject)) {
     if (authorization.clientId === clientId) await authorizations.end(id);
   }

@@ -28,7 +28,7 @@ import type { Sessions } from '#src/sessions/sessions.ts';
 
 export interface AccountRoutes extends AccountPageDependencies, ApplicationPorts, PasswordChangePorts {
   readonly accounts: Pick<AccountRegistry, 'authenticate' | 'findBySubject' | 'setPassword'>;
-  readonly sessions: Pick<Sessions, 'listOf' | 'end' | 'endAllOf'>;
+  readonly sessions: Pick<Sessions, 'listOf' | 'end' | 'endAllOf' | 'dismissAllOf'>;
   readonly resources: Pick<ResourceRegistry, 'findByIndicator'>;
   readonly passwordLimits: { readonly minLength: number; readonly maxLength: number };
   /** What a client calls itself, and its page; `null` if it is not there any more. */

@@ -69,6 +69,11 @@ export interface SignIns {
   suspendAllOf(subject: string): Promise<void>;
 }
 
+/** What a person has agreed to. */
+export interface Agreements {
+  forgetAllOf(subject: string): Promise<void>;
+}
+
 /** What accounts ask of the store. */
 export type AccountRecords = Pick<Records, 'find' | 'findByAlias' | 'put' | 'list'>;
 
@@ -80,6 +85,7 @@ export class AccountRegistry {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #sessions: SignIns;
+  readonly #consents: Agreements;
   readonly #longestToken: Seconds;
 
   constructor(deps: {
@@ -89,6 +95,7 @@ export class AccountRegistry {
     clock: Clock;
     random: Random;
     sessions: SignIns;
+    consents: Agreements;
     /** The longest that a token can live, and so be concerned by what happens to its account. */
     longestToken: Seconds;
   }) {
@@ -98,6 +105,7 @@ export class AccountRegistry {
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#sessions = deps.sessions;
+    this.#consents = deps.consents;
     this.#longestToken = deps.longestToken;
   }
 
@@ -197,10 +205,14 @@ export class AccountRegistry {
   }
 
   /**
-   * Erases the person; the names are free again, the subject never is. @throws Refusal `account_not_found`
+   * Erases the person, with all that they have agreed to; the names are free again, the subject never is.
+   * @throws Refusal `account_not_found`
    */
   async remove(subject: string): Promise<void> {
+    // Before, since nobody can remove the account again to have it done; and once more, for what came in between.
+    await this.#consents.forgetAllOf(subject);
     await this.#changeAndSignOut(subject, (account) => erase(account, this.#clock.now()));
+    await this.#consents.forgetAllOf(subject);
   }
 
   /**

@@ -72,6 +72,11 @@ export class Consents {
   async forget(subject: string, clientId: string): Promise<void> {
     await this.#records.remove('consent', consentId(subject, clientId));
   }
+
+  /** Forgets everything that a person has agreed to. */
+  async forgetAllOf(subject: string): Promise<void> {
+    for await (const { clientId } of this.listOf(subject)) await this.forget(subject, clientId);
+  }
 }
 
 const consentId = (subject: string, clientId: string) => JSON.stringify([subject, clientId]);

@@ -16,7 +16,6 @@ import { probes } from '#src/http/probes.ts';
 import { requestLog } from '#src/http/request-log.ts';
 import { securityHeaders } from '#src/http/security-headers.ts';
 import { AntiForgery } from '#src/interaction/anti-forgery.ts';
-import { Consents } from '#src/interaction/consent.ts';
 import { interactionRoutes } from '#src/interaction/routes.ts';
 import type { JwksFetchLog } from '#src/jwks-readers/fetch-log.ts';
 import { accountVisitors, describeClient } from '#src/oidc/account-visitors.ts';
@@ -68,7 +67,6 @@ export async function createApp(
     ...parts,
     pages,
     locales,
-    consents: new Consents(store.records),
     cookieKeys: [store.derive('cookies').toString('base64url')],
     pairwise: new PairwiseSubjects(store.derive('pairwise subjects')),
     decryptionKey: decryptionKeyOf(store.derive('request object decryption')),
@@ -123,12 +121,11 @@ async function documents(
 /** Where people sign in, consent, and look after their account. */
 function peoplesPages(services: Services, common: Common, oidc: Protocol): readonly Router[] {
   const { config, store } = services;
-  const { clock, consents, events, pages, locales } = common;
+  const { clock, events, pages, locales } = common;
   const { signInFailuresPerAccount, signInFailuresPerAddress, signInWindow } = config.throttle;
   const forms = {
     ...services,
     clock,
-    consents,
     pages,
     locales,
     throttle: new SignInThrottle({

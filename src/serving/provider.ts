@@ -1,7 +1,6 @@
 import type { Account } from '#src/accounts/account.ts';
 import type { Locales } from '#src/http/locale.ts';
 import type { Pages } from '#src/http/pages.ts';
-import type { Consents } from '#src/interaction/consent.ts';
 import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, type Protocol } from '#src/oidc/provider.ts';
@@ -23,7 +22,6 @@ export interface ProtocolParts extends Surroundings {
   readonly pushed: Pushed;
   readonly pages: Pages;
   readonly locales: Locales;
-  readonly consents: Consents;
   readonly cookieKeys: readonly string[];
   readonly pairwise: PairwiseSubjects;
   readonly decryptionKey: DecryptionKey;

@@ -83,6 +83,14 @@ export class Sessions {
     if (destination !== null) await this.#post({ notice, destination });
   }
 
+  /** Has one client told that every session of a person that it knows of is over for it. */
+  async dismissAllOf(subject: string, clientId: string): Promise<void> {
+    for (const { clients } of await this.listOf(subject)) {
+      const known = clients.find((client) => client.clientId === clientId);
+      if (known !== undefined) await this.dismiss({ ...known, subject });
+    }
+  }
+
   async #noticesFor({ subject, clients }: Session): Promise<readonly Addressed[]> {
     const addressed = clients.map(async ({ clientId, sid }) => ({
       notice: { clientId, subject, sid },

@@ -6,6 +6,7 @@ import { parseDisplayName } from '#src/accounts/display-name.ts';
 import { parseEmailAddress } from '#src/accounts/email-address.ts';
 import { parseUsername } from '#src/accounts/username.ts';
 import { Refusal, StorageFault } from '#src/fault.ts';
+import { Consents, NO_CONSENT } from '#src/interaction/consent.ts';
 import type { RecordKind } from '#src/records.ts';
 import { Secret } from '#src/secret.ts';
 import { minutes } from '#src/units.ts';
@@ -260,6 +261,19 @@ describe('an account', () => {
     await store.accounts.unlock(subject);
     const answers = await Promise.all(passwords.map((each) => store.accounts.authenticate('ada', each)));
     assert.equal(answers.filter(({ outcome }) => outcome === 'authenticated').length, 1);
+  });
+
+  test('that is removed takes along what its person has agreed to, and nothing of anybody else', async () => {
+    await using store = await openAccounts();
+    const { subject } = await store.accounts.add(adaRequest);
+    const consents = new Consents(store.records);
+    const agreed = { ...NO_CONSENT, scope: ['openid', 'email'] };
+    for (const clientId of ['web', 'mail']) await consents.remember(subject, clientId, agreed);
+    await consents.remember('grace', 'web', agreed);
+    await store.accounts.remove(subject);
+    assert.deepEqual(await Array.fromAsync(consents.listOf(subject)), []);
+    assert.equal(await consents.find(subject, 'web'), null);
+    assert.deepEqual(await Array.fromAsync(consents.listOf('grace')), [{ clientId: 'web', consent: agreed }]);
   });
 
   test('that is removed leaves its subject taken, its names free and nothing personal behind', async () => {

@@ -3,6 +3,7 @@ import { type AccountRecords, AccountRegistry } from '#src/accounts/account-regi
 import { CommonPasswords } from '#src/accounts/common-passwords.ts';
 import { PasswordHasher, type PasswordHasherOptions } from '#src/accounts/password.ts';
 import { PasswordPolicy } from '#src/accounts/password-policy.ts';
+import { Consents } from '#src/interaction/consent.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import { type Random, systemRandom } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
@@ -78,6 +79,7 @@ export async function openAccounts(): Promise<OpenAccounts> {
       clock,
       random: otherwise.random ?? systemRandom,
       sessions,
+      consents: new Consents(records),
       longestToken: minutes(60),
     });
   };

@@ -4,6 +4,8 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises';
 import { createRemoteJWKSet, decodeJwt, type JWTPayload, jwtVerify } from 'jose';
 import type { ClientRegistration } from '#src/clients/client.ts';
+import type { Delivery } from '#src/outbox/delivery.ts';
+import { everyValue } from '#src/record-loops.ts';
 import { Secret } from '#src/secret.ts';
 import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
@@ -242,6 +244,29 @@ describe('back-channel logout', () => {
     assert.deepEqual([sid, sub], [before?.sid, before?.sub]);
   });
 
+  test('a client whose access a person takes away is told of every session that knows it, and no other client is', async () => {
+    const { password } = await keyturn.addAccount('dorothy');
+    const dorothy = { login: 'dorothy', password };
+    const [client, other] = [await addClient('/client'), await addClient('/other')];
+    const browsers = [new Person(), new Person()] as const;
+    const sids = [];
+    for (const browser of browsers) {
+      sids.push((await client.signIn(browser, dorothy)).claims()?.sid);
+      await other.signIn(browser, dorothy);
+    }
+    await client.signIn(new Person(), ada);
+    const page = await browsers[0].visit(`${keyturn.issuer}/account/applications`);
+    const { client_id } = client.configuration.clientMetadata();
+    await browsers[0].submit(page, '/applications/revoke', { client: client_id });
+    const told = [await receiver.next(), await receiver.next()];
+    assert.deepEqual([...new Set(told.map(({ path }) => path))], ['/client']);
+    const claims = await Promise.all(told.map((call) => verified(call, client)));
+    assert.deepEqual(claims.map(({ sid }) => sid).toSorted(), sids.toSorted());
+    await everythingTold();
+    assert.equal(receiver.received.length, 2);
+    assert.equal((await keyturn.services.sessions.listOf(String(claims[0]?.sub))).length, 2, 'they go on');
+  });
+
   describe('a session that somebody else ends', () => {
     for (const [how, end] of [
       ['signs the account out', (subject: string) => keyturn.services.accounts.signOutEverywhere(subject)],
@@ -283,11 +308,15 @@ describe('back-channel logout', () => {
     });
   });
 
-  /** Settles when nothing is left to be told: what a sign-out has to tell is stored before it is answered. */
+  /** Settles when this test's clients have nothing left to be told: what there is is stored before it is answered. */
   async function everythingTold(): Promise<void> {
     const signal = AbortSignal.timeout(20_000);
-    const waiting = () => keyturn.services.store.records.list('delivery', { limit: 1 });
-    while ((await waiting()).records.length > 0) await setTimeout(20, undefined, { signal });
+    const { records } = keyturn.services.store;
+    const isWaiting = async () => {
+      const waiting = await Array.fromAsync(everyValue<Delivery>(records, 'delivery'));
+      return waiting.some(({ recipient }) => clientIds.has(recipient));
+    };
+    while (await isWaiting()) await setTimeout(20, undefined, { signal });
   }
 
   /** What was logged of deliveries to the receiver's clients that came out so, once there is something. */
