@@ -29,6 +29,12 @@ export async function newPassword(
   return new Secret(first ?? '');
 }
 
+/** A secret that there is already, asked for once and without showing it. The terminal must be interactive. */
+export async function askedSecret(terminal: Terminal, question: string): Promise<Secret> {
+  const [answer = ''] = await ask(terminal, [question], { hidden: true });
+  return new Secret(answer);
+}
+
 /**
  * Asks before something is lost; where nobody is there to answer, being told to is enough.
  * @throws Refusal `not_confirmed`

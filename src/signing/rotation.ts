@@ -3,6 +3,7 @@ import { Refusal } from '#src/fault.ts';
 import type { Records } from '#src/records.ts';
 import { keyRevoked } from '#src/revocations/note.ts';
 import type { GeneratedKey, JwsAlgorithm, KeySource, SigningAlgorithm } from '#src/signing/algorithm.ts';
+import { areSameKey } from '#src/signing/imported-key.ts';
 import type { Deed, KeyEvent } from '#src/signing/key-event.ts';
 import { type KeyListing, listing } from '#src/signing/key-listing.ts';
 import { activeKey, type KeyRing, keyOf, signsFrom, stateOf } from '#src/signing/key-ring.ts';
@@ -142,14 +143,16 @@ export class KeyRotation {
 
   /**
    * Publishes a key that was made elsewhere, as the next one to sign. Throws `Refusal` for an algorithm that is not in
-   * the settings, or if the ring has a key of that kid.
+   * the settings, or if the ring has that key, or another of its kid, be it one that has been revoked.
    */
   async import(imported: GeneratedKey): Promise<RotationOutcome> {
     const { alg, kid } = imported;
     this.#known(alg);
     const { result } = await this.#store.change<Turned>((ring, at) => {
-      if (keyOf(ring, kid) !== null) {
-        throw new Refusal('key_exists', `The key ${kid} is in the ring already.`, { kid });
+      const same = keyOf(ring, kid) ?? ring.keys.find((key) => areSameKey(key, imported));
+      if (same !== undefined) {
+        const state = stateOf(ring, same, at);
+        throw new Refusal('key_exists', `The key ${same.kid} is there already, and is ${state}.`, { kid });
       }
       const turned = importKey(ring, this.policy, imported, at);
       const events = [event('import', { at, alg, kid, signsFrom: turned.signsFrom })];

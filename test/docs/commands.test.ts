@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { test } from 'node:test';
 import { run } from '#src/cli/program.ts';
@@ -12,6 +13,9 @@ import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
 const PASSWORD = 'the quick brown fox of tests';
 const API = 'https://api.example.com';
+
+/** Files that commands name, wherever it says that they are. */
+const FILES = ['/keyturn.yaml', 'old-key.pem'];
 
 /** They run until they are stopped, or against a running server. */
 const NOT_RUN = new Set(['serve', 'tour']);
@@ -42,6 +46,7 @@ test('every option that a page names belongs to a command', async () => {
     'resources add',
     'accounts add',
     'accounts update',
+    'keys import',
     'keys rotate',
     'keys revoke',
     'sessions end',
@@ -67,6 +72,8 @@ function commandLineIn(directory: string): CommandLine {
     KEYTURN_KEYS_DIR: join(directory, 'keys'),
   };
   writeFileSync(join(directory, 'keyturn.yaml'), 'issuer: https://id.example.com\n');
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  writeFileSync(join(directory, 'old-key.pem'), privateKey.export({ format: 'pem', type: 'pkcs8' }));
   return async (args) => {
     const stdout = new PassThrough();
     let output = '';
@@ -74,7 +81,7 @@ function commandLineIn(directory: string): CommandLine {
       output += text;
     });
     const code = await run(
-      args.map((arg) => (arg.endsWith('/keyturn.yaml') ? join(directory, 'keyturn.yaml') : arg)),
+      args.map((arg) => (FILES.some((name) => arg.endsWith(name)) ? join(directory, basename(arg)) : arg)),
       {
         streams: { stdin: Readable.from([PASSWORD]), stdout, stderr: stdout },
         surroundings: { clock: systemClock, random: systemRandom },

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { UsageFault } from '#src/cli/failure.ts';
 import { keyHistory } from '#src/cli/keys/happened.ts';
+import { type ImportKeyOptions, importKey } from '#src/cli/keys/imported.ts';
 import { listKeys } from '#src/cli/keys/listed.ts';
 import { listReaders } from '#src/cli/keys/readers.ts';
 import { type RevokeOptions, revokeKey } from '#src/cli/keys/revoked.ts';
@@ -43,6 +44,15 @@ export function keyCommands(cli: CommandLine): Command {
     .option(...YES)
     .action((kid: string, options: RevokeOptions) =>
       cli.report(({ rotation }) => revokeKey(cli, rotation, kid, options)),
+    );
+  keys
+    .command('import <file>')
+    .description('let a private key that was made elsewhere sign next: PEM or a JWK, `-` for stdin')
+    .option('--alg <alg>', 'what it is to sign with, where it could sign by several algorithms')
+    .option('--kid <kid>', 'what it is to be called (default: as its JWK says, else its thumbprint)')
+    .option('--passphrase-file <file>', 'the passphrase of an encrypted key, instead of asking for it')
+    .action((file: string, options: ImportKeyOptions) =>
+      cli.report((services) => importKey(cli, services, file, options)),
     );
   keys
     .command('history')
