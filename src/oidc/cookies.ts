@@ -2,8 +2,8 @@ import type { Configuration } from 'oidc-provider';
 
 /**
  * Cookies that no page can read and no other site can send along. Under https no other host can set the one of the
- * session; those of one interaction are bound to its path, which `__Host-` does not allow, and a host of the same
- * registrable domain could set them.
+ * session. Those of one interaction are bound to its path, which `__Host-` does not allow, so that a host of the same
+ * registrable domain could set them; `begun-interactions.ts` sees to it that this is of no use.
  */
 export function cookiesOf(
   issuer: string,

@@ -37,15 +37,15 @@ const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
   [ROUTES.userinfo, [...READ, ...CALL]],
 ]);
 
-/** The endpoints that are not one path but many. */
-const METHODS_BY_PATTERN: readonly (readonly [RegExp, readonly string[]])[] = [
-  // Where an authorization request goes on after an interaction.
-  [new RegExp(`^${ROUTES.authorization}/[^/]+$`), READ],
-  // Where the confirmation of a device does.
-  [new RegExp(`^${ROUTES.code_verification}/[^/]+$`), READ],
-];
+/** Where an authorization request, or the confirmation of a device, goes on after an interaction. */
+const RESUMED = new RegExp(`^(?:${ROUTES.authorization}|${ROUTES.code_verification})/([^/]+)$`);
+
+/** The interaction after which something goes on under this path; `undefined` where nothing does. */
+export function interactionIn(path: string): string | undefined {
+  return RESUMED.exec(path)?.[1];
+}
 
 /** What the protocol endpoint under this path takes; `undefined` where there is none. */
 export function methodsOf(path: string): readonly string[] | undefined {
-  return METHODS.get(path) ?? METHODS_BY_PATTERN.find(([pattern]) => pattern.test(path))?.[1];
+  return METHODS.get(path) ?? (RESUMED.test(path) ? READ : undefined);
 }

@@ -8,21 +8,28 @@ import type { Protocol } from '#src/oidc/provider.ts';
 import { detailsIn, requestedOf } from '#src/oidc/requested-consent.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 
+type Parts = Pick<Protocol, 'provider' | 'whoRegistered' | 'begun'>;
+
 /** The interactions of the library. The browser is known by its cookies. */
-export function libraryInteractions(
-  { provider, whoRegistered }: Pick<Protocol, 'provider' | 'whoRegistered'>,
-  resources: ResourceRegistry,
-): Interactions<Context> {
+export function libraryInteractions(parts: Parts, resources: ResourceRegistry): Interactions<Context> {
+  const { provider, begun } = parts;
+  const own = async (ctx: Context): Promise<LibraryInteraction | null> => {
+    const interaction = await unlessEnded(provider.interactionDetails(ctx.req, ctx.res));
+    return interaction !== null && begun.has(ctx, interaction.uid) ? interaction : null;
+  };
   return {
     find: async (ctx) => {
-      const details = await unlessEnded(provider.interactionDetails(ctx.req, ctx.res));
-      return details === null ? null : describe(details, { provider, whoRegistered }, resources);
+      const interaction = await own(ctx);
+      return interaction === null ? null : describe(interaction, parts, resources);
     },
     askWhoIsThere: async (ctx) => {
-      const interaction = await unlessEnded(provider.interactionDetails(ctx.req, ctx.res));
+      const interaction = await own(ctx);
       return interaction === null ? null : askedAnew(interaction);
     },
-    answer: (ctx, answer) => unlessEnded(provider.interactionResult(ctx.req, ctx.res, resultOf(answer))),
+    answer: async (ctx, answer) => {
+      if ((await own(ctx)) === null) return null;
+      return unlessEnded(provider.interactionResult(ctx.req, ctx.res, resultOf(answer)));
+    },
   };
 }
 
@@ -37,7 +44,7 @@ async function unlessEnded<T>(promise: Promise<T>): Promise<T | null> {
 
 async function describe(
   { uid, params, prompt, session }: LibraryInteraction,
-  { provider, whoRegistered }: Pick<Protocol, 'provider' | 'whoRegistered'>,
+  { provider, whoRegistered }: Parts,
   resources: ResourceRegistry,
 ): Promise<Interaction | null> {
   const clientId = text(params.client_id);

@@ -7,7 +7,8 @@ import { DEVICE_CODE_GRANT } from '#src/clients/client.ts';
 import { Refusal, StorageFault } from '#src/fault.ts';
 import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
-import { methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
+import type { BegunInteractions } from '#src/oidc/begun-interactions.ts';
+import { interactionIn, methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
 import { nameMetadata } from '#src/oidc/protected-resource.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { replayed } from '#src/oidc/replayed-request.ts';
@@ -16,6 +17,7 @@ import { carried } from '#src/oidc/token-value.ts';
 
 export interface ProtocolOptions {
   readonly provider: Provider;
+  readonly begun: Pick<BegunInteractions, 'has'>;
   readonly pages: ProtocolPages;
   readonly bodyMax: number;
   /** The largest request that may be pushed: RFC 9126 section 2.3. */
@@ -41,6 +43,7 @@ export function protocol(options: ProtocolOptions): Middleware {
       return tellMethods(ctx, methods);
     if (method === 'POST' && TURNED_INTO_GET.has(path)) return redirectToGet(ctx, bodyMax);
     if (ctx.querystring.length > QUERY_CHARS_MAX) throw new Refusal('query_too_long', QUERY_TOO_LONG);
+    assertBegunHere(ctx, options);
     if (path === ROUTES.token) ctx.set('Pragma', 'no-cache'); // RFC 6749 section 5.1
     if (method === 'POST') await readForm(ctx, options);
     letGoWhenFinished(ctx);
@@ -52,6 +55,18 @@ export function protocol(options: ProtocolOptions): Middleware {
     if (path === ROUTES.introspection && oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
     replaceResponsePage(ctx as unknown as KoaContextWithOIDC, pages);
   };
+}
+
+/**
+ * A request goes on after an interaction in the browser that began it and in no other. The library goes by its own
+ * cookie alone, and refuses whoever has none. @throws Refusal `interaction_ended`
+ */
+function assertBegunHere(ctx: Context, { provider, begun }: ProtocolOptions): void {
+  const uid = interactionIn(ctx.path);
+  if (uid === undefined) return;
+  const resumed = ctx.cookies.get(provider.cookieName('resume'), { signed: true });
+  if (resumed !== undefined && (resumed !== uid || !begun.has(ctx, uid)))
+    throw new Refusal('interaction_ended', 'this step has been completed already, or has expired');
 }
 
 /**

@@ -9,6 +9,7 @@ import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import { teachBackChannelLogout } from '#src/oidc/back-channel-logout.ts';
 import { teachBackchannelRequests } from '#src/oidc/backchannel-request-model.ts';
 import { LibraryBackchannelRequests, PING_TOPIC } from '#src/oidc/backchannel-requests.ts';
+import { BegunInteractions } from '#src/oidc/begun-interactions.ts';
 import { assertEncryptable } from '#src/oidc/client-keys.ts';
 import { RegisteredClients } from '#src/oidc/client-model.ts';
 import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
@@ -37,6 +38,7 @@ export interface Protocol {
   /** @throws Refusal `invalid_client_metadata` for a client that could not be served as it is described. */
   assertServable(client: Client): Promise<void>;
   readonly backchannelRequests: BackchannelRequests;
+  readonly begun: BegunInteractions;
   /** How one of the library's clients came to be known here. */
   whoRegistered(client: object): RegisteredBy;
 }
@@ -63,6 +65,8 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   nameIssuer(provider);
   teachCodesAndReplays(provider, { ...deps, assertAnswerable });
   teachSessions(provider, deps);
+  const begun = new BegunInteractions({ ...deps, lifetime: lifetimes.interaction });
+  begun.teach(provider);
   const pending = { ...deps, pollingPace: new PollingPace(deps.records), assertAnswerable };
   teachDeviceCodes(provider, { ...pending, pollingInterval: deps.deviceAuthorization.pollingInterval });
   teachBackchannelRequests(provider, { ...pending, pollingInterval: deps.backchannel.pollingInterval });
@@ -96,6 +100,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     provider,
     assertServable: servableClients(provider, registered),
     whoRegistered,
+    begun,
     backchannelRequests,
     senders: {
       [PING_TOPIC]: backchannelRequests.sendPing,

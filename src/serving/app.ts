@@ -72,7 +72,7 @@ export async function createApp(
     decryptionKey: decryptionKeyOf(store.derive('request object decryption')),
   };
   const { oidc, uninvited, protocolPages } = openProtocol(services, common);
-  const { provider, senders, assertServable } = oidc;
+  const { provider, begun, senders, assertServable } = oidc;
 
   const app = new Koa();
   app.keys = common.cookieKeys;
@@ -94,7 +94,9 @@ export async function createApp(
   }
   const { pushedMax } = config.requests;
   const { bodyMax } = config.http;
-  app.use(protocol({ provider, pages: protocolPages, bodyMax, pushedMax, onProblem: events.onProblem }));
+  app.use(
+    protocol({ provider, begun, pages: protocolPages, bodyMax, pushedMax, onProblem: events.onProblem }),
+  );
   return { app, senders };
 }
 
