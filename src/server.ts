@@ -25,6 +25,7 @@ export async function startServer(
   const { onFault } = events;
   const keys = started.use(new KeyHolder({ rotation, clock, onFault, onMaintained: events.onKeysChanged }));
   keys.start();
+  started.use(services.readiness.watch(events.onKeyLacked));
   started.use(startSweeping({ records, ...config.sweep, onFault }));
   const jwksFetches = started.use(openJwksFetches(services, { clock, onFault }));
   const pushed = started.use(openPushed(services, { clock, random, onFault }));

@@ -14,6 +14,7 @@ import type { Config } from '#src/config/schema.ts';
 import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
 import { Consents } from '#src/interaction/consent.ts';
 import { JwksReaders } from '#src/jwks-readers/jwks-readers.ts';
+import { ReadinessGate, type ReadinessGatePorts } from '#src/jwks-readers/readiness-gate.ts';
 import type { Destination } from '#src/outbox/delivery.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
@@ -53,6 +54,7 @@ export interface Services extends AsyncDisposable {
   readonly standing: StandingSources;
   readonly rotation: KeyRotation;
   readonly jwksReaders: JwksReaders;
+  readonly readiness: ReadinessGate;
 }
 
 /**
@@ -73,12 +75,28 @@ export async function openServices(config: Config, { clock, random }: Surroundin
   const { records } = store;
   const algorithms = responseAlgorithmsOf(config);
   const secrets = new ClientSecrets({ digestKey: store.derive('client secrets'), clock, random });
+  const resources = new ResourceRegistry({
+    records,
+    secrets,
+    clock,
+    random,
+    algorithms,
+    ...limitsOf(config),
+  });
+  const jwksReaders = new JwksReaders({
+    records,
+    clock,
+    kept: config.keys.readersKept,
+    othersMax: config.keys.otherReadersMax,
+  });
+  const readiness = readinessGateOf(config, { readers: jwksReaders, resources });
   const rotation = await KeyRotation.open({
     records,
     clock,
     source: ownKeys(random),
     policy: ringPolicyOf(config),
     historyKept: config.keys.historyKept,
+    held: (coming, now) => readiness.held(coming, now),
   });
   const clients = new ClientRegistry({
     records,
@@ -109,14 +127,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     consents,
     clients,
     clientSecrets: secrets,
-    resources: new ResourceRegistry({
-      records,
-      secrets,
-      clock,
-      random,
-      algorithms,
-      ...limitsOf(config),
-    }),
+    resources,
     initialAccessTokens: new InitialAccessTokens({ records, clock, random }),
     authorizations,
     outbox,
@@ -135,14 +146,18 @@ export async function openServices(config: Config, { clock, random }: Surroundin
         standsSince(await accounts.findBySubject(subject), signedInAt),
     },
     rotation,
-    jwksReaders: new JwksReaders({
-      records,
-      clock,
-      kept: config.keys.readersKept,
-      othersMax: config.keys.otherReadersMax,
-    }),
+    jwksReaders,
+    readiness,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
+}
+
+function readinessGateOf(
+  { keys }: Config,
+  ports: Pick<ReadinessGatePorts, 'readers' | 'resources'>,
+): ReadinessGate {
+  const { readiness: policy, readinessWaitMax: waitMax, readersWriteEvery: lookEvery } = keys;
+  return new ReadinessGate({ ...ports, policy, waitMax, lookEvery });
 }
 
 function openAccounts(

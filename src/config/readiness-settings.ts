@@ -1,9 +1,20 @@
-import { duration, wholeNumber } from '#src/config/format.ts';
+import { choice, duration, wholeNumber } from '#src/config/format.ts';
 import { setting } from '#src/config/setting.ts';
+import { READINESS_POLICIES } from '#src/jwks-readers/readiness-gate.ts';
 import { days, seconds } from '#src/units.ts';
 
-/** Among the settings of signing keys: who is remembered of those that fetch the JWK Set. */
+/** Among the settings of signing keys: who is remembered of those that fetch the JWK Set, and waited for. */
 export const readerSettings = {
+  readiness: setting(
+    choice(READINESS_POLICIES),
+    'wait',
+    'What the schedule does while a resource server has not fetched the next key, which it would then refuse: wait for it, since a rotation that nobody pressed for can be late, warn in the log and go ahead, or go ahead without looking. Those that never showed who they are hold nothing up.',
+  ),
+  readinessWaitMax: setting(
+    duration({ min: '1m', max: '365d' }),
+    days(7),
+    'How long the schedule waits for them at most; then the next key signs all the same.',
+  ),
   readersKept: setting(
     duration({ min: '1h', max: '3650d' }),
     days(180),

@@ -4,6 +4,7 @@ import type { RequestRoutes } from '#src/account-page/request-routes.ts';
 import type { AccountRoutes } from '#src/account-page/routes.ts';
 import { Refusal } from '#src/fault.ts';
 import type { InteractionRoutes } from '#src/interaction/routes.ts';
+import type { LackedKey } from '#src/jwks-readers/readiness-gate.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import type { Attempt } from '#src/outbox/dispatcher.ts';
 import type { RegistrationRoutes } from '#src/registration/routes.ts';
@@ -16,6 +17,8 @@ export interface ServerEvents
   readonly onAccountChange: AccountRoutes['onChange'];
   readonly onBackchannelAnswer: RequestRoutes['onAnswer'];
   readonly onDelivery: (attempt: Attempt) => void;
+  /** A key that is to sign soon has not been fetched by everyone. */
+  readonly onKeyLacked: (lacked: LackedKey) => void;
   readonly onKeysChanged: (steps: readonly unknown[]) => void;
   readonly onTlsRenewed: () => void;
   readonly onTlsFault: (fault: Error) => void;
@@ -38,6 +41,19 @@ export function logEvents(log: Logger): ServerEvents {
       log.error({ err: error, requestId: ctx.state.requestId }, 'request failed'),
     onUnsent: (error) => log.warn({ err: error }, 'a response could not be sent'),
     onUseNotNoted: (error) => log.error({ err: error }, 'the use of a client was not noted'),
+    onKeyLacked: ({ alg, kid, due, heldUntil, lackedBy }) =>
+      log.warn(
+        {
+          alg,
+          kid,
+          due,
+          heldUntil,
+          lackedBy: lackedBy.map(({ resourceServer }) => resourceServer.identifier),
+        },
+        heldUntil === null
+          ? 'the next signing key is due, although resource servers have not fetched it'
+          : 'the next signing key waits for resource servers that have not fetched it',
+      ),
     onKeysChanged: (steps) => log.info({ steps }, 'signing keys changed'),
     onTlsRenewed: () => log.info('the files of TLS have changed and are in use'),
     onTlsFault: (fault) => log.error({ err: fault }, 'the files of TLS have changed and are of no use'),

@@ -101,7 +101,7 @@ export class KeyHolder implements AsyncDisposable {
       const { ring } = await rotation.refresh();
       const { policy } = rotation;
       const now = clock.now();
-      if (plan(ring, policy, now).length === 0 && !turnsSoon(ring, policy, now)) return;
+      if (plan(ring, policy, now).length === 0 && turnsSoon(ring, policy, now).length === 0) return;
       const steps = await rotation.maintain();
       if (steps.length > 0) onMaintained?.(steps);
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { GeneratedKey, JwsAlgorithm } from '#src/signing/algorithm.ts';
+import type { GeneratedKey, JwsAlgorithm, SigningAlgorithm } from '#src/signing/algorithm.ts';
 import {
   activeKey,
   endsAt,
@@ -23,7 +23,7 @@ import {
   ringAlgorithms,
   settlingTime,
 } from '#src/signing/ring-policy.ts';
-import { after, type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
+import { after, days, type EpochSeconds, epochSeconds, type Seconds, seconds } from '#src/units.ts';
 
 /**
  * What is due. There is no step that promotes: when a standby is staged, the second from which it signs is written
@@ -88,14 +88,22 @@ export function plan(
   ];
 }
 
-/** True if it matters now which standbys are held: the turn of one comes soon, or has been put off. */
-export function turnsSoon(ring: KeyRing, policy: RingPolicy, now: EpochSeconds): boolean {
-  return policy.algorithms.some((alg) => {
+/** The standbys of which it matters now whether they are held: the turn of each comes soon, or has been put off. */
+export function turnsSoon(ring: KeyRing, policy: RingPolicy, now: EpochSeconds): readonly DueKey[] {
+  return policy.algorithms.flatMap((alg) => {
     const active = activeKey(ring, alg, now);
     const standby = standbyKey(ring, alg, now);
-    if (active === null || standby === null) return false;
-    return dueTime(ring, policy, active, standby) <= after(now, holdingTime(policy));
+    if (active === null || standby === null) return [];
+    const due = dueTime(ring, policy, active, standby);
+    return due <= after(now, holdingTime(policy)) ? [{ alg, kid: standby.kid, due }] : [];
   });
+}
+
+/** A standby, and when the schedule has it sign if nothing holds it. */
+export interface DueKey {
+  readonly alg: SigningAlgorithm;
+  readonly kid: string;
+  readonly due: EpochSeconds;
 }
 
 function planKey(ring: KeyRing, key: SigningKeyRecord, policy: RingPolicy, now: EpochSeconds): Step[] {
@@ -130,7 +138,7 @@ function planAlgorithm(
   const soonest = after(now, nodeDelay(policy));
   if (held.has(kid)) {
     const comes = begins > soonest && begins <= after(now, holdingTime(policy));
-    return comes ? [{ step: 'postpone', kid, signsFrom: after(begins, holdingTime(policy)) }] : [];
+    return comes ? [{ step: 'postpone', kid, signsFrom: after(begins, putOffTime(policy)) }] : [];
   }
   const due = latest(dueTime(ring, policy, active, standby), soonest);
   return begins > due ? [{ step: 'reschedule', kid, signsFrom: due }] : [];
@@ -148,7 +156,11 @@ const endOfReign = (ring: KeyRing, policy: RingPolicy, active: SigningKeyRecord)
   after(signsFrom(ring, active) ?? active.publishedAt, reignOf(policy, active.kid));
 
 /** How long before its turn a standby is held, and for how long: long enough for several polls of every node. */
-const holdingTime = (policy: RingPolicy): Seconds => (4 * nodeDelay(policy)) as Seconds;
+const holdingTime = (policy: RingPolicy): Seconds => seconds(4 * nodeDelay(policy));
+
+/** By how much a turn is put off. It is brought forward as soon as nothing holds it, so this only bounds the writes. */
+const putOffTime = (policy: RingPolicy): Seconds =>
+  seconds(Math.max(holdingTime(policy), Math.min(days(1), Math.floor(policy.rotateEvery / 10))));
 
 /**
  * The first ring, with an active key and a standby for every algorithm: `generated` must hold two of each. Nobody

@@ -6,7 +6,7 @@ import { eventOf, KEY_EVENTS, type KeyEvent, type KeyEvents, noteOf } from '#src
 import type { KeyRing } from '#src/signing/key-ring.ts';
 import { checkRing } from '#src/signing/ring-check.ts';
 import { type RingOfOneTurn, readableRing } from '#src/signing/ring-format.ts';
-import { type Done, firstRing, type Held, settle, turnsSoon } from '#src/signing/ring-plan.ts';
+import { type Done, type DueKey, firstRing, type Held, settle, turnsSoon } from '#src/signing/ring-plan.ts';
 import { checkPolicy, type RingPolicy, ringAlgorithms } from '#src/signing/ring-policy.ts';
 import type { EpochSeconds, Seconds } from '#src/units.ts';
 
@@ -18,8 +18,8 @@ export interface RingPorts {
   readonly policy: RingPolicy;
   /** For how long it is remembered what happened to the keys. */
   readonly historyKept: Seconds;
-  /** Which standbys must not begin to sign by the schedule yet. It is asked only when the turn of one is near. */
-  readonly held?: (ring: KeyRing, now: EpochSeconds) => Promise<Held>;
+  /** Which of the standbys whose turn comes soon must not begin to sign by the schedule yet. */
+  readonly held?: (coming: readonly DueKey[], now: EpochSeconds) => Promise<Held>;
 }
 
 /** A ring as the store has it. */
@@ -114,7 +114,9 @@ export class RingStore {
   async #heldBack(ring: KeyRing): Promise<Held | undefined> {
     const { clock, policy, held } = this.#ports;
     const now = clock.now();
-    return held !== undefined && turnsSoon(ring, policy, now) ? held(ring, now) : undefined;
+    if (held === undefined) return undefined;
+    const coming = turnsSoon(ring, policy, now);
+    return coming.length > 0 ? held(coming, now) : undefined;
   }
 
   async #read(): Promise<StoredRing> {

@@ -27,9 +27,14 @@ export function keyCommands(cli: CommandLine): Command {
     .command('rotate')
     .description('let the next key sign as soon as everyone has it; nothing fails meanwhile')
     .option(...ALG)
+    .option(
+      '--wait [duration]',
+      'wait for resource servers that have not fetched the next key; default: keys.readinessWaitMax',
+    )
+    .option('--anyway', 'do not look who has fetched the next key')
     .option('--break-glass', 'do not wait for those who may have cached the keys without it')
     .option('--reason <text>', 'why the glass was broken, for the record')
-    .action((options: RotateOptions) => cli.report(({ rotation }) => rotateKeys(rotation, options, now())));
+    .action((options: RotateOptions) => cli.report((services) => rotateKeys(cli, services, options)));
   keys
     .command('undo')
     .description('let the key that signed before sign again, which everyone still has')

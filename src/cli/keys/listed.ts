@@ -1,16 +1,26 @@
-import { standingDocument, standingsOf, standingText } from '#src/cli/keys/standing.ts';
+import { standingDocument, standingLines, standingsOf } from '#src/cli/keys/standing.ts';
 import { distance, moment, table } from '#src/cli/layout.ts';
 import type { Report } from '#src/cli/report.ts';
+import type { Style } from '#src/cli/terminal.ts';
+import type { LackedKey } from '#src/jwks-readers/readiness-gate.ts';
 import type { Services } from '#src/services.ts';
 import type { KeyListing } from '#src/signing/key-listing.ts';
+import { turnsSoon } from '#src/signing/ring-plan.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 /** `keyturn keys list` */
 export async function listKeys(services: Services, now: EpochSeconds): Promise<Report> {
   const keys = await services.rotation.list();
-  const standings = await standingsOf(services, keys);
+  const next = keys.filter(({ state }) => state === 'next');
+  const standings = await standingsOf(services, next);
+  const { ring } = services.rotation.held;
+  const lacked = await services.readiness.lacked(turnsSoon(ring, services.rotation.policy, now), now);
   return {
-    document: keys.map((key) => ({ ...documentOf(key), ...standingDocument(standings, key) })),
+    document: keys.map((key) => ({
+      ...documentOf(key),
+      ...standingDocument(standings, key.kid),
+      ...(key.state === 'next' ? { held_until: heldUntil(lacked, key.kid) } : undefined),
+    })),
     text: (style) =>
       [
         table(
@@ -19,7 +29,10 @@ export async function listKeys(services: Services, now: EpochSeconds): Promise<R
           style,
         ),
         '',
-        ...standings.map((each) => standingText(each, now, style)),
+        ...standings.flatMap((each) => [
+          `${style('strong', each.alg)}  next key ${each.kid}${heldText(heldUntil(lacked, each.kid), style)}`,
+          ...standingLines(each, now, style),
+        ]),
         '',
         style(
           'faint',
@@ -28,6 +41,12 @@ export async function listKeys(services: Services, now: EpochSeconds): Promise<R
       ].join('\n'),
   };
 }
+
+const heldUntil = (lacked: readonly LackedKey[], kid: string): EpochSeconds | null =>
+  lacked.find((each) => each.kid === kid)?.heldUntil ?? null;
+
+const heldText = (until: EpochSeconds | null, style: Style): string =>
+  until === null ? '' : style('notable', ` waits until ${moment(until)} at most`);
 
 function rowOf(key: KeyListing, now: EpochSeconds): (string | null)[] {
   const { since, until } = spanOf(key);

@@ -32,7 +32,7 @@ describe('keyturn keys', () => {
     const rotated = (await runJson('keys rotate --alg ES256')).json<Document[]>();
     assert.equal(rotated.length, 1);
     const [{ signs_from, ...outcome } = {}] = rotated;
-    assert.deepEqual(outcome, { outcome: 'signs_now', alg: 'ES256', kid: next?.kid });
+    assert.deepEqual(outcome, { outcome: 'signs_now', alg: 'ES256', kid: next?.kid, readers: [] });
     assert(isEpochSeconds(signs_from));
 
     const states = async () =>
