@@ -1,5 +1,6 @@
 import type { LogNote } from '#src/records.ts';
 import type { JwsAlgorithm } from '#src/signing/algorithm.ts';
+import type { KeyRing } from '#src/signing/key-ring.ts';
 import type { Done } from '#src/signing/ring-plan.ts';
 import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
 
@@ -31,6 +32,14 @@ export function eventOf(step: Done, at: EpochSeconds): KeyEvent {
   const { step: what, alg, kid } = step;
   const signsFrom = 'signsFrom' in step ? step.signsFrom : null;
   return { at, what, alg, kid, signsFrom, reason: null, brokeGlass: false };
+}
+
+/** What there is to tell of a ring that has just been made. */
+export function beginningOf({ createdAt, turns }: KeyRing): KeyEvents {
+  return turns.map(({ alg, kid, from }) => ({
+    ...{ at: createdAt, what: 'stage', alg, kid, signsFrom: from },
+    ...{ reason: null, brokeGlass: false },
+  }));
 }
 
 export function noteOf(events: KeyEvents, now: EpochSeconds, keptFor: Seconds): LogNote<KeyEvents> {

@@ -2,7 +2,14 @@ import type { Clock } from '#src/clock.ts';
 import { SetupFault, StorageFault } from '#src/fault.ts';
 import type { Records } from '#src/records.ts';
 import type { GeneratedKey, JwsAlgorithm, KeySource } from '#src/signing/algorithm.ts';
-import { eventOf, KEY_EVENTS, type KeyEvent, type KeyEvents, noteOf } from '#src/signing/key-event.ts';
+import {
+  beginningOf,
+  eventOf,
+  KEY_EVENTS,
+  type KeyEvent,
+  type KeyEvents,
+  noteOf,
+} from '#src/signing/key-event.ts';
 import type { KeyRing } from '#src/signing/key-ring.ts';
 import { checkRing } from '#src/signing/ring-check.ts';
 import { type RingOfOneTurn, readableRing } from '#src/signing/ring-format.ts';
@@ -193,11 +200,13 @@ async function readRing({ records }: Pick<RingPorts, 'records'>): Promise<Stored
 
 /** Makes the first ring. Of nodes that start at the same moment one stores its ring, and all use that one. */
 async function createRing(ports: RingPorts): Promise<StoredRing> {
-  const { records, clock, source, policy } = ports;
+  const { records, clock, source, policy, historyKept } = ports;
   const twoOfEach = ringAlgorithms(policy).flatMap((alg) => [alg, alg]);
   const generated = await Promise.all(twoOfEach.map((alg) => source.generate(alg)));
-  const value = firstRing(policy, generated, clock.now());
-  const put = await records.put<KeyRing>({ ...RING, value, expiresAt: null, onlyIf: 'absent' });
+  const now = clock.now();
+  const value = firstRing(policy, generated, now);
+  const note = noteOf(beginningOf(value), now, historyKept);
+  const put = await records.put<KeyRing>({ ...RING, value, expiresAt: null, onlyIf: 'absent', note });
   if (put.outcome === 'stored') return { ring: value, version: put.version };
   const winner = await readRing(ports);
   if (winner === null) throw new StorageFault('The key ring could neither be created nor read.');

@@ -4,7 +4,7 @@ import type { Records } from '#src/records.ts';
 import { keyRevoked } from '#src/revocations/note.ts';
 import type { GeneratedKey, JwsAlgorithm, KeySource, SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { areSameKey } from '#src/signing/imported-key.ts';
-import type { Deed, KeyEvent } from '#src/signing/key-event.ts';
+import type { KeyEvent } from '#src/signing/key-event.ts';
 import { type KeyListing, listing } from '#src/signing/key-listing.ts';
 import { activeKey, type KeyRing, keyOf, signsFrom, stateOf } from '#src/signing/key-ring.ts';
 import {
@@ -135,6 +135,10 @@ export class KeyRotation {
       if (revoked.outcome !== 'revoked') return { ring: settled, result: revoked, events: [] };
       const brokeGlass = revoked.successor?.cachesMayLackIt === true;
       const events = [event('revoke', { at, alg: key.alg, kid, reason, brokeGlass })];
+      if (revoked.successor !== null) {
+        const { kid: successor, signsFrom } = revoked.successor;
+        events.push(event('reschedule', { at, alg: key.alg, kid: successor, signsFrom }));
+      }
       return { ring: revoked.ring, result: revoked, events };
     });
     if (result.outcome !== 'revoked') return result;
@@ -265,7 +269,10 @@ interface Turning {
   readonly turn: (ring: KeyRing, alg: JwsAlgorithm, now: EpochSeconds) => Turned | null;
 }
 
-function event(what: Deed, about: Pick<KeyEvent, 'at' | 'alg' | 'kid'> & Partial<KeyEvent>): KeyEvent {
+function event(
+  what: KeyEvent['what'],
+  about: Pick<KeyEvent, 'at' | 'alg' | 'kid'> & Partial<KeyEvent>,
+): KeyEvent {
   return { what, signsFrom: null, reason: null, brokeGlass: false, ...about };
 }
 

@@ -66,7 +66,11 @@ describe('a revocation', () => {
     const { kid } = active(ring, now);
     const revoked = revoke(ring, policy, { kid, reason: 'leaked' }, now);
     assert.ok(revoked.outcome === 'revoked');
-    assert.deepEqual(revoked.successor, { kid: standby(ring, now).kid, cachesMayLackIt: false });
+    assert.deepEqual(revoked.successor, {
+      kid: standby(ring, now).kid,
+      signsFrom: now,
+      cachesMayLackIt: false,
+    });
     assert.equal(active(revoked.ring, now).kid, standby(ring, now).kid);
     assert.equal(stateOf(revoked.ring, recordOf(revoked.ring, kid), now), 'revoked');
     assert.ok(!publishedKeys(revoked.ring, now).some((key) => key.kid === kid));
@@ -97,7 +101,11 @@ describe('a revocation', () => {
     const { kid } = active(ring, ahead);
     const revoked = revoke(ring, policy, { kid, reason: 'leaked' }, start);
     assert.ok(revoked.outcome === 'revoked');
-    assert.deepEqual(revoked.successor, { kid: standby(ring, ahead).kid, cachesMayLackIt: true });
+    assert.deepEqual(revoked.successor, {
+      kid: standby(ring, ahead).kid,
+      signsFrom: ahead,
+      cachesMayLackIt: true,
+    });
     assert.equal(active(revoked.ring, ahead).kid, standby(ring, ahead).kid);
   });
 
@@ -214,7 +222,7 @@ describe('a key from elsewhere', () => {
     const imported = importKey(ring, policy, generated('ES256'), start);
     const revoked = revoke(imported.ring, policy, { kid: active(ring, start).kid, reason: 'leaked' }, start);
     assert.ok(revoked.outcome === 'revoked');
-    assert.deepEqual(revoked.successor, { kid: ready.kid, cachesMayLackIt: false });
+    assert.deepEqual(revoked.successor, { kid: ready.kid, signsFrom: start, cachesMayLackIt: false });
     assert.equal(stateOf(revoked.ring, recordOf(revoked.ring, imported.kid), start), 'next');
   });
 });

@@ -331,11 +331,15 @@ test('what happened to the keys can be read afterwards, by whom and why, written
       ['undo', 'ES256', true],
       ['rotate', 'RS256', false],
       ['revoke', 'ES256', true],
+      ['reschedule', 'ES256', false],
     ],
   );
   const broken = events.find(({ alg, what }) => alg === 'RS256' && what === 'rotate');
   assert.deepEqual([broken?.brokeGlass, broken?.reason], [true, 'a laptop was lost']);
   assert.equal(events.at(-1)?.at, deployment.clock.now());
+  const beginning = events.filter(({ what, signsFrom, at }) => what === 'stage' && signsFrom === at);
+  assert.deepEqual(beginning.map(({ kid }) => kid).includes(first.kid), true);
+  assert.deepEqual(beginning.map(({ alg }) => alg).toSorted(), ['ES256', 'HS256', 'RS256']);
   const reasonless = rotation.rotate({ breakGlass: '  ' });
   await assert.rejects(reasonless, hasCode('reason_missing'));
 });
