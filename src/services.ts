@@ -106,6 +106,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     algorithms,
     answers: authorizationAnswersOf(config.requests),
     authenticationMethods: authenticationMethodsOf(authenticationMeansOf(config)),
+    redirectSchemes: config.redirectSchemes,
     profile: config.profile,
     longestToken: authorizationLifetimesOf(config).longestToken,
   });

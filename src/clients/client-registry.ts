@@ -32,6 +32,8 @@ export interface RegisteredClient {
 export class ClientRegistry {
   /** How clients of this server may authenticate. */
   readonly authenticationMethods: readonly ClientAuthenticationMethod[];
+  /** The private-use schemes that redirect URIs may have beside those that are named after a domain. */
+  readonly redirectSchemes: readonly string[];
   readonly #records: Records;
   readonly #secrets: ClientSecrets;
   readonly #clock: Clock;
@@ -49,6 +51,7 @@ export class ClientRegistry {
     algorithms: ResponseAlgorithms;
     answers: AuthorizationAnswers;
     authenticationMethods: readonly ClientAuthenticationMethod[];
+    redirectSchemes?: readonly string[];
     profile: ProfileName | null;
     /** The longest that a token can live, and so be concerned by what happens to its client. */
     longestToken: Seconds;
@@ -60,6 +63,7 @@ export class ClientRegistry {
     this.#algorithms = options.algorithms;
     this.#answers = options.answers;
     this.authenticationMethods = options.authenticationMethods;
+    this.redirectSchemes = options.redirectSchemes ?? [];
     this.#profile = options.profile;
     this.#longestToken = options.longestToken;
   }
@@ -191,6 +195,7 @@ export class ClientRegistry {
       algorithms: this.#algorithms,
       answers: this.#answers,
       authenticationMethods: this.authenticationMethods,
+      redirectSchemes: this.redirectSchemes,
       profile: this.#profile,
       now: this.#clock.now(),
     });

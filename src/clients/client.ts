@@ -13,6 +13,7 @@ import { keysUri, type PublicJwks, publicJwks } from '#src/clients/jwk-set.ts';
 import { JWT_BEARER_GRANT, type JwtBearerPolicy, jwtBearerPolicy } from '#src/clients/jwt-bearer-policy.ts';
 import { brokenProfileRules, PROFILE_NAMES, type ProfileName, profilesOf } from '#src/clients/profile.ts';
 import {
+  hasAdmittedScheme,
   isLoopbackHttpsUri,
   isPrivateUseUri,
   parseRedirectUri,
@@ -189,6 +190,8 @@ export function newClient(
     answers: AuthorizationAnswers;
     /** How clients of the server may authenticate. */
     authenticationMethods: readonly ClientAuthenticationMethod[];
+    /** The private-use schemes that redirect URIs may have beside those that are named after a domain. */
+    redirectSchemes: readonly string[];
     /** The rules that hold for every client of the server. */
     profile: ProfileName | null;
     now: EpochSeconds;
@@ -213,6 +216,7 @@ export function newClient(
   };
   const problems = [
     ...contradictionsIn(client, made.algorithms),
+    ...schemeProblemsIn(client, made.redirectSchemes),
     ...answerProblemsIn(client, made.answers),
     ...authenticationProblemsIn(client, made.authenticationMethods),
     ...profileProblemsIn(client, profilesOf(made.profile, client.profile)),
@@ -288,6 +292,14 @@ function* redirectContradictionsIn(client: Client): Generator<string> {
     if (applicationType === 'native' && uris.some(isLoopbackHttpsUri)) {
       yield `${field}: a native application uses http, not https, on the loopback interface (RFC 8252 section 7.3)`;
     }
+  }
+}
+
+function* schemeProblemsIn(client: Client, admitted: readonly string[]): Generator<string> {
+  const { redirectUris, postLogoutRedirectUris } = client;
+  for (const [field, uris] of Object.entries({ redirectUris, postLogoutRedirectUris })) {
+    for (const uri of uris.filter((each) => !hasAdmittedScheme(each, admitted)))
+      yield `${field}: ${uri}: a private-use scheme is named after a domain, such as com.example.app, unless redirectSchemes lists it (RFC 8252 section 7.1)`;
   }
 }
 

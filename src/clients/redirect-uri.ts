@@ -14,17 +14,29 @@ export function redirectUriAllowed(registered: readonly string[], requested: str
 export const REDIRECT_URI_LENGTH_MAX = 2048;
 export const REDIRECT_URIS_MAX = 32;
 
-/** Schemes that a browser would run or read instead of handing the answer to an application. */
-const FORBIDDEN_SCHEMES = new Set([
-  'javascript:',
-  'vbscript:',
-  'data:',
-  'blob:',
-  'file:',
-  'about:',
-  'ftp:',
-  'ws:',
-  'wss:',
+/** Schemes that browsers and systems run, read or open by themselves, instead of handing the answer to an application. */
+const FORBIDDEN_SCHEMES: ReadonlySet<string> = new Set([
+  'about',
+  'android-app',
+  'blob',
+  'chrome',
+  'data',
+  'edge',
+  'file',
+  'filesystem',
+  'ftp',
+  'intent',
+  'jar',
+  'javascript',
+  'mailto',
+  'resource',
+  'sms',
+  'tel',
+  'urn',
+  'vbscript',
+  'view-source',
+  'ws',
+  'wss',
 ]);
 
 /** Reserved, unreserved and percent-encoded characters: RFC 3986 section 2. */
@@ -41,11 +53,14 @@ const LOOPBACK_AUTHORITY = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(?::([0-9]
 const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** Schemes that belong to one application are named after a domain of its maker: RFC 8252 section 7.1. */
-const PRIVATE_USE_SCHEME = /^[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:$/;
+const DOMAIN_SCHEME = /^[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:/;
+
+/** RFC 3986 section 3.1, in its one spelling. */
+const SCHEME = /^[a-z][a-z0-9+.-]*$/;
 
 /**
- * Accepts a redirect URI for registration: https anywhere, http on the loopback interface only, or a private-use
- * scheme; absolute, without fragment, credentials or wildcard.
+ * Accepts the form of a redirect URI: https anywhere, http on the loopback interface only, or a private-use scheme, of
+ * which `hasAdmittedScheme` says whether it will do; absolute, without fragment, credentials or wildcard.
  * RFC 6749 section 3.1.2; RFC 8252 section 7; RFC 9700 section 2.1.
  * @throws Refusal `invalid_redirect_uri`, saying what is wrong.
  */
@@ -60,15 +75,26 @@ export function parseRedirectUri(text: string): string {
   if (!text.startsWith(uri.protocol)) throw refuse('the scheme must be in lower case');
   if (text.includes('#')) throw refuse('must not have a fragment');
   if (CREDENTIALS.test(text)) throw refuse('must not carry credentials');
-  if (FORBIDDEN_SCHEMES.has(uri.protocol)) throw refuse(`the scheme ${uri.protocol} is not allowed`);
+  if (FORBIDDEN_SCHEMES.has(uri.protocol.slice(0, -1)))
+    throw refuse(`the scheme ${uri.protocol} is not allowed`);
   if (uri.hostname.includes('*')) throw refuse('wildcards are not allowed; register each URI');
-  if (uri.protocol === 'https:') return text;
-  if (uri.protocol === 'http:') {
-    if (LOOPBACK_AUTHORITY.test(text)) return text;
+  if (uri.protocol === 'http:' && !LOOPBACK_AUTHORITY.test(text))
     throw refuse('http is allowed for localhost, 127.0.0.1 and [::1] only; use https');
-  }
-  if (PRIVATE_USE_SCHEME.test(uri.protocol)) return text;
-  throw refuse('a private-use scheme must be named after a domain, such as com.example.app:/callback');
+  return text;
+}
+
+/** True if a scheme that is named after no domain may be admitted all the same: one that leads to an application. */
+export function isAdmissibleScheme(scheme: string): boolean {
+  return SCHEME.test(scheme) && !FORBIDDEN_SCHEMES.has(scheme) && scheme !== 'http' && scheme !== 'https';
+}
+
+/**
+ * True for a redirect URI of the web, and for one of a private-use scheme that is named after a domain, so that it
+ * belongs to one application (RFC 8252 section 7.1), or is among those that are `admitted` beside them.
+ */
+export function hasAdmittedScheme(uri: string, admitted: readonly string[]): boolean {
+  if (!isPrivateUseUri(uri) || DOMAIN_SCHEME.test(uri)) return true;
+  return admitted.includes(uri.slice(0, uri.indexOf(':')));
 }
 
 /** True for a scheme of the application's own, which any other application on the device may claim as well. */

@@ -1,4 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { isAdmissibleScheme } from '#src/clients/redirect-uri.ts';
 import { asList, type Format, format, quoted, type Reading, textFormat } from '#src/config/format.ts';
 
 /** Which neighbours may say in `X-Forwarded-For` whom they speak for. */
@@ -64,6 +65,19 @@ export const hostPatterns: Format<readonly string[]> = format(
     return strange === undefined
       ? { value: patterns }
       : { wrong: `holds ${quoted(strange)}, which is no host name` };
+  },
+  (value) => value,
+);
+
+/** Schemes of URIs that lead to applications. */
+export const applicationSchemes: Format<readonly string[]> = format(
+  'a list of URI schemes of applications, such as `cursor`',
+  (raw) => {
+    const schemes = asList(raw);
+    const strange = schemes.find((scheme) => !isAdmissibleScheme(scheme));
+    return strange === undefined
+      ? { value: schemes }
+      : { wrong: `holds ${quoted(strange)}, which is no scheme that leads to an application` };
   },
   (value) => value,
 );

@@ -118,6 +118,13 @@ export const RULES: readonly SettingRule[] = [
     because: 'RFC 8628 section 5.1 weighs the length of a user code against how often it may be guessed',
   },
   {
+    settings: ['redirectSchemes', 'profile'],
+    holds: (schemes: readonly string[], profile: string | null) =>
+      schemes.length === 0 || profile === null || profile === 'oauth-2.1',
+    rule: '`redirectSchemes` is empty where `profile` is `mcp` or one of FAPI',
+    because: 'their clients are sent back over https or to the loopback interface',
+  },
+  {
     settings: ['metadataDocuments.keptMin', 'metadataDocuments.keptMax'],
     holds: (keptMin = 0, keptMax = 0) => keptMin <= keptMax,
     rule: '`metadataDocuments.keptMin` is not longer than `metadataDocuments.keptMax`',

@@ -18,7 +18,13 @@ import {
   wholeNumber,
 } from '#src/config/format.ts';
 import { keySettings } from '#src/config/key-settings.ts';
-import { issuerUrl, listenHost, storeLocation, trustedProxies } from '#src/config/network-format.ts';
+import {
+  applicationSchemes,
+  issuerUrl,
+  listenHost,
+  storeLocation,
+  trustedProxies,
+} from '#src/config/network-format.ts';
 import { outboxSettings } from '#src/config/outbox-settings.ts';
 import { passwords } from '#src/config/password-settings.ts';
 import { metadataDocuments, registrationLimits } from '#src/config/registration-settings.ts';
@@ -78,6 +84,11 @@ export const settingsSchema = z.strictObject({
     choice(REGISTRATION_POLICIES),
     'closed',
     'Whether clients may register themselves: not at all, with an initial access token that `keyturn registration-tokens` makes, or as they come.',
+  ),
+  redirectSchemes: setting(
+    applicationSchemes,
+    [],
+    'The private-use schemes that redirect URIs may have although they are named after no domain, such as `cursor`: any program on the device of a person can claim one, and get the codes of another.',
   ),
   logLevel: setting(choice(LOG_LEVELS), 'info', 'The least severe messages that are logged.'),
 

@@ -24,7 +24,7 @@ import type { ClientMetadata } from '#src/clients/client-metadata.ts';
 import type { ClientRegistry } from '#src/clients/client-registry.ts';
 import type { ClientSecret, ClientSecrets } from '#src/clients/client-secret.ts';
 import { brokenProfileRules, impliedMetadata, type ProfileName, profilesOf } from '#src/clients/profile.ts';
-import { redirectUriAllowed } from '#src/clients/redirect-uri.ts';
+import { hasAdmittedScheme, redirectUriAllowed } from '#src/clients/redirect-uri.ts';
 import { IMPLICIT_GRANT, isAmongResponseTypes, responseTypesOf } from '#src/clients/response-type.ts';
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { Clock } from '#src/clock.ts';
@@ -128,7 +128,7 @@ export class RegisteredClients {
         postLogoutRedirectUriAllowed(uri: string): boolean;
       };
     };
-    const { secrets, clock, keyFetching, records } = this.#deps;
+    const { clients, secrets, clock, keyFetching, records } = this.#deps;
     const sectors = new SectorIdentifiers({ records, clock, retryAfter: keyFetching.retryAfter });
     Clients.find = async (id) => {
       const found = typeof id === 'string' && id !== '' ? await this.#find(id) : null;
@@ -148,11 +148,14 @@ export class RegisteredClients {
     Clients.prototype.compareClientSecret = function compareClientSecret(presented) {
       return secrets.matches(registeredAs(this).secrets, presented);
     };
-    Clients.prototype.redirectUriAllowed = function allowed(this: LibraryClient, uri) {
-      return redirectUriAllowed(this.redirectUris ?? [], uri);
+    // A scheme may have been admitted once, and be no more.
+    const allowed = (registeredUris: readonly string[] | undefined, uri: string) =>
+      hasAdmittedScheme(uri, clients.redirectSchemes) && redirectUriAllowed(registeredUris ?? [], uri);
+    Clients.prototype.redirectUriAllowed = function redirectAllowed(this: LibraryClient, uri) {
+      return allowed(this.redirectUris, uri);
     };
-    Clients.prototype.postLogoutRedirectUriAllowed = function allowed(this: LibraryClient, uri) {
-      return redirectUriAllowed(this.postLogoutRedirectUris ?? [], uri);
+    Clients.prototype.postLogoutRedirectUriAllowed = function redirectAllowed(this: LibraryClient, uri) {
+      return allowed(this.postLogoutRedirectUris, uri);
     };
   }
 

@@ -16,6 +16,7 @@ const made = {
   algorithms: algorithmsWith('ES256', 'RS256'),
   answers: ANSWERS,
   authenticationMethods: PLAIN_METHODS,
+  redirectSchemes: [],
   profile: null,
   now: epochSeconds(1_784_024_130),
 };

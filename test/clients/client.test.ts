@@ -28,6 +28,7 @@ const made = {
   algorithms: algorithmsWith('ES256', 'RS256'),
   answers: ANSWERS,
   authenticationMethods: PLAIN_METHODS,
+  redirectSchemes: [],
   profile: null,
   now: new MovingClock().now(),
 };

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  hasAdmittedScheme,
+  isAdmissibleScheme,
   isLoopbackHttpsUri,
   isPrivateUseUri,
   parseRedirectUri,
@@ -155,7 +157,8 @@ describe('a redirect URI for registration (RFC 6749 section 3.1.2, RFC 8252 sect
     ['data', 'data:text/html,hello'],
     ['a file', 'file:///etc/passwd'],
     ['a web socket', 'wss://app.example.com/cb'],
-    ['a scheme that is named after no domain', 'myapp:/cb'],
+    ['an intent, which starts whatever it names', 'intent://scan/#Intent;end'],
+    ['a name', 'urn:ietf:wg:oauth:2.0:oob'],
     ['with a space', 'https://app.example.com/c b'],
     ['with a line break', 'https://app.example.com/cb\r\nSet-Cookie:a=b'],
     ['with a backslash, which browsers take for a slash', 'https://app.example.com\\@evil.example/cb'],
@@ -197,7 +200,10 @@ describe('a redirect URI for registration (RFC 6749 section 3.1.2, RFC 8252 sect
         assert.deepEqual([url.hash, url.username, url.password], ['', '', '']);
         assert.ok(!text.includes('#'));
         if (url.protocol === 'http:') assert.ok(['localhost', '127.0.0.1', '[::1]'].includes(url.hostname));
-        if (!/^https?:$/.test(url.protocol)) assert.match(url.protocol, /\./);
+        if (!/^https?:$/.test(url.protocol)) {
+          assert.equal(hasAdmittedScheme(text, []), url.protocol.includes('.'));
+          assert.ok(hasAdmittedScheme(text, [url.protocol.slice(0, -1)]));
+        }
       }),
       { numRuns: 2_000 },
     );
@@ -211,6 +217,44 @@ describe('a redirect URI for registration (RFC 6749 section 3.1.2, RFC 8252 sect
       'https.example:/cb',
     ];
     assert.deepEqual(uris.map(isPrivateUseUri), [false, false, true, true]);
+  });
+
+  test('has a scheme that is named after a domain, or is one of those that are listed', () => {
+    for (const uri of ['https://app.example.com/cb', 'http://localhost/cb', 'com.example.app:/cb'])
+      assert.ok(hasAdmittedScheme(uri, []), uri);
+    for (const uri of ['cursor://cb', 'cursors:/cb', 'cursor2:/cb']) {
+      assert.ok(!hasAdmittedScheme(uri, []), uri);
+      assert.equal(hasAdmittedScheme(uri, ['cursor']), uri === 'cursor://cb', uri);
+    }
+  });
+
+  test('of a scheme that leads to no application is never admitted', () => {
+    for (const scheme of ['cursor', 'vscode', 'vscode-insiders', 'x+y'])
+      assert.ok(isAdmissibleScheme(scheme));
+    for (const scheme of [
+      'http',
+      'https',
+      'javascript',
+      'data',
+      'file',
+      'blob',
+      'about',
+      'ws',
+      'ftp',
+      'intent',
+      'mailto',
+      'urn',
+      'view-source',
+      'Cursor',
+      'JavaScript',
+      'cursor:',
+      'cursor://',
+      '',
+      '1password',
+      'a b',
+      '*',
+    ])
+      assert.ok(!isAdmissibleScheme(scheme), scheme);
   });
 
   test('with https on the loopback interface is told from others', () => {

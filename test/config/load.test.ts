@@ -358,6 +358,11 @@ describe('settings that do not fit together', () => {
       { DEVICE_AUTHORIZATION_USER_CODE_LENGTH: '7', LIFETIMES_DEVICE_CODE: '15m' },
       'deviceAuthorization.userCodeLength',
     ],
+    [
+      'a server that hangs leaves room for others',
+      { OUTBOX_PARALLEL_PER_ORIGIN: '8' },
+      'outbox.parallelPerOrigin',
+    ],
     ['the head of a request is a part of it', { HTTP_HEADERS_TIMEOUT: '31s' }, 'http.headersTimeout'],
   ];
   for (const [rule, settings, blamed] of cases) {

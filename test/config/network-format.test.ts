@@ -102,3 +102,35 @@ describe('the store', () => {
     assert.match(wrong('KEYTURN_STORE', 'sqlite::memory:'), /would forget everything/);
   });
 });
+
+describe('the schemes of applications', () => {
+  const VARIABLE = 'KEYTURN_REDIRECT_SCHEMES';
+
+  test('are none by default, and a list otherwise', () => {
+    assert.deepEqual(load({}).config.redirectSchemes, []);
+    const { config } = load({ env: { [VARIABLE]: 'cursor, vscode,vscode-insiders' } });
+    assert.deepEqual(config.redirectSchemes, ['cursor', 'vscode', 'vscode-insiders']);
+  });
+
+  test('are never those that a browser runs, reads or opens by itself', () => {
+    for (const scheme of [
+      'javascript',
+      'data',
+      'file',
+      'http',
+      'https',
+      'intent',
+      'Cursor',
+      'cursor://',
+      '*',
+    ])
+      assert.match(wrong(VARIABLE, `vscode,${scheme}`), /is no scheme that leads to an application/, scheme);
+  });
+
+  test('do not go together with a profile that forbids them', () => {
+    for (const profile of ['mcp', 'fapi-2.0-security', 'fapi-2.0-message-signing']) {
+      const problems = problemsOf({ env: { [VARIABLE]: 'cursor', KEYTURN_PROFILE: profile } });
+      assert.match(problems[0]?.message ?? '', /redirectSchemes is empty where profile is mcp/, profile);
+    }
+  });
+});
