@@ -67,15 +67,32 @@ const declaration = z.strictObject({
   schema: z.record(z.string(), z.unknown()),
 });
 
+/** Errors name types, and `error_description` has neither quotes nor backslashes: RFC 6749 section 5.2. */
 const typeName = z
   .string()
   .max(256)
-  .regex(/^[\x21-\x7e]+$/, 'a type is named without spaces')
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'a type is named without spaces, quotes and backslashes')
   .refine((name) => name !== '__proto__');
 
 const declarations = z
   .record(typeName, declaration)
   .refine((types) => Object.keys(types).length <= TYPES_MAX, `at most ${TYPES_MAX} types`);
+
+const holds = (schema: z.ZodType) => (text: string) => schema.safeParse(text).success;
+
+/** The formats that a schema may ask for: JSON Schema Validation (draft 2020-12) section 7.3. */
+const FORMATS = {
+  date: holds(z.iso.date()),
+  'date-time': holds(z.iso.datetime({ offset: true })),
+  email: holds(z.email()),
+  uri: holds(
+    z
+      .string()
+      .regex(/^[\w.~:/?#[\]@!$&'()*+,;=%-]+$/)
+      .refine((text) => URL.canParse(text)),
+  ),
+  uuid: holds(z.uuid()),
+} as const;
 
 /**
  * The types that a settings file declares. Their JSON Schemas, of draft 2020-12, are compiled here, once.
@@ -84,7 +101,7 @@ const declarations = z
 export function parseDetailTypes(input: unknown): DetailTypes {
   const parsed = declarations.safeParse(input ?? {});
   if (!parsed.success) {
-    throw refuse(parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'types'}: ${message}`));
+    throw refuse(parsed.error.issues.map((issue) => `${issue.path.join('.') || 'types'}: ${saidOf(issue)}`));
   }
   const problems: string[] = [];
   const types = Object.entries(parsed.data).map(([type, { schema, ...rest }]): [string, DetailType] => {
@@ -98,14 +115,26 @@ export function parseDetailTypes(input: unknown): DetailTypes {
 const refuse = (problems: readonly string[]) =>
   new Refusal('invalid_detail_types', problems.join('; '), { problems });
 
+/** Of the name of a type it is said what is wrong with it, and not only that something is. */
+function saidOf(issue: z.core.$ZodIssue): string {
+  return (issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined) ?? issue.message;
+}
+
 function compiled(schema: object, onProblem: (message: string) => void): ValidateFunction | null {
   try {
     // Strict: a keyword that is misspelt is a mistake here and not a rule that silently never holds.
-    return new Ajv2020({ strict: true }).compile(schema);
+    return new Ajv2020({ strict: true, formats: FORMATS }).compile(schema);
   } catch (problem) {
-    onProblem((problem as Error).message);
+    onProblem(inOurWords((problem as Error).message));
     return null;
   }
+}
+
+/** The library says that it ignores a format that it does not know, which being strict it does not. */
+function inOurWords(message: string): string {
+  const [, format, path] = /^unknown format "(.*)" ignored in schema at path "(.*)"$/.exec(message) ?? [];
+  if (format === undefined) return message;
+  return `${path}: there is no format ${format}, but ${Object.keys(FORMATS).join(', ')}`;
 }
 
 function problemOf(validate: ValidateFunction | null, detail: AuthorizationDetail): string | null {

@@ -68,8 +68,7 @@ export class RichAuthorizationRequests {
    */
   assertGranted(ctx: KoaContextWithOIDC, granted: readonly AuthorizationDetail[] | undefined): void {
     const beyond = firstBeyond(requestedIn(ctx) ?? [], granted ?? []);
-    if (beyond !== null)
-      throw new errors.InvalidAuthorizationDetails(`more was asked for than granted (type ${beyond.type})`);
+    if (beyond !== null) throw refusal('more was asked for than granted', beyond);
   }
 
   #validate(
@@ -78,8 +77,7 @@ export class RichAuthorizationRequests {
     client: LibraryClient,
     type: DetailType,
   ): void {
-    const refuse = (why: string) =>
-      new errors.InvalidAuthorizationDetails(describable(`${why} (type ${type.type})`));
+    const refuse = (why: string) => refusal(why, type);
     const { params = {} } = oidc;
     if (String(params.authorization_details).length > this.#charsMax)
       throw new errors.InvalidAuthorizationDetails(`more than ${this.#charsMax} characters`);
@@ -123,5 +121,8 @@ function requestedIn({ oidc }: KoaContextWithOIDC): readonly AuthorizationDetail
   return typeof text === 'string' ? (JSON.parse(text) as AuthorizationDetail[]) : null;
 }
 
-/** What an `error_description` may hold: RFC 6749 section 5.2. */
-const describable = (text: string) => text.replace(/["\\]|[^\x20-\x7e]/g, "'");
+/** A refusal in words that an `error_description` may hold: RFC 6749 section 5.2. */
+function refusal(why: string, { type }: { readonly type: string }): Error {
+  const description = `${why} (type ${type})`.replace(/["\\]|[^\x20-\x7e]/g, "'");
+  return new errors.InvalidAuthorizationDetails(description);
+}
