@@ -1,8 +1,6 @@
 // An API that verifies JWT access tokens by itself, and is told at once which of them have ended early.
-import { createServer } from 'node:http';
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { ISSUER, serve } from './verified-api.js';
 
-const { ISSUER = 'http://localhost:3000', AUDIENCE = 'https://api.example.com', PORT = '5000' } = process.env;
 const { CLIENT_ID = '', CLIENT_SECRET = '' } = process.env;
 const credentials = Buffer.from(`${CLIENT_ID}:${CLIENT_SECRET}`).toString('base64');
 
@@ -73,36 +71,9 @@ function forgetWhatIsOver() {
   for (const [name, { until }] of told) if (until <= Date.now() / 1000) told.delete(name);
 }
 
-const keys = createRemoteJWKSet(new URL(`${ISSUER}/jwks`), { cacheMaxAge: 600_000 });
-const KEYS_UNAVAILABLE = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC']);
-
-async function answer(request) {
-  const [, token = ''] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
-  if (token === '') return { status: 401, challenge: 'Bearer' };
-  if (performance.now() - heardAt > SILENCE_MAX_MS) return { status: 503 };
-  try {
-    const options = { issuer: ISSUER, audience: AUDIENCE, typ: 'at+jwt', algorithms: ['ES256'] };
-    const { payload: claims, protectedHeader } = await jwtVerify(token, keys, options);
-    if (hasEnded(claims, protectedHeader.kid)) {
-      return { status: 401, challenge: 'Bearer error="invalid_token"' };
-    }
-    if (!claims.scope?.split(' ').includes('read')) {
-      return { status: 403, challenge: 'Bearer error="insufficient_scope", scope="read"' };
-    }
-    return { status: 200, body: { sub: claims.sub, client_id: claims.client_id } };
-  } catch (problem) {
-    if (!(problem instanceof errors.JOSEError) || KEYS_UNAVAILABLE.has(problem.code)) return { status: 503 };
-    return { status: 401, challenge: 'Bearer error="invalid_token"' };
-  }
-}
-
 void listenForever();
 setInterval(forgetWhatIsOver, 60_000);
-createServer(async (request, response) => {
-  const { status, challenge, body = {} } = await answer(request);
-  response.writeHead(status, {
-    'Content-Type': 'application/json',
-    ...(challenge && { 'WWW-Authenticate': challenge }),
-  });
-  response.end(JSON.stringify(body));
-}).listen(Number(PORT), '127.0.0.1', () => process.stdout.write(`Listening on http://127.0.0.1:${PORT}/\n`));
+serve((claims, { kid }) => {
+  if (performance.now() - heardAt > SILENCE_MAX_MS) throw new Error('nobody knows what has ended');
+  return !hasEnded(claims, kid);
+});

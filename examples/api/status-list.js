@@ -1,11 +1,8 @@
 // An API that verifies JWT access tokens by itself, and looks up in a status list whether each still stands.
-import { createServer } from 'node:http';
 import { inflateSync } from 'node:zlib';
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
+import { ISSUER, keys, serve } from './verified-api.js';
 
-const { ISSUER = 'http://localhost:3000', AUDIENCE = 'https://api.example.com', PORT = '5000' } = process.env;
-
-const keys = createRemoteJWKSet(new URL(`${ISSUER}/jwks`), { cacheMaxAge: 600_000 });
 const now = () => Date.now() / 1000;
 
 /** The lists that were fetched, by their address. */
@@ -46,33 +43,4 @@ async function isValid({ idx, uri }) {
   return idx < statuses.length * 8 && ((statuses[idx >> 3] >> (idx & 7)) & 1) === 0;
 }
 
-const KEYS_UNAVAILABLE = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC']);
-
-async function answer(request) {
-  const [, token = ''] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
-  if (token === '') return { status: 401, challenge: 'Bearer' };
-  try {
-    const options = { issuer: ISSUER, audience: AUDIENCE, typ: 'at+jwt', algorithms: ['ES256'] };
-    const { payload: claims } = await jwtVerify(token, keys, options);
-    // Only after everything else: a token that is not good at all need not be looked up.
-    if (!(await isValid(claims.status.status_list))) {
-      return { status: 401, challenge: 'Bearer error="invalid_token"' };
-    }
-    if (!claims.scope?.split(' ').includes('read')) {
-      return { status: 403, challenge: 'Bearer error="insufficient_scope", scope="read"' };
-    }
-    return { status: 200, body: { sub: claims.sub, client_id: claims.client_id } };
-  } catch (problem) {
-    if (!(problem instanceof errors.JOSEError) || KEYS_UNAVAILABLE.has(problem.code)) return { status: 503 };
-    return { status: 401, challenge: 'Bearer error="invalid_token"' };
-  }
-}
-
-createServer(async (request, response) => {
-  const { status, challenge, body = {} } = await answer(request);
-  response.writeHead(status, {
-    'Content-Type': 'application/json',
-    ...(challenge && { 'WWW-Authenticate': challenge }),
-  });
-  response.end(JSON.stringify(body));
-}).listen(Number(PORT), '127.0.0.1', () => process.stdout.write(`Listening on http://127.0.0.1:${PORT}/\n`));
+serve((claims) => isValid(claims.status.status_list));

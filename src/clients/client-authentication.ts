@@ -86,7 +86,10 @@ const KEYED_METHODS: ReadonlySet<ClientAuthenticationMethod> = new Set([
   'self_signed_tls_client_auth',
 ]);
 
-/** With what clients and those who attest them may sign: RFC 7518, RFC 8037 and RFC 9864, of what deserves it today. */
+/**
+ * With what clients may sign assertions and requests, and those who attest them attestations: RFC 7518, RFC 8037 and
+ * RFC 9864, of what deserves it today.
+ */
 export const CLIENT_SIGNING_ALGORITHMS = [
   'ES256',
   'ES384',

@@ -1,19 +1,9 @@
+import { CLIENT_SIGNING_ALGORITHMS } from '#src/clients/client-authentication.ts';
 import type { ClientMetadata } from '#src/clients/client-metadata.ts';
 import { isSymmetric, type ResponseAlgorithms } from '#src/clients/response-protection.ts';
 
 /** What clients may sign their request objects with. `none` is no signature: RFC 9101 section 10.2. */
-export const REQUEST_OBJECT_ALGORITHMS = [
-  'ES256',
-  'ES384',
-  'ES512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'RS256',
-  'EdDSA',
-  'Ed25519',
-  'HS256',
-] as const;
+export const REQUEST_OBJECT_ALGORITHMS = [...CLIENT_SIGNING_ALGORITHMS, 'HS256'] as const;
 
 /** What of a client's request objects this server could not read, each with the path of its field. RFC 9101 section 10. */
 export function* requestObjectProblemsIn(

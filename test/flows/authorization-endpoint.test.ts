@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ask, assertToldPerson } from '#test/support/asking.ts';
-import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
@@ -20,11 +20,7 @@ describe('the authorization endpoint', () => {
     grace.password = (await keyturn.addAccount('grace')).password;
     web = await client({ scope: 'openid profile' });
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   test('parameters without a value count as not sent, and those that nobody knows are passed over (RFC 6749 section 3.1)', async () => {
     for (const name of [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ask, assertToldClient, assertToldPerson } from '#test/support/asking.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { refusalOf } from '#test/support/refused.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -46,11 +46,7 @@ describe('authorization requests', () => {
       defaultScope: 'read',
     });
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   test('response types other than code are refused (OAuth 2.1 section 4.1.1)', async () => {
     for (const type of ['token', 'id_token', 'id_token token', 'none', 'nonsense', 'CODE', '__proto__']) {

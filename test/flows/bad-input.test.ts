@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as oauth from 'openid-client';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { exchange, rawRequest } from '#test/support/raw-http.ts';
 import { assertRefused, refusalOf } from '#test/support/refused.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -29,11 +29,7 @@ describe('bad input gets the error of the RFC, and does no harm', () => {
     service = await RelyingParty.discover(keyturn, added);
     authorization = `Basic ${Buffer.from(`${clientId}:${added.secret}`).toString('base64')}`;
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, [], 'none of it was a fault of the server');
-  });
+  after(() => stopFaultless(keyturn));
 
   const post = (path: string, body: string | Buffer, headers: Record<string, string> = {}) =>
     fetch(keyturn.issuer + path, {

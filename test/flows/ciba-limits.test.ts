@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, mock, test } from 'node:test';
 import { BackchannelClient } from '#test/support/backchannel-client.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { refusalOf } from '#test/support/refused.ts';
 
@@ -13,11 +13,7 @@ describe('asking people too often (MFA fatigue; OpenID Connect CIBA Core section
   before(async () => {
     keyturn = await startKeyturnHere({ ...ON, KEYTURN_THROTTLE_BACKCHANNEL_ASKED: '5' });
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const newClient = (name = 'Bank') => BackchannelClient.register(keyturn, { name });
 

@@ -5,7 +5,7 @@ import * as oauth from 'openid-client';
 import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import { seconds } from '#src/units.ts';
 import { BackchannelClient } from '#test/support/backchannel-client.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person, type Visit } from '#test/support/person.ts';
 import { allAtOnce, rawRequest } from '#test/support/raw-http.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -30,11 +30,7 @@ describe('client-initiated backchannel authentication (OpenID Connect CIBA Core)
     await keyturn.addResourceServer({ name: 'Payments', scopeMeanings: { read: 'See your balance' } });
     bank = await BackchannelClient.register(keyturn);
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const requestsPage = () => `${keyturn.issuer}/account/requests`;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as oauth from 'openid-client';
 import { assertToldClient } from '#test/support/asking.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
@@ -19,11 +19,7 @@ describe('the claims parameter (OpenID Connect Core section 5.5)', () => {
     subject = added.account.subject;
     web = await RelyingParty.discover(keyturn, await keyturn.addClient());
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const asking = (claims: unknown) => ({ claims: JSON.stringify(claims) });
 

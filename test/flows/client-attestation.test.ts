@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
-import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { allAtOnce, rawRequest } from '#test/support/raw-http.ts';
 import { refusalOf } from '#test/support/refused.ts';
@@ -41,10 +41,8 @@ describe('clients whose instances are attested (draft-ietf-oauth-attestation-bas
   });
   afterEach(() => mock.timers.reset());
   after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
+    await stopFaultless(keyturn);
     await directory[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
   });
 
   const addClient = async (authenticationMethod = 'attest_jwt_client_auth') =>

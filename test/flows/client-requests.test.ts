@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { DESCRIPTION, refusalOf } from '#test/support/refused.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -38,11 +38,7 @@ describe('what a client asks of the server itself', () => {
     });
     spa = await RelyingParty.discover(keyturn, spaAdded);
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const post = (target: string, fields: Record<string, string>, headers: Record<string, string> = {}) =>
     fetch(keyturn.issuer + target, { method: 'POST', body: new URLSearchParams(fields), headers });

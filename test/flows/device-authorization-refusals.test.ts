@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { DEVICE_CODE_GRANT } from '#src/clients/client.ts';
 import { Device } from '#test/support/device.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
+import { later } from '#test/support/later.ts';
 import { Person } from '#test/support/person.ts';
 import { refusalOf } from '#test/support/refused.ts';
 
@@ -18,18 +19,7 @@ describe('what device authorization refuses (RFC 8628)', () => {
     television = await Device.register(keyturn);
   });
   afterEach(() => mock.timers.reset());
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
-
-  /** From now on the time is what the test says, and it is a while later. */
-  function later(seconds: number): void {
-    const now = Date.now() + seconds * 1000;
-    mock.timers.reset();
-    mock.timers.enable({ apis: ['Date'], now });
-  }
+  after(() => stopFaultless(keyturn));
 
   const refusalOfAsking = async (fields: Record<string, string>, headers?: Record<string, string>) =>
     refusalOf(await television.ask(fields, headers));

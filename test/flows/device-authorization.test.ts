@@ -4,7 +4,7 @@ import { decodeJwt } from 'jose';
 import * as oauth from 'openid-client';
 import { DEVICE_CODE_GRANT } from '#src/clients/client.ts';
 import { Device } from '#test/support/device.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { allAtOnce, rawRequest } from '#test/support/raw-http.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -23,11 +23,7 @@ describe('device authorization grant (RFC 8628)', () => {
     await keyturn.addResourceServer();
     television = await Device.register(keyturn);
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   async function tokensFor(
     person: Person,

@@ -3,7 +3,7 @@ import { after, afterEach, describe, mock, test } from 'node:test';
 import { generateKeyPair } from 'jose';
 import * as oauth from 'openid-client';
 import { proofBy } from '#test/support/dpop-proof.ts';
-import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { refusalOf } from '#test/support/refused.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -13,9 +13,7 @@ describe('nonces of the server in proofs of DPoP (RFC 9449 sections 8 and 9)', (
   afterEach(() => mock.timers.reset());
   after(async () => {
     for (const keyturn of running) {
-      const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-      await keyturn[Symbol.asyncDispose]();
-      assert.deepEqual(faults, []);
+      await stopFaultless(keyturn);
     }
   });
 

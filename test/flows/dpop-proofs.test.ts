@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
 import { proofBy } from '#test/support/dpop-proof.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { allAtOnce, exchange, rawRequest } from '#test/support/raw-http.ts';
 import { refusalOf } from '#test/support/refused.ts';
 
@@ -25,11 +25,7 @@ describe('proofs of DPoP at the token endpoint (RFC 9449 section 4.3)', () => {
     service = `Basic ${btoa(`${client.clientId}:${secret}`)}`;
   });
   afterEach(() => mock.timers.reset());
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const proof = (pair: KeyPair, claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}) =>
     proofBy(pair, { htm: 'POST', htu: `${keyturn.issuer}/token`, ...claims }, header);

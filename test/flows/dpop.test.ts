@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { calculateJwkThumbprint, decodeJwt, exportJWK, generateKeyPair } from 'jose';
 import * as oauth from 'openid-client';
 import { proofBy } from '#test/support/dpop-proof.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { refusalOf } from '#test/support/refused.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -28,11 +28,7 @@ describe('tokens that are bound to a key (RFC 9449)', () => {
     await keyturn.addResourceServer();
   });
   afterEach(() => mock.timers.reset());
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   async function newHandle(party: RelyingParty): Promise<oauth.DPoPHandle> {
     const pair = await oauth.randomDPoPKeyPair('ES256', { extractable: true });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { CompactEncrypt, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
-import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 
 describe('encrypted request objects (RFC 9101 sections 6.1 and 10.2)', () => {
@@ -28,11 +28,7 @@ describe('encrypted request objects (RFC 9101 sections 6.1 and 10.2)', () => {
     kept = { clientId: added.client.clientId, secret: added.secret };
     published = await publishedKey();
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   async function publishedKey(): Promise<JWK> {
     const { keys } = (await (await fetch(`${keyturn.issuer}/jwks`)).json()) as { keys: JWK[] };

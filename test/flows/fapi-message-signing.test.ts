@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { type Answer, FapiClient } from '#test/support/fapi-client.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 
 type Says = Readonly<Record<string, unknown>>;
@@ -17,11 +17,7 @@ describe('a client of FAPI 2.0 Message Signing', () => {
     ada.password = (await keyturn.addAccount('ada')).password;
     bank = await FapiClient.register(keyturn, { profile: 'fapi-2.0-message-signing' });
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   /** Pushes the request as a signed object, with some of it said otherwise. */
   async function push(claims: Says = {}, header: Says = {}, parameters: Says = {}): Promise<Answer> {

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { Refusal } from '#src/fault.ts';
 import { type Answer, FapiClient, type Odd } from '#test/support/fapi-client.ts';
-import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 
 describe('a client of the FAPI 2.0 Security Profile', () => {
@@ -16,11 +16,7 @@ describe('a client of the FAPI 2.0 Security Profile', () => {
     ada.password = (await keyturn.addAccount('ada')).password;
     bank = await FapiClient.register(keyturn);
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const now = () => Math.floor(Date.now() / 1000);
   const refused = (answer: Answer, error: string, status = 400) =>

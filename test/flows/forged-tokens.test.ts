@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createPublicKey } from 'node:crypto';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { CompactSign, decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, type JWK } from 'jose';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { assertRefused, refusalOf } from '#test/support/refused.ts';
 import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
@@ -31,11 +31,7 @@ describe('tokens that this server did not issue, or not for this', () => {
     jwk = keys.find(({ kid }) => kid === decodeProtectedHeader(tokens.access_token).kid) as JWK;
   });
   afterEach(() => mock.timers.reset());
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, [], 'none of it was a fault of the server');
-  });
+  after(() => stopFaultless(keyturn));
 
   const post = (
     path: string,

@@ -5,7 +5,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as oauth from 'openid-client';
 import { answerTo, claimsIn, readAnswer } from '#test/support/answer.ts';
 import { ask } from '#test/support/asking.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
@@ -52,11 +52,7 @@ describe('hybrid and implicit responses (OpenID Connect Core sections 3.2 and 3.
     party = await RelyingParty.discover(keyturn, added);
     keys = createRemoteJWKSet(new URL(`${keyturn.issuer}/jwks`));
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   async function answer(
     response_type: string,

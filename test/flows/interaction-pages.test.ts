@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person, type Visit } from '#test/support/person.ts';
 import { assertDiscreet, assertRefused } from '#test/support/refused.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -23,11 +23,7 @@ describe('the sign-in and consent pages', () => {
     web = await RelyingParty.discover(keyturn, await keyturn.addClient({ scope: 'openid profile' }));
     other = await RelyingParty.discover(keyturn, await keyturn.addClient({ name: 'Other', scope: 'openid' }));
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   /** A person before the sign-in page. */
   async function arrive(parameters: Record<string, string> = {}, party = web) {

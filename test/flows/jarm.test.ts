@@ -4,7 +4,7 @@ import { createRemoteJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify }
 import * as oauth from 'openid-client';
 import { answerTo, readAnswer } from '#test/support/answer.ts';
 import { ask } from '#test/support/asking.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
@@ -26,11 +26,7 @@ describe('JWT secured authorization responses (JARM)', () => {
     web = await RelyingParty.discover(keyturn, added);
     keys = createRemoteJWKSet(new URL(`${keyturn.issuer}/jwks`));
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   async function verified(response: string | undefined): Promise<JWTPayload> {
     const { payload } = await jwtVerify(response ?? '', keys, { issuer: keyturn.issuer, audience: clientId });

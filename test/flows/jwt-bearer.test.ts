@@ -9,7 +9,7 @@ import { parseUsername } from '#src/accounts/username.ts';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import type { TrustedIssuerRegistration } from '#src/federation/trusted-issuer.ts';
 import { Secret } from '#src/secret.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { refusalOf } from '#test/support/refused.ts';
 
 const API = 'https://api.example.com';
@@ -47,11 +47,7 @@ describe('JWTs as authorization grants (RFC 7523 section 2.1)', () => {
     ada = await addPerson('ada');
   });
   afterEach(() => mock.timers.reset());
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const trust = (more: Partial<TrustedIssuerRegistration>) =>
     keyturn.services.trustedIssuers.add({ jwks: { keys: [publicJwk] }, ...more });

@@ -3,6 +3,7 @@ import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import * as oauth from 'openid-client';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { later } from '#test/support/later.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
@@ -65,11 +66,6 @@ describe('key rotation that nobody notices', () => {
   after(() => keyturn[Symbol.asyncDispose]());
   afterEach(() => mock.timers.reset());
 
-  const later = (seconds: number) => {
-    const now = Date.now() + seconds * 1000;
-    mock.timers.reset();
-    mock.timers.enable({ apis: ['Date'], now });
-  };
   const accessToken = async () =>
     (await oauth.clientCredentialsGrant(service.configuration, { scope: 'read', resource: API }))
       .access_token;

@@ -8,7 +8,7 @@ import { GRANT_TYPES } from '#src/clients/client.ts';
 import { Secret } from '#src/secret.ts';
 import { MetadataProofs, type ProtectedResponse } from '#test/flows/metadata-proofs.ts';
 import { answerTo } from '#test/support/answer.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { refusalOf } from '#test/support/refused.ts';
 
@@ -34,11 +34,7 @@ before(async () => {
     password: new Secret(ada.password),
   });
 });
-after(async () => {
-  const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-  await keyturn[Symbol.asyncDispose]();
-  assert.deepEqual(faults, []);
-});
+after(() => stopFaultless(keyturn));
 
 /** What an authorization request comes to with one parameter changed: an error, or `null` if the person is asked to sign in. */
 async function asked(changes: Record<string, string>, added = proofs.add({})): Promise<string | null> {

@@ -4,7 +4,7 @@ import { decodeJwt, generateKeyPair } from 'jose';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import { type Certified, certify } from '#test/support/certificates.ts';
 import { proofBy } from '#test/support/dpop-proof.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { refusalOf } from '#test/support/refused.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 import { fetchOver } from '#test/support/tls-fetch.ts';
@@ -24,9 +24,7 @@ describe('client certificates behind a proxy that passes them on (RFC 9440, RFC 
   });
   after(async () => {
     for (const keyturn of running) {
-      const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-      await keyturn[Symbol.asyncDispose]();
-      assert.deepEqual(faults, []);
+      await stopFaultless(keyturn);
     }
   });
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { type Answer, answerTo, readAnswer } from '#test/support/answer.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 
 /**
@@ -46,11 +46,7 @@ for (const responseMode of ['default', 'form_post'] as const) {
       metadata = (await answer.json()) as Json;
     });
     afterEach(() => mock.timers.reset());
-    after(async () => {
-      const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-      await keyturn[Symbol.asyncDispose]();
-      assert.deepEqual(faults, []);
-    });
+    after(() => stopFaultless(keyturn));
 
     const laterBy = (seconds: number) =>
       mock.timers.enable({ apis: ['Date'], now: Date.now() + seconds * 1000 });

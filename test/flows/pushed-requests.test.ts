@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import * as oauth from 'openid-client';
 import { ask, assertToldClient } from '#test/support/asking.ts';
-import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { allAtOnce, rawRequest } from '#test/support/raw-http.ts';
 import { assertRefused, refusalOf } from '#test/support/refused.ts';
@@ -25,11 +25,7 @@ describe('pushed authorization requests (RFC 9126)', () => {
     web = await RelyingParty.discover(keyturn, added);
   });
   afterEach(() => mock.timers.reset());
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   async function pushed() {
     const { url, checks } = await web.request();

@@ -4,6 +4,7 @@ import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import { Secret } from '#src/secret.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { later } from '#test/support/later.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
@@ -30,13 +31,6 @@ describe('refresh tokens (RFC 6749 section 6, RFC 9700 section 4.14)', () => {
   });
   after(() => keyturn[Symbol.asyncDispose]());
   afterEach(() => mock.timers.reset());
-
-  /** Moves the time of the whole process, the library's included. */
-  const later = (seconds: number) => {
-    const now = Date.now() + seconds * 1000;
-    mock.timers.reset();
-    mock.timers.enable({ apis: ['Date'], now });
-  };
 
   async function signIn(parameters: Record<string, string> = { scope: 'openid profile read' }) {
     const tokens = await web.signIn(new Person(), ada, parameters);

@@ -3,7 +3,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { type JWTHeaderParameters, SignJWT, UnsecuredJWT } from 'jose';
 import { ask, assertToldClient, assertToldPerson } from '#test/support/asking.ts';
-import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { refusalOf } from '#test/support/refused.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
@@ -38,11 +38,7 @@ describe('signed request objects (RFC 9101)', () => {
     strict = await RelyingParty.discover(keyturn, strictAdded);
     stranger = await RelyingParty.discover(keyturn, await keyturn.addClient({ name: 'Stranger', jwks }));
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const idOf = (party: RelyingParty) => party.configuration.clientMetadata().client_id;
   const now = () => Math.floor(Date.now() / 1000);

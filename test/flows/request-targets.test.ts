@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { exchange, rawRequest } from '#test/support/raw-http.ts';
 import { assertRefused } from '#test/support/refused.ts';
 
@@ -10,11 +10,7 @@ describe('requests that are none, targets and methods', () => {
   before(async () => {
     keyturn = await startKeyturnHere();
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, [], 'none of it was a fault of the server');
-  });
+  after(() => stopFaultless(keyturn));
 
   const worksStill = async () => assert.equal((await fetch(`${keyturn.issuer}/jwks`)).status, 200);
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { answerTo, readAnswer } from '#test/support/answer.ts';
 import { ask } from '#test/support/asking.ts';
-import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
@@ -24,11 +24,7 @@ describe('the ways that an answer travels', () => {
       redirectUris: ['com.example.app:/callback'],
     });
   });
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const MODES = ['query', 'fragment', 'form_post', 'web_message'] as const;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { createRemoteJWKSet, generateKeyPair, jwtVerify, SignJWT } from 'jose';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person, type Visit } from '#test/support/person.ts';
 import { type Receiver, startReceiver } from '#test/support/receiver.ts';
 import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
@@ -33,10 +33,8 @@ describe('the certification of OpenID providers, RP-initiated logout', () => {
     other = await RelyingParty.discover(keyturn, await keyturn.addClient({ name: 'Other' }));
   });
   after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
     await receiver[Symbol.asyncDispose]();
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
+    await stopFaultless(keyturn);
   });
   afterEach(() => mock.timers.reset());
 

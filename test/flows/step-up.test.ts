@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
 import { claimsIn } from '#test/support/answer.ts';
 import { assertToldClient } from '#test/support/asking.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
@@ -26,11 +26,7 @@ describe('step-up: how and when somebody signed in (RFC 9470, OpenID Connect Cor
     api = await RelyingParty.discover(keyturn, { client: asClient, secret });
   });
   afterEach(() => mock.timers.reset());
-  after(async () => {
-    const faults = keyturn.logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-    await keyturn[Symbol.asyncDispose]();
-    assert.deepEqual(faults, []);
-  });
+  after(() => stopFaultless(keyturn));
 
   const laterBy = (seconds: number) =>
     mock.timers.enable({ apis: ['Date'], now: Date.now() + seconds * 1000 });

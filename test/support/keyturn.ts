@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { pino } from 'pino';
@@ -106,6 +107,17 @@ export async function startKeyturnHere(env: Record<string, string> = {}): Promis
     },
   };
 }
+
+/** Stops it, and fails if anything in it went wrong without anyone noticing. */
+export async function stopFaultless(keyturn: Keyturn): Promise<void> {
+  const faults = faultsOf(keyturn);
+  await keyturn[Symbol.asyncDispose]();
+  assert.deepEqual(faults, []);
+}
+
+/** What was logged as a fault of the server. */
+export const faultsOf = ({ logged }: Pick<Keyturn, 'logged'>) =>
+  logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
 
 /** A TCP port that nobody listens on right now. */
 export async function freePort(): Promise<number> {
