@@ -171,8 +171,8 @@ export const LIBRARY_HOMES: readonly Home[] = [
   },
   {
     names: ['jose'],
-    files: ['src/cli/tour/**'],
-    reason: 'The server signs and verifies by itself, for speed; the tour shows what the others do.',
+    files: ['src/cli/{drill,parties,tour}/**'],
+    reason: 'The server signs and verifies by itself, for speed; the tour and the drill show what others do.',
   },
   {
     names: ['pino'],

@@ -36,7 +36,7 @@ async function tour(
     document: { ok, issuer, steps },
     text: (style) =>
       ok
-        ? `\n${style('good', `All ${steps.length} steps held.`)} The code of this client is in src/cli/tour/.`
+        ? `\n${style('good', `All ${steps.length} steps held.`)} The code of this client is in src/cli/parties/.`
         : `\n${style('bad', 'Something did not hold.')} The log of the server may say more.`,
   };
 }

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, type JWTVerifyResult, jwtVerify } from 'jose';
-import type { ServerMetadata } from '#src/cli/tour/relying-party.ts';
-import { type Answer, type Credentials, postForm } from '#src/cli/tour/requests.ts';
+import type { ServerMetadata } from '#src/cli/parties/relying-party.ts';
+import { type Answer, type Credentials, postForm } from '#src/cli/parties/requests.ts';
 
 /** The resource server: an API that people call with access tokens. */
 export class Api {

@@ -1,7 +1,7 @@
+import type { Cast } from '#src/cli/parties/cast.ts';
+import type { RelyingParty } from '#src/cli/parties/relying-party.ts';
 import type { Api } from '#src/cli/tour/api.ts';
-import type { Cast } from '#src/cli/tour/cast.ts';
 import type { Narrator } from '#src/cli/tour/narrator.ts';
-import type { RelyingParty } from '#src/cli/tour/relying-party.ts';
 
 /** Who walks the tour together, once the server has introduced itself. */
 export interface Company {

@@ -1,5 +1,5 @@
+import type { TokenResponse } from '#src/cli/parties/relying-party.ts';
 import type { Company } from '#src/cli/tour/company.ts';
-import type { TokenResponse } from '#src/cli/tour/relying-party.ts';
 
 /** The client signs the person out of itself: what it holds ends. */
 export async function revoke({ narrator, app, api }: Company, tokens: TokenResponse): Promise<void> {

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { decodeProtectedHeader } from 'jose';
 import { moment } from '#src/cli/layout.ts';
+import type { TokenResponse } from '#src/cli/parties/relying-party.ts';
 import type { Company } from '#src/cli/tour/company.ts';
 import { TourProblem } from '#src/cli/tour/narrator.ts';
-import type { TokenResponse } from '#src/cli/tour/relying-party.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { KeyRotation } from '#src/signing/rotation.ts';
 

@@ -1,9 +1,9 @@
 import { decodeProtectedHeader } from 'jose';
-import type { Browser, Visit } from '#src/cli/tour/browser.ts';
-import { SCOPE } from '#src/cli/tour/cast.ts';
+import type { Browser, Visit } from '#src/cli/parties/browser.ts';
+import { SCOPE } from '#src/cli/parties/cast.ts';
+import type { AuthorizationRequest, TokenResponse } from '#src/cli/parties/relying-party.ts';
 import type { Company } from '#src/cli/tour/company.ts';
 import { type Show, TourProblem } from '#src/cli/tour/narrator.ts';
-import type { AuthorizationRequest, TokenResponse } from '#src/cli/tour/relying-party.ts';
 
 /** An authorization code, and the request that it answers. */
 export interface Authorized {

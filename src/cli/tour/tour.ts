@@ -1,9 +1,9 @@
+import { Browser } from '#src/cli/parties/browser.ts';
+import { type Cast, engage, SCOPE } from '#src/cli/parties/cast.ts';
+import { discover, RelyingParty, type ServerMetadata } from '#src/cli/parties/relying-party.ts';
 import { Api } from '#src/cli/tour/api.ts';
-import { Browser } from '#src/cli/tour/browser.ts';
-import { type Cast, engage, SCOPE } from '#src/cli/tour/cast.ts';
 import type { Company } from '#src/cli/tour/company.ts';
 import type { Narrator } from '#src/cli/tour/narrator.ts';
-import { discover, RelyingParty, type ServerMetadata } from '#src/cli/tour/relying-party.ts';
 import { revoke } from '#src/cli/tour/revoking.ts';
 import { rotate } from '#src/cli/tour/rotating.ts';
 import { redeem, signIn } from '#src/cli/tour/signing-in.ts';
@@ -81,7 +81,7 @@ function register({ services, narrator, random }: TourParts): Promise<Cast> {
     'Done once by an administrator: keyturn clients add, resources add, accounts add. They work on the same store as\n' +
     'the server, which needs no restart. Secrets are shown once and kept as digests.';
   return narrator.step(title, why, async (show) => {
-    const cast = await engage(services, random);
+    const cast = await engage(services, random, { prefix: 'tour' });
     const { client, api, person } = cast;
     show.received('client', { client_id: client.clientId, redirect_uri: client.redirectUri, scope: SCOPE });
     show.received('resource server', { identifier: api.identifier, client_id: api.clientId });

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
+import type { TokenResponse } from '#src/cli/parties/relying-party.ts';
 import type { Company } from '#src/cli/tour/company.ts';
-import type { TokenResponse } from '#src/cli/tour/relying-party.ts';
 import { formatDuration } from '#src/config/duration.ts';
 import type { Seconds } from '#src/units.ts';
 

@@ -1,11 +1,18 @@
 import { z } from 'zod';
-import { TourProblem } from '#src/cli/tour/narrator.ts';
 import type { Secret } from '#src/secret.ts';
 
 /** How a confidential client, or a resource server, proves who it is. */
 export interface Credentials {
   readonly clientId: string;
   readonly secret: Secret;
+}
+
+/** The server did not do what the RFC, or the situation, lets one expect. */
+export class UnexpectedAnswer extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnexpectedAnswer';
+  }
 }
 
 export interface Answer {
@@ -46,7 +53,7 @@ export async function getJson(
 export function parsed<T>(schema: z.ZodType<T>, document: unknown, what: string): T {
   const result = schema.safeParse(document);
   if (result.success) return result.data;
-  throw new TourProblem(`${what} is not what it should be: ${z.prettifyError(result.error)}`);
+  throw new UnexpectedAnswer(`${what} is not what it should be: ${z.prettifyError(result.error)}`);
 }
 
 async function answerOf(response: Response): Promise<Answer> {
@@ -55,6 +62,6 @@ async function answerOf(response: Response): Promise<Answer> {
   try {
     return { status, body: text === '' ? {} : JSON.parse(text) };
   } catch {
-    throw new TourProblem(`${new URL(url).pathname} answered ${status} with something that is not JSON`);
+    throw new UnexpectedAnswer(`${new URL(url).pathname} answered ${status} with something that is not JSON`);
   }
 }

@@ -1,4 +1,4 @@
-import { TourProblem } from '#src/cli/tour/narrator.ts';
+import { UnexpectedAnswer } from '#src/cli/parties/requests.ts';
 
 /** A page with its forms, or the address outside that the browser was sent to. */
 export type Visit =
@@ -47,16 +47,17 @@ export class Browser {
       // Whatever was sent has been sent: RFC 9110 section 15.4.4.
       request = {};
     }
-    throw new TourProblem(`the server redirects in circles, at last to ${url.pathname}`);
+    throw new UnexpectedAnswer(`the server redirects in circles, at last to ${url.pathname}`);
   }
 
   /** Fills in the form of a page whose action ends in `action`, and sends it with its hidden fields. */
   async submit(visit: Visit, action: string, typed: Readonly<Record<string, string>> = {}): Promise<Visit> {
-    if (visit.page === null) throw new TourProblem(`there is no page, but a way to ${visit.leftTo.origin}`);
+    if (visit.page === null)
+      throw new UnexpectedAnswer(`there is no page, but a way to ${visit.leftTo.origin}`);
     const { url, html, status } = visit.page;
     const form = formsOf(html).find((each) => each.action.endsWith(action));
     if (form === undefined)
-      throw new TourProblem(`the page at ${url.pathname} (${status}) has no form for ${action}`);
+      throw new UnexpectedAnswer(`the page at ${url.pathname} (${status}) has no form for ${action}`);
     const body = new URLSearchParams({ ...form.hidden, ...typed });
     return this.visit(new URL(form.action, url), { method: 'POST', body });
   }

@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto';
 import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose';
 import { z } from 'zod';
-import { TourProblem } from '#src/cli/tour/narrator.ts';
-import { type Answer, type Credentials, getJson, parsed, postForm } from '#src/cli/tour/requests.ts';
+import {
+  type Answer,
+  type Credentials,
+  getJson,
+  parsed,
+  postForm,
+  UnexpectedAnswer,
+} from '#src/cli/parties/requests.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 
-/** What the tour reads of the server's metadata: OpenID Connect Discovery section 3, RFC 8414 section 2. */
+/** What is read of the server's metadata: OpenID Connect Discovery section 3, RFC 8414 section 2. */
 const serverMetadata = z.object({
   issuer: z.string(),
   authorization_endpoint: z.url(),
@@ -94,10 +100,11 @@ export class RelyingParty {
     const { searchParams: answer } = callback;
     const error = answer.get('error');
     if (error !== null)
-      throw new TourProblem(`the server answered ${error}: ${answer.get('error_description')}`);
-    if (answer.get('state') !== request.state) throw new TourProblem('the answer belongs to another request');
+      throw new UnexpectedAnswer(`the server answered ${error}: ${answer.get('error_description')}`);
+    if (answer.get('state') !== request.state)
+      throw new UnexpectedAnswer('the answer belongs to another request');
     if (answer.get('iss') !== this.server.issuer)
-      throw new TourProblem('the answer comes from another server');
+      throw new UnexpectedAnswer('the answer comes from another server');
     return answer.get('code') ?? '';
   }
 
@@ -131,7 +138,7 @@ export class RelyingParty {
       issuer: this.server.issuer,
       audience: this.#credentials.clientId,
     });
-    if (payload.nonce !== nonce) throw new TourProblem('the ID token was made for another request');
+    if (payload.nonce !== nonce) throw new UnexpectedAnswer('the ID token was made for another request');
     return payload;
   }
 
@@ -154,7 +161,7 @@ export class RelyingParty {
   async #tokens(form: Readonly<Record<string, string>>): Promise<TokenResponse> {
     const { status, body } = await this.#post(this.server.token_endpoint, form);
     if (status !== 200)
-      throw new TourProblem(`the token endpoint answered ${status} ${JSON.stringify(body)}`);
+      throw new UnexpectedAnswer(`the token endpoint answered ${status} ${JSON.stringify(body)}`);
     return parsed(tokenResponse, body, 'the token response');
   }
 

@@ -1,27 +1,37 @@
 import { parseDisplayName } from '#src/accounts/display-name.ts';
 import { parseUsername } from '#src/accounts/username.ts';
-import type { Credentials } from '#src/cli/tour/requests.ts';
+import type { Credentials } from '#src/cli/parties/requests.ts';
+import type { ClientRegistration } from '#src/clients/client.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
+import type { ResourceServerRegistration } from '#src/resources/resource-server.ts';
 import { Secret } from '#src/secret.ts';
 import type { Services } from '#src/services.ts';
 
-/** Who takes part in the tour. Disposing of them removes all traces. */
+/** A client, an API and a person, as the tour and the drill need them. Disposing of them removes all traces. */
 export interface Cast extends AsyncDisposable {
   readonly client: Credentials & { readonly name: string; readonly redirectUri: string };
   readonly api: Credentials & { readonly identifier: string };
   readonly person: { readonly subject: string; readonly username: string; readonly password: Secret };
 }
 
-/** Nobody listens there: the tour reads the answer from the redirect. */
+/** By what a cast differs from the usual one. */
+export interface CastOptions {
+  /** What the names of all begin with. */
+  readonly prefix: string;
+  readonly api?: Partial<ResourceServerRegistration>;
+  readonly client?: Partial<ClientRegistration>;
+}
+
+/** Nobody listens there: the answer is read from the redirect. */
 const REDIRECT_URI = 'http://127.0.0.1:4000/cb';
 
 /** What the client is allowed to ask for, of the server and of the API. */
 export const SCOPE = 'openid profile offline_access notes:read';
 
 /** Registers a client, a resource server and an account under names that nobody has, as the commands do it. */
-export async function engage(services: Services, random: Random): Promise<Cast> {
+export async function engage(services: Services, random: Random, options: CastOptions): Promise<Cast> {
   await using engaged = new AsyncDisposableStack();
-  const name = `tour-${random.bytes(4).toString('hex')}`;
+  const name = `${options.prefix}-${random.bytes(4).toString('hex')}`;
   const [algorithm] = services.config.keys.algorithms;
 
   const identifier = `https://${name}.example/notes`;
@@ -30,6 +40,7 @@ export async function engage(services: Services, random: Random): Promise<Cast> 
     name: `Notes (${name})`,
     scope: ['notes:read', 'notes:write'],
     signingAlgorithm: algorithm,
+    ...options.api,
   });
   engaged.defer(async () => void (await services.resources.remove(identifier)));
 
@@ -39,6 +50,7 @@ export async function engage(services: Services, random: Random): Promise<Cast> 
     grantTypes: ['authorization_code', 'refresh_token'],
     scope: SCOPE,
     idTokenSignedResponseAlg: algorithm,
+    ...options.client,
   });
   engaged.defer(async () => void (await services.clients.remove(client.clientId)));
 
