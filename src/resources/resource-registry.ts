@@ -5,6 +5,7 @@ import { newIdentifier, type Random } from '#src/random.ts';
 import { changeRecord, everyValue } from '#src/record-loops.ts';
 import type { Records, RecordWrite, StoredRecord } from '#src/records.ts';
 import {
+  changedResourceServer,
   newResourceServer,
   type ResourceServer,
   type ServerLimits,
@@ -92,6 +93,19 @@ export class ResourceRegistry {
   async openScopes(): Promise<readonly string[]> {
     const open = await Array.fromAsync(this.list(), (each) => (each.openToRegistration ? each.scope : []));
     return [...new Set(open.flat())];
+  }
+
+  /**
+   * Changes what is registered of a resource server, but for its identifier and audience, which are in tokens.
+   * @throws Refusal `resource_server_not_found`, or `invalid_resource_server`.
+   */
+  async update(identifier: string, patch: Readonly<Record<string, unknown>>): Promise<ResourceServer> {
+    const kept = ['identifier', 'audience'].filter((name) => name in patch);
+    if (kept.length > 0)
+      throw new Refusal('invalid_resource_server', `${kept.join(' and ')}: cannot be changed`);
+    return this.#change(identifier, (current) =>
+      changedResourceServer(current, patch, { ...this.#limits, now: this.#clock.now() }),
+    );
   }
 
   /** True if there was such a resource server. Tokens for it are issued no more. */

@@ -34,6 +34,8 @@ export interface ResourceServer {
   /** Its public keys, of which one encrypts introspection answers. */
   readonly jwks: PublicJwks | null;
   readonly jwksUri: string | null;
+  /** Where it answers any access token that is good for it, so that a rotation can be rehearsed; `null` for nowhere. */
+  readonly canaryUrl: string | null;
   /** True if clients that register themselves may ask people for its scopes. */
   readonly openToRegistration: boolean;
   /** The name under which it authenticates at introspection. */
@@ -118,6 +120,7 @@ const registration = z.strictObject({
     .default({}),
   jwks: publicJwks.nullable().default(null),
   jwksUri: keysUri.nullable().default(null),
+  canaryUrl: keysUri.nullable().default(null),
   openToRegistration: z.boolean().default(false),
 });
 
@@ -165,11 +168,57 @@ export function newResourceServer(
     introspection: { introspection_signed_response_alg: signingAlgorithm, ...introspection },
     jwks,
     jwksUri,
+    canaryUrl: parsed.data.canaryUrl,
     openToRegistration: parsed.data.openToRegistration,
     clientId: RESOURCE_SERVER_CLIENT_PREFIX + made.clientId,
     secrets: [],
     createdAt: made.now,
     updatedAt: made.now,
+  };
+}
+
+/**
+ * The resource server after a change of some of what it was registered with. What followed from something that changes
+ * follows from it again.
+ * @throws Refusal `invalid_resource_server` as `newResourceServer`.
+ */
+export function changedResourceServer(
+  current: ResourceServer,
+  patch: Readonly<Record<string, unknown>>,
+  made: ServerLimits & { now: EpochSeconds },
+): ResourceServer {
+  const { clientId, secrets, createdAt } = current;
+  const before = registrationOf(current, patch);
+  const introspection = { ...before.introspection, ...(patch.introspection as object | undefined) };
+  const described = newResourceServer({ ...before, ...patch, introspection }, { ...made, clientId });
+  return { ...described, clientId, secrets, createdAt };
+}
+
+/** What would register it as it is, but for what a change replaces. */
+function registrationOf(
+  current: ResourceServer,
+  patch: Readonly<Record<string, unknown>>,
+): ResourceServerRegistration {
+  const { identifier, name, audience, scope, tokenFormat, signingAlgorithm, claims, statusList } = current;
+  const { introspection_signed_response_alg: signed, ...introspection } = current.introspection;
+  const scopes = (patch.scope ?? scope) as readonly string[];
+  const meanings = Object.entries(current.scopeMeanings).filter(([each]) => scopes.includes(each));
+  return {
+    ...{ identifier, name, audience, tokenFormat, signingAlgorithm, statusList },
+    scope: [...scope],
+    scopeMeanings: Object.fromEntries(meanings),
+    ...(current.accessTokenLifetime === null
+      ? undefined
+      : { accessTokenLifetimeSeconds: current.accessTokenLifetime }),
+    claims: [...claims],
+    introspection: {
+      ...introspection,
+      ...(signed === signingAlgorithm ? undefined : { introspection_signed_response_alg: signed }),
+    },
+    jwks: 'jwksUri' in patch ? null : current.jwks,
+    jwksUri: 'jwks' in patch ? null : current.jwksUri,
+    canaryUrl: current.canaryUrl ?? null,
+    openToRegistration: current.openToRegistration,
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { exportJWK, generateKeyPair } from 'jose';
 import { ClientSecrets, LIVE_SECRETS_MAX } from '#src/clients/client-secret.ts';
 import { systemRandom } from '#src/random.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
@@ -156,5 +157,60 @@ describe('rolling the secret of a resource server', () => {
     await assert.rejects(store.resources.rollSecret(API), refusal('resource_server_not_found'));
     await assert.rejects(store.resources.retireOldSecret(API), refusal('resource_server_not_found'));
     assert.equal(await store.resources.find(API), null);
+  });
+});
+
+describe('a resource server that is changed', () => {
+  test('keeps its credentials and the names that are in tokens, and is found as before', async () => {
+    await using store = await openResources();
+    const { resourceServer, secret } = await store.resources.add({ identifier: API, scope: ['read'] });
+    store.clock.move(minutes(1));
+    const changed = await store.resources.update(API, {
+      name: 'Notes',
+      canaryUrl: 'https://api.example.com/canary',
+    });
+    assert.deepEqual(changed, {
+      ...resourceServer,
+      name: 'Notes',
+      canaryUrl: 'https://api.example.com/canary',
+      updatedAt: store.clock.now(),
+    });
+    assert.deepEqual(await store.resources.findByIndicator(API), changed);
+    assert.ok(await store.matches(API, secret.reveal()));
+    for (const name of ['identifier', 'audience'])
+      await assert.rejects(
+        store.resources.update(API, { [name]: 'https://b.example.com' }),
+        refusal('invalid_resource_server'),
+      );
+    await assert.rejects(
+      store.resources.update('https://b.example.com', {}),
+      refusal('resource_server_not_found'),
+    );
+  });
+
+  test('by many at once has what each of them changed', async () => {
+    await using store = await openResources();
+    await store.resources.add({ identifier: API, scope: ['read'] });
+    const changes = [
+      { name: 'Notes' },
+      { claims: ['groups'] },
+      { canaryUrl: 'https://api.example.com/canary' },
+      { statusList: true },
+    ];
+    await Promise.all(changes.map((change) => store.resources.update(API, change)));
+    const { name, claims, canaryUrl, statusList } = (await store.resources.find(API))?.value ?? {};
+    assert.deepEqual(changes, [{ name }, { claims }, { canaryUrl }, { statusList }]);
+  });
+
+  test('publishes its keys in one way or the other', async () => {
+    await using store = await openResources();
+    const jwks = { keys: [await exportJWK((await generateKeyPair('ES256')).publicKey)] };
+    await store.resources.add({ identifier: API, jwks });
+    const { jwks: none, jwksUri } = await store.resources.update(API, {
+      jwksUri: 'https://api.example.com/jwks',
+    });
+    assert.deepEqual([none, jwksUri], [null, 'https://api.example.com/jwks']);
+    const back = await store.resources.update(API, { jwks });
+    assert.deepEqual([back.jwks, back.jwksUri], [jwks, null]);
   });
 });

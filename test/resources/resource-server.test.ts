@@ -48,6 +48,7 @@ describe('a registered resource server', () => {
       accessTokenLifetime: null,
       claims: [],
       statusList: false,
+      canaryUrl: null,
       introspection: { introspection_signed_response_alg: 'ES256' },
       jwks: null,
       jwksUri: null,

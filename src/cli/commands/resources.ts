@@ -1,17 +1,23 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { UsageFault } from '#src/cli/failure.ts';
 import { confirm } from '#src/cli/input.ts';
-import { readJson } from '#src/cli/json-file.ts';
 import { facts, moment, table } from '#src/cli/layout.ts';
 import { inOptionWords } from '#src/cli/option-words.ts';
-import { repeatable, YES } from '#src/cli/options.ts';
+import { YES } from '#src/cli/options.ts';
 import type { Report } from '#src/cli/report.ts';
+import {
+  describedByOptions,
+  describesResourceServer,
+  RESOURCE_OPTION_WORDS,
+  type ResourceOptions,
+  takesBack,
+} from '#src/cli/resource-options.ts';
+import { documentOf, factsOf } from '#src/cli/resource-report.ts';
 import { retiredSecret, rolledSecret, secretDocument } from '#src/cli/rolled-secret.ts';
-import { formatScope, parseScope } from '#src/clients/scope.ts';
-import { formatDuration, parseDuration } from '#src/config/duration.ts';
+import { formatScope } from '#src/clients/scope.ts';
 import { Refusal } from '#src/fault.ts';
-import { type ResourceServer, TOKEN_CLAIMS } from '#src/resources/resource-server.ts';
+import type { ResourceServer } from '#src/resources/resource-server.ts';
 import type { Services } from '#src/services.ts';
 
 type Resources = Services['resources'];
@@ -22,6 +28,7 @@ export function resourceCommands(cli: CommandLine): Command {
     'resource servers: the APIs that accept access tokens',
   );
   addCommand(resources, cli);
+  updateCommand(resources, cli);
   resources
     .command('list')
     .description('show every resource server')
@@ -50,85 +57,33 @@ export function resourceCommands(cli: CommandLine): Command {
   return resources;
 }
 
-interface AddOptions {
-  readonly identifier: string;
-  readonly name?: string;
-  readonly audience?: string;
-  readonly scope?: readonly string[];
-  readonly scopeMeaning?: readonly string[];
-  readonly tokenFormat?: string;
-  readonly signingAlgorithm?: string;
-  readonly accessTokenLifetime?: string;
-  readonly claim?: readonly string[];
-  readonly statusList?: boolean;
-  readonly introspectionAlg?: string;
-  readonly introspectionEncryptionAlg?: string;
-  readonly introspectionEncryptionEnc?: string;
-  readonly jwks?: string;
-  readonly jwksUri?: string;
-  readonly openToRegistration?: boolean;
-}
-
-/** Which option says what a registration calls by another name. */
-const OPTIONS = {
-  identifier: '--identifier',
-  name: '--name',
-  audience: '--audience',
-  scope: '--scope',
-  scopeMeanings: '--scope-meaning',
-  tokenFormat: '--token-format',
-  signingAlgorithm: '--signing-algorithm',
-  accessTokenLifetimeSeconds: '--access-token-lifetime',
-  claims: '--claim',
-  statusList: '--status-list',
-  'introspection.introspection_signed_response_alg': '--introspection-alg',
-  'introspection.introspection_encrypted_response_alg': '--introspection-encryption-alg',
-  'introspection.introspection_encrypted_response_enc': '--introspection-encryption-enc',
-  jwks: '--jwks',
-  jwksUri: '--jwks-uri',
-};
-
 function addCommand(resources: Command, cli: CommandLine): void {
-  resources
+  const add = resources
     .command('add')
     .description('register a resource server; its secret for introspection is shown this once')
     .requiredOption('--identifier <uri>', 'how clients name it in "resource" (RFC 8707)')
     .option('--name <name>', 'how people know it; default: the identifier')
-    .option('--audience <text>', 'what stands in "aud" of its tokens; default: the identifier')
-    .addOption(repeatable('--scope <scopes>', 'what can be allowed there, separated by spaces'))
-    .addOption(
-      repeatable('--scope-meaning <scope=words>', 'what a scope lets a client do, for the consent page'),
-    )
-    .addOption(
-      new Option(
-        '--token-format <format>',
-        'tokens that it verifies itself, or that it must ask about; default: jwt',
-      ).choices(['jwt', 'opaque']),
-    )
-    .option('--signing-algorithm <alg>', 'how its tokens are signed; default: the first of keys.algorithms')
-    .option(
-      '--access-token-lifetime <duration>',
-      'how long its tokens live, such as 5m; default: as in the settings',
-    )
-    .addOption(
-      repeatable('--claim <claim>', `what its tokens say of a person: one of ${TOKEN_CLAIMS.join(', ')}`),
-    )
-    .option(
-      '--status-list',
-      'its tokens say in which status list they are, so that it need not ask about them',
-    )
-    .option('--introspection-alg <alg>', 'how introspection answers are signed; default: as its tokens are')
-    .option('--introspection-encryption-alg <alg>', 'how they are encrypted to its key, such as ECDH-ES')
-    .option('--introspection-encryption-enc <enc>', 'how their content is encrypted; default: A128CBC-HS256')
-    .option('--jwks <file>', 'its public keys, for encryption: a file with a JWK Set')
-    .option('--jwks-uri <uri>', 'where it publishes its public keys, for encryption')
-    .option('--open-to-registration', 'clients that register themselves may ask people for its scopes')
-    .action((options: AddOptions) => cli.report(({ resources }) => addResource(resources, options)));
+    .option('--audience <text>', 'what stands in "aud" of its tokens; default: the identifier');
+  describesResourceServer(add).action((options: ResourceOptions) =>
+    cli.report(({ resources }) => addResource(resources, options)),
+  );
 }
 
-async function addResource(resources: Resources, options: AddOptions): Promise<Report> {
-  const { resourceServer, secret } = await inOptionWords(OPTIONS, async () =>
-    resources.add(registrationOf(options)),
+function updateCommand(resources: Command, cli: CommandLine): void {
+  const update = resources
+    .command('update <identifier>')
+    .description('change what is registered of a resource server; what is not named stays as it is')
+    .option('--name <name>', 'how people know it');
+  takesBack(describesResourceServer(update))
+    .addHelpText('after', '\nA list is replaced as a whole. Identifier and audience are in tokens, and stay.')
+    .action((identifier: string, options: ResourceOptions) =>
+      cli.report(({ resources }) => updateResource(resources, identifier, options)),
+    );
+}
+
+async function addResource(resources: Resources, options: ResourceOptions): Promise<Report> {
+  const { resourceServer, secret } = await inOptionWords(RESOURCE_OPTION_WORDS, async () =>
+    resources.add(describedByOptions(options)),
   );
   return {
     document: { ...documentOf(resourceServer), ...secretDocument(secret) },
@@ -146,46 +101,25 @@ async function addResource(resources: Resources, options: AddOptions): Promise<R
   };
 }
 
-function registrationOf(options: AddOptions): object {
-  const { scope, scopeMeaning, accessTokenLifetime, claim, jwks, ...others } = options;
-  const { introspectionAlg, introspectionEncryptionAlg, introspectionEncryptionEnc, ...rest } = others;
-  const introspection = {
-    introspection_signed_response_alg: introspectionAlg,
-    introspection_encrypted_response_alg: introspectionEncryptionAlg,
-    introspection_encrypted_response_enc: introspectionEncryptionEnc,
-  };
-  const lifetime = accessTokenLifetime === undefined ? undefined : parseDuration(accessTokenLifetime);
-  if (lifetime === null) {
-    throw new UsageFault(
-      `--access-token-lifetime: "${accessTokenLifetime}" is no length of time`,
-      'write it like 90s, 5m or 1h',
-    );
-  }
+async function updateResource(
+  resources: Resources,
+  named: string,
+  options: ResourceOptions,
+): Promise<Report> {
+  const patch = describedByOptions(options);
+  if (Object.keys(patch).length === 0)
+    throw new UsageFault('nothing is said that is to change', 'see: keyturn resources update --help');
+  const { identifier } = await findResource(resources, named);
+  const changed = await inOptionWords(RESOURCE_OPTION_WORDS, () => resources.update(identifier, patch));
   return {
-    ...rest,
-    ...(scope === undefined ? undefined : { scope: parseScope(scope.join(' ')) }),
-    ...(scopeMeaning === undefined ? undefined : { scopeMeanings: meaningsOf(scopeMeaning) }),
-    ...(lifetime === undefined ? undefined : { accessTokenLifetimeSeconds: lifetime }),
-    ...(claim === undefined ? undefined : { claims: claim }),
-    introspection: Object.fromEntries(
-      Object.entries(introspection).filter(([, value]) => value !== undefined),
-    ),
-    ...(jwks === undefined ? undefined : { jwks: readJson('--jwks', jwks) }),
+    document: documentOf(changed),
+    text: (style) =>
+      [
+        `${style('good', 'Changed')} the resource server ${style('strong', changed.name)}.`,
+        '',
+        facts(factsOf(changed), style),
+      ].join('\n'),
   };
-}
-
-function meaningsOf(pairs: readonly string[]): Record<string, string> {
-  const meanings = pairs.map((pair): [string, string] => {
-    const [, scope, words] = /^([^=]+)=(.+)$/s.exec(pair) ?? [];
-    if (scope === undefined || words === undefined) {
-      throw new UsageFault(
-        `--scope-meaning: "${pair}" names no scope and its meaning`,
-        "write it like 'read=Read your notes'",
-      );
-    }
-    return [scope, words];
-  });
-  return Object.fromEntries(meanings);
 }
 
 async function listResources(resources: Resources): Promise<Report> {
@@ -263,47 +197,3 @@ async function findResource(resources: Resources, named: string): Promise<Resour
 }
 
 const notFound = (named: string) => new Refusal('resource_server_not_found', `no resource server ${named}`);
-
-function documentOf(resourceServer: ResourceServer): object {
-  return {
-    identifier: resourceServer.identifier,
-    name: resourceServer.name,
-    audience: resourceServer.audience,
-    scope: formatScope(resourceServer.scope),
-    scope_meanings: resourceServer.scopeMeanings,
-    token_format: resourceServer.tokenFormat,
-    signing_algorithm: resourceServer.signingAlgorithm,
-    access_token_lifetime: resourceServer.accessTokenLifetime,
-    claims: resourceServer.claims,
-    status_list: resourceServer.statusList,
-    ...resourceServer.introspection,
-    ...(resourceServer.jwksUri === null ? undefined : { jwks_uri: resourceServer.jwksUri }),
-    ...(resourceServer.jwks === null ? undefined : { jwks: resourceServer.jwks }),
-    open_to_registration: resourceServer.openToRegistration,
-    client_id: resourceServer.clientId,
-    live_secrets: resourceServer.secrets.map(({ id, createdAt }) => ({ id, created_at: createdAt })),
-    created_at: resourceServer.createdAt,
-    updated_at: resourceServer.updatedAt,
-  };
-}
-
-function factsOf(resourceServer: ResourceServer) {
-  const { accessTokenLifetime } = resourceServer;
-  return {
-    identifier: resourceServer.identifier,
-    name: resourceServer.name,
-    audience: resourceServer.audience,
-    scope: formatScope(resourceServer.scope),
-    token_format: resourceServer.tokenFormat,
-    signing_algorithm: resourceServer.signingAlgorithm,
-    access_token_lifetime:
-      accessTokenLifetime === null ? 'as in the settings' : formatDuration(accessTokenLifetime),
-    claims: resourceServer.claims.length === 0 ? undefined : resourceServer.claims.join(' '),
-    status_list: resourceServer.statusList ? 'in its tokens' : undefined,
-    ...resourceServer.introspection,
-    jwks_uri: resourceServer.jwksUri ?? undefined,
-    jwks: resourceServer.jwks === null ? undefined : `${resourceServer.jwks.keys.length} keys`,
-    open_to_registration: resourceServer.openToRegistration ? 'yes' : 'no',
-    client_id: resourceServer.clientId,
-  };
-}

@@ -35,6 +35,7 @@ describe('keyturn resources', () => {
       access_token_lifetime: null,
       claims: [],
       status_list: false,
+      canary_url: null,
       introspection_signed_response_alg: 'ES256',
     });
     const shown = (await runJson('resources show https://api.example.com/')).json();
@@ -80,6 +81,82 @@ describe('keyturn resources', () => {
       'resources add --identifier https://o.example --token-format opaque --status-list',
     );
     assert.match(String(errorOf(opaque).message), /^--status-list: /);
+  });
+
+  test('update changes what is named, and leaves the rest as it is', async () => {
+    const identifier = 'https://changing.example.com';
+    const added = (
+      await keyturn.run([
+        ...['resources', 'add', '--identifier', identifier, '--name', 'Before', '--scope', 'read write'],
+        ...[
+          '--scope-meaning',
+          'read=Read',
+          '--scope-meaning',
+          'write=Write',
+          '--access-token-lifetime',
+          '1m',
+        ],
+        ...['--claim', 'groups', '--json'],
+      ])
+    ).json();
+    const { client_secret, client_secret_expires_at, ...registered } = added;
+    const update = async (...args: string[]) => {
+      const { updated_at, ...changed } = (
+        await keyturn.run(['resources', 'update', identifier, ...args, '--json'])
+      ).json();
+      assert(isEpochSeconds(updated_at));
+      return changed;
+    };
+    const { updated_at, ...expected } = registered;
+    const canary = 'https://changing.example.com/canary';
+    assert.deepEqual(await update('--canary-url', canary), { ...expected, canary_url: canary });
+    assert.deepEqual(
+      await update('--signing-algorithm', 'RS256', '--no-access-token-lifetime', '--scope', 'read'),
+      {
+        ...expected,
+        canary_url: canary,
+        signing_algorithm: 'RS256',
+        introspection_signed_response_alg: 'RS256',
+        access_token_lifetime: null,
+        scope: 'read',
+        scope_meanings: { read: 'Read' },
+      },
+    );
+    await update('--introspection-alg', 'ES256', '--status-list', '--open-to-registration');
+    const last = await update(
+      '--signing-algorithm',
+      'ES256',
+      '--no-canary-url',
+      '--no-status-list',
+      '--name',
+      'After',
+    );
+    assert.deepEqual(last, {
+      ...expected,
+      name: 'After',
+      access_token_lifetime: null,
+      scope: 'read',
+      scope_meanings: { read: 'Read' },
+      open_to_registration: true,
+    });
+  });
+
+  test('update refuses what add refuses, and changes nothing then', async () => {
+    const identifier = 'https://unchanging.example.com';
+    await runJson(`resources add --identifier ${identifier}`);
+    const before = (await runJson(`resources show ${identifier}`)).json();
+    for (const [args, says] of [
+      ['--canary-url http://changing.example.com/', /^--canary-url: must be an https URI/],
+      ['--canary-url https://u.example/#x', /^--canary-url: must not have a fragment/],
+      ['--signing-algorithm HS256', /^--signing-algorithm: /],
+      ['--access-token-lifetime 5h', /^--access-token-lifetime: at most/],
+      ['--token-format opaque --status-list', /^--status-list: /],
+    ] as const)
+      assert.match(String(errorOf(await runJson(`resources update ${identifier} ${args}`)).message), says);
+    assert.equal(errorOf(await runJson(`resources update ${identifier}`), 2).error, 'usage');
+    const unknown = errorOf(await runJson('resources update https://nobody.example --name Nobody'));
+    assert.equal(unknown.error, 'resource_server_not_found');
+    assert.deepEqual((await runJson(`resources show ${identifier}`)).json(), before);
   });
 
   test('roll-secret gives a new secret, remove takes the resource server away', async () => {
