@@ -4,6 +4,14 @@ import { parseJwt, verifyJwt } from '#src/signing/jws.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
 
+/** What a client is told that sends an ID token on as it came: it alone has the key. OpenID Connect Core section 3.1.2.1. */
+export const ENCRYPTED_HINT = 'id_token_hint is encrypted; send the signed ID token that is inside it';
+
+/** True for a JWE, which has five parts: RFC 7516 section 3.1. */
+export function isEncrypted(jwt: string): boolean {
+  return /^[\w-]+(?:\.[\w-]*){4}$/.test(jwt);
+}
+
 /**
  * Teaches the library to accept an ID token as a hint as long as its key is published, and not only while that key
  * signs: OpenID Connect RP-Initiated Logout section 2. An expired one is still a good hint. And to name in it the
@@ -42,6 +50,7 @@ export function teachIdTokens(
     return issue.call(this, options);
   };
   IdTokens.validate = async (jwt, client) => {
+    if (isEncrypted(jwt)) throw new errors.InvalidRequest(ENCRYPTED_HINT);
     const parsed = parseJwt(jwt);
     const valid =
       parsed !== null &&

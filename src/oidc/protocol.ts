@@ -9,6 +9,7 @@ import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
 import type { BegunInteractions } from '#src/oidc/begun-interactions.ts';
 import { interactionIn, methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
+import { ENCRYPTED_HINT, isEncrypted } from '#src/oidc/id-token-model.ts';
 import { nameMetadata } from '#src/oidc/protected-resource.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { replayed } from '#src/oidc/replayed-request.ts';
@@ -44,6 +45,7 @@ export function protocol(options: ProtocolOptions): Middleware {
     if (method === 'POST' && TURNED_INTO_GET.has(path)) return redirectToGet(ctx, bodyMax);
     if (ctx.querystring.length > QUERY_CHARS_MAX) throw new Refusal('query_too_long', QUERY_TOO_LONG);
     assertBegunHere(ctx, options);
+    assertReadableHint(ctx);
     if (path === ROUTES.token) ctx.set('Pragma', 'no-cache'); // RFC 6749 section 5.1
     if (method === 'POST') await readForm(ctx, options);
     letGoWhenFinished(ctx);
@@ -67,6 +69,12 @@ function assertBegunHere(ctx: Context, { provider, begun }: ProtocolOptions): vo
   const resumed = ctx.cookies.get(provider.cookieName('resume'), { signed: true });
   if (resumed !== undefined && (resumed !== uid || !begun.has(ctx, uid)))
     throw new Refusal('interaction_ended', 'this step has been completed already, or has expired');
+}
+
+/** The library would say no more than that it cannot decode it. @throws Refusal `encrypted_hint` */
+function assertReadableHint({ path, query: { id_token_hint: hint } }: Context): void {
+  if (path === ROUTES.end_session && typeof hint === 'string' && isEncrypted(hint))
+    throw new Refusal('encrypted_hint', ENCRYPTED_HINT);
 }
 
 /**

@@ -28,6 +28,8 @@ const ASYMMETRIC = [
   ['ECDH-ES+A256KW', { crv: 'P-521' }],
 ] as const;
 
+const SEND_WHAT_IS_INSIDE = /id_token_hint is encrypted; send the signed ID token that is inside it/;
+
 describe('ID tokens that are encrypted for their client (OpenID Connect Core sections 3.1.3.7 and 10.2)', () => {
   let keyturn: Keyturn;
   const ada = { login: 'ada', password: '' };
@@ -282,17 +284,23 @@ describe('ID tokens that are encrypted for their client (OpenID Connect Core sec
       assert.equal((await person.submit(page, '/logout/confirm')).leftTo?.href, SIGNED_OUT);
     });
 
-    test('one that only its client can open is refused, and nothing comes of it', async () => {
+    test('one that only its client can open is refused, saying what to send instead, and nothing comes of it', async () => {
       const { added } = await withKey('RSA-OAEP-256');
       const person = new Person();
       const hint = await idTokenOf(added, person);
       const party = await RelyingParty.discover(keyturn, added);
       const { url } = await party.request({ prompt: 'none', id_token_hint: hint });
-      assert.equal((await person.visit(url)).leftTo?.searchParams.get('error'), 'invalid_request');
-      const page = await person.visit(
-        `${keyturn.issuer}/logout?${new URLSearchParams({ id_token_hint: hint })}`,
-      );
+      const { leftTo } = await person.visit(url);
+      assert.equal(leftTo?.searchParams.get('error'), 'invalid_request');
+      assert.match(leftTo.searchParams.get('error_description') ?? '', SEND_WHAT_IS_INSIDE);
+      const logout = new URLSearchParams({ id_token_hint: hint });
+      const page = await person.visit(`${keyturn.issuer}/logout?${logout}`);
       assert.equal(page.response.status, 400);
+      assert.match(page.html, SEND_WHAT_IS_INSIDE);
+      const posted = await person.visit(`${keyturn.issuer}/logout`, { method: 'POST', body: logout });
+      assert.deepEqual([posted.response.status, SEND_WHAT_IS_INSIDE.test(posted.html)], [400, true]);
+      const still = await person.visit((await party.request({ prompt: 'none' })).url);
+      assert.ok(still.leftTo?.searchParams.get('code'), 'the person is signed in still');
     });
   });
 
