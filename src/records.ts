@@ -89,6 +89,7 @@ export interface Records {
 /** Every kind of record there is. A kind is part of a record's key, so two kinds never meet. */
 export const RECORD_KINDS = [
   'account',
+  'algorithm-use',
   'authorization',
   'authorization-code',
   'backchannel-request',
@@ -100,6 +101,7 @@ export const RECORD_KINDS = [
   'interaction',
   'jwks-reader',
   'key-ring',
+  'key-usage',
   'metadata-document',
   'opaque-access-token',
   'opaque-client-credentials',

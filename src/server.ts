@@ -5,6 +5,7 @@ import { Dispatcher } from '#src/outbox/dispatcher.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import { createApp } from '#src/serving/app.ts';
 import { openJwksFetches } from '#src/serving/jwks-fetches.ts';
+import { openKeyUsage } from '#src/serving/key-usage.ts';
 import { logEvents, type ServerEvents } from '#src/serving/log.ts';
 import { openPushed } from '#src/serving/pushed.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
@@ -23,7 +24,9 @@ export async function startServer(
   await using started = new AsyncDisposableStack();
   const events = logEvents(log);
   const { onFault } = events;
-  const keys = started.use(new KeyHolder({ rotation, clock, onFault, onMaintained: events.onKeysChanged }));
+  const { onSigning } = started.use(openKeyUsage(services, { clock, random, onFault }));
+  const { onKeysChanged: onMaintained } = events;
+  const keys = started.use(new KeyHolder({ rotation, clock, onFault, onMaintained, onSigning }));
   keys.start();
   started.use(services.readiness.watch(events.onKeyLacked));
   started.use(startSweeping({ records, ...config.sweep, onFault }));

@@ -15,6 +15,7 @@ import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.t
 import { Consents } from '#src/interaction/consent.ts';
 import { JwksReaders } from '#src/jwks-readers/jwks-readers.ts';
 import { ReadinessGate, type ReadinessGatePorts } from '#src/jwks-readers/readiness-gate.ts';
+import { KeyUsage } from '#src/key-usage/key-usage.ts';
 import type { Destination } from '#src/outbox/delivery.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import type { Random } from '#src/random.ts';
@@ -55,6 +56,7 @@ export interface Services extends AsyncDisposable {
   readonly rotation: KeyRotation;
   readonly jwksReaders: JwksReaders;
   readonly readiness: ReadinessGate;
+  readonly keyUsage: KeyUsage;
 }
 
 /**
@@ -149,6 +151,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     rotation,
     jwksReaders,
     readiness,
+    keyUsage: new KeyUsage({ records, refreshLifetimes: authorizationLifetimesOf(config).refresh }),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }

@@ -41,7 +41,12 @@ export const keySettings = group('Signing keys', {
   historyKept: setting(
     atMost('3650d'),
     days(400),
-    'How long it is remembered what happened to the keys, for `keyturn keys history`.',
+    'How long it is remembered what happened to the keys, for `keyturn keys history`, and who was last given something by which algorithm.',
+  ),
+  usageWriteEvery: setting(
+    duration({ min: '1s', max: '5m' }),
+    seconds(10),
+    'How often a server writes down how many tokens each key has signed; after a crash that much is missing from the count.',
   ),
   ...readerSettings,
 });

@@ -44,10 +44,12 @@ export class SigningSlot extends ExternalSigningKey {
 
   override async sign(data: Uint8Array): Promise<Uint8Array> {
     const input = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    const header = Buffer.from(input.subarray(0, input.indexOf('.')).toString('latin1'), 'base64url');
-    const { kid } = JSON.parse(header.toString()) as { kid: string };
-    const signer = [this.#current, this.#previous].find((candidate) => candidate.kid === kid);
-    if (signer === undefined) throw new Error(`the key ${kid} no longer signs`);
-    return signer.sign(input);
+    const [header, claims] = input.toString('latin1').split('.').map(readPart);
+    const signer = [this.#current, this.#previous].find(({ kid }) => kid === header?.kid);
+    if (signer === undefined) throw new Error(`the key ${header?.kid} no longer signs`);
+    return signer.sign(input, { typ: header?.typ as string | undefined, claims: claims ?? {} });
   }
 }
+
+const readPart = (part: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(part, 'base64url').toString());

@@ -4,7 +4,13 @@ import { type JwsAlgorithm, REFRESH_ALGORITHM, SIGNING_ALGORITHMS } from '#src/s
 export interface Signer {
   readonly kid: string;
   readonly alg: JwsAlgorithm;
-  sign(data: Buffer): Buffer | Promise<Buffer>;
+  /** Signs the signing input of a JWT, and is told what the JWT says, so that count can be kept of what is signed. */
+  sign(data: Buffer, jwt: JwtContent): Buffer | Promise<Buffer>;
+}
+
+export interface JwtContent {
+  readonly typ: string | undefined;
+  readonly claims: Readonly<Record<string, unknown>>;
 }
 
 /** What checks signatures: one key, which works with one algorithm only. */
@@ -48,7 +54,7 @@ export function signJwt(
   claims: Readonly<Record<string, unknown>>,
 ): string | Promise<string> {
   const signingInput = `${encode({ ...header, alg: signer.alg, kid: signer.kid })}.${encode(claims)}`;
-  const signature = signer.sign(Buffer.from(signingInput));
+  const signature = signer.sign(Buffer.from(signingInput), { typ: header.typ, claims });
   if (Buffer.isBuffer(signature)) return `${signingInput}.${signature.toString('base64url')}`;
   return signature.then((bytes) => `${signingInput}.${bytes.toString('base64url')}`);
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '#src/clock.ts';
-import { type OutsideSigner, REFRESH_ALGORITHM, type SigningAlgorithm } from '#src/signing/algorithm.ts';
+import { REFRESH_ALGORITHM, type SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { Signer } from '#src/signing/jws.ts';
 import { activeKey } from '#src/signing/key-ring.ts';
 import {
@@ -7,21 +7,20 @@ import {
   type KeyView,
   type PublicVerifier,
   type RefreshKey,
+  type SigningMeans,
   viewOf,
 } from '#src/signing/key-view.ts';
 import { type Done, plan, turnsSoon } from '#src/signing/ring-plan.ts';
 import type { KeyRotation } from '#src/signing/rotation.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
-export interface KeyHolderPorts {
+export interface KeyHolderPorts extends Partial<SigningMeans> {
   readonly rotation: KeyRotation;
   readonly clock: Clock;
   /** Told of what went wrong in the background; signing goes on with the ring that is held. */
   readonly onFault: (error: unknown) => void;
   /** Told of the steps that this node carried out in the background. */
   readonly onMaintained?: (steps: readonly Done[]) => void;
-  /** Signs with the keys that are not in the ring. */
-  readonly outside?: OutsideSigner | null;
 }
 
 /** However seldom the ring is read, what is due is carried out at least this often. */
@@ -33,6 +32,7 @@ const POLL_EVERY_MS_MAX = 60_000;
  */
 export class KeyHolder implements AsyncDisposable {
   readonly #ports: KeyHolderPorts;
+  readonly #means: SigningMeans;
   #view: KeyView;
   #timer: NodeJS.Timeout | null = null;
   #polling: Promise<void> = Promise.resolve();
@@ -40,7 +40,8 @@ export class KeyHolder implements AsyncDisposable {
 
   constructor(ports: KeyHolderPorts) {
     this.#ports = ports;
-    this.#view = viewOf(ports.rotation.held.ring, ports.clock.now(), ports.outside ?? null);
+    this.#means = { outside: ports.outside ?? null, onSigning: ports.onSigning ?? null };
+    this.#view = viewOf(ports.rotation.held.ring, ports.clock.now(), this.#means);
   }
 
   /** The key that signs with this algorithm now. Throws `RangeError` for an algorithm that is not in the settings. */
@@ -114,7 +115,7 @@ export class KeyHolder implements AsyncDisposable {
     const { ring } = this.#ports.rotation.held;
     const view = this.#view;
     const stands = view.ring === ring && now >= view.from && (view.until === null || now < view.until);
-    if (!stands) this.#view = viewOf(ring, now, this.#ports.outside ?? null);
+    if (!stands) this.#view = viewOf(ring, now, this.#means);
     return this.#view;
   }
 }

@@ -12,7 +12,7 @@ import {
   verifyHmac,
   verifyWith,
 } from '#src/signing/algorithm.ts';
-import type { Signer, Verifier } from '#src/signing/jws.ts';
+import type { JwtContent, Signer, Verifier } from '#src/signing/jws.ts';
 import {
   activeKey,
   type KeyRing,
@@ -44,6 +44,19 @@ export interface JwksDocument {
   readonly etag: string;
 }
 
+/** What signing takes beside the ring. */
+export interface SigningMeans {
+  /** Signs with the keys that are not in the ring. */
+  readonly outside: OutsideSigner | null;
+  /** Told of each JWT that a key of the JWK Set is about to sign. It takes no time and never throws. */
+  readonly onSigning: ((key: SigningKeyName, jwt: JwtContent) => void) | null;
+}
+
+export interface SigningKeyName {
+  readonly kid: string;
+  readonly alg: SigningAlgorithm;
+}
+
 /** A ring as it stands from one second, included, until another, excluded, with its keys ready for use. */
 export interface KeyView {
   readonly ring: KeyRing;
@@ -61,7 +74,7 @@ export interface KeyView {
  * Builds the view of a ring at `now`. Imports keys, so it is for when something has changed and not for every token.
  * Throws `SetupFault` if a key that signs is with an outside signer, and there is none.
  */
-export function viewOf(ring: KeyRing, now: EpochSeconds, outside: OutsideSigner | null): KeyView {
+export function viewOf(ring: KeyRing, now: EpochSeconds, means: SigningMeans): KeyView {
   const published = publishedKeys(ring, now);
   const refreshKeys = ring.keys
     .filter((key) => key.alg === REFRESH_ALGORITHM && stillVerifies(ring, key, now))
@@ -73,7 +86,7 @@ export function viewOf(ring: KeyRing, now: EpochSeconds, outside: OutsideSigner 
     ring,
     from: now,
     until: nextChange(ring, now),
-    signers: new Map(published.filter(isActive(ring, now)).map((key) => [key.alg, signerOf(key, outside)])),
+    signers: new Map(published.filter(isActive(ring, now)).map((key) => [key.alg, signerOf(key, means)])),
     verifiers: new Map(published.map((key) => [key.kid, verifierOf(key)])),
     refreshKeys: new Map(refreshKeys.map((key) => [key.kid, key])),
     refreshKey,
@@ -85,18 +98,36 @@ const isActive = (ring: KeyRing, now: EpochSeconds) => (key: SigningKeyRecord) =
   stateOf(ring, key, now) === 'active';
 
 /** What signs with a key of the ring, whatever its state. Throws as `viewOf`. */
-function signerOf({ kid, alg, jwk, outside: handle }: PublishedKey, outside: OutsideSigner | null): Signer {
-  if (handle !== null) {
-    if (outside === null) {
-      throw new SetupFault(
-        `the signing key ${kid} is not in the store but with an outside signer, and none is set up`,
-        'name the signer in the settings',
-      );
-    }
-    return { kid, alg, sign: (data) => outside.sign(handle, alg, data) };
+function signerOf(key: PublishedKey, means: SigningMeans): Signer {
+  const { kid, alg } = key;
+  const name = { kid, alg };
+  const { onSigning } = means;
+  const sign = signatureOf(key, means);
+  if (onSigning === null) return { ...name, sign };
+  return {
+    ...name,
+    sign: (data, jwt) => {
+      onSigning(name, jwt);
+      return sign(data);
+    },
+  };
+}
+
+function signatureOf(
+  { kid, alg, jwk, outside: handle }: PublishedKey,
+  { outside }: SigningMeans,
+): (data: Buffer) => Buffer | Promise<Buffer> {
+  if (handle === null) {
+    const privateKey = importPrivateKey(alg, jwk);
+    return (data) => signWith(alg, privateKey, data);
   }
-  const privateKey = importPrivateKey(alg, jwk);
-  return { kid, alg, sign: (data) => signWith(alg, privateKey, data) };
+  if (outside === null) {
+    throw new SetupFault(
+      `the signing key ${kid} is not in the store but with an outside signer, and none is set up`,
+      'name the signer in the settings',
+    );
+  }
+  return (data) => outside.sign(handle, alg, data);
 }
 
 function verifierOf({ kid, alg, jwk }: PublishedKey): PublicVerifier {

@@ -101,7 +101,7 @@ export const ROOMS: readonly Room[] = [
     files: [
       'src/authorization-details/**',
       'src/{account-page,accounts,admin,audit,backchannel,clients,federation,interaction,mail,outbox,resources}/**',
-      'src/jwks-readers/**',
+      'src/{jwks-readers,key-usage}/**',
       'src/{registration,revocations,sealing,sessions,signing,status-lists,throttle,tokens}/**',
     ],
     mayImport: ['leaves'],

@@ -1,3 +1,4 @@
+import { aliveCell, aliveDocument, aliveNow, countNote, nextRotation } from '#src/cli/keys/alive.ts';
 import { standingDocument, standingLines, standingsOf } from '#src/cli/keys/standing.ts';
 import { distance, moment, table } from '#src/cli/layout.ts';
 import type { Report } from '#src/cli/report.ts';
@@ -14,26 +15,31 @@ export async function listKeys(services: Services, now: EpochSeconds): Promise<R
   const next = keys.filter(({ state }) => state === 'next');
   const standings = await standingsOf(services, next);
   const { ring } = services.rotation.held;
+  const alive = await aliveNow(services, now);
   const lacked = await services.readiness.lacked(turnsSoon(ring, services.rotation.policy, now), now);
   return {
     document: keys.map((key) => ({
       ...documentOf(key),
+      alive: aliveDocument(alive, key),
       ...standingDocument(standings, key.kid),
       ...(key.state === 'next' ? { held_until: heldUntil(lacked, key.kid) } : undefined),
     })),
     text: (style) =>
       [
         table(
-          ['STATE', 'ALG', 'SINCE', 'UNTIL', 'KEY ID'],
-          keys.map((key) => rowOf(key, now)),
+          ['STATE', 'ALG', 'SINCE', 'UNTIL', 'ALIVE', 'KEY ID'],
+          keys.map((key) => rowOf(key, aliveCell(alive, key), now)),
           style,
         ),
+        '',
+        ...rotationsText(keys, now, style),
         '',
         ...standings.flatMap((each) => [
           `${style('strong', each.alg)}  next key ${each.kid}${heldText(heldUntil(lacked, each.kid), style)}`,
           ...standingLines(each, now, style),
         ]),
         '',
+        style('faint', countNote(alive, now)),
         style(
           'faint',
           'HS256 signs refresh tokens, which only this server reads; those keys are never published.',
@@ -48,11 +54,19 @@ const heldUntil = (lacked: readonly LackedKey[], kid: string): EpochSeconds | nu
 const heldText = (until: EpochSeconds | null, style: Style): string =>
   until === null ? '' : style('notable', ` waits until ${moment(until)} at most`);
 
-function rowOf(key: KeyListing, now: EpochSeconds): (string | null)[] {
+function rotationsText(keys: readonly KeyListing[], now: EpochSeconds, style: Style): string[] {
+  return [...new Set(keys.map(({ alg }) => alg))].map((alg) => {
+    const next = nextRotation(keys, alg);
+    const when = next === null ? 'none is planned' : `${distance(next, now)}, ${moment(next)}`;
+    return `next rotation of ${style('strong', alg)}: ${when}`;
+  });
+}
+
+function rowOf(key: KeyListing, alive: string | null, now: EpochSeconds): (string | null)[] {
   const { since, until } = spanOf(key);
   const end = until === null ? null : `${moment(until)}, ${distance(until, now)}`;
   const reason = key.reason === null ? '' : ` (${key.reason})`;
-  return [key.state, key.alg, moment(since), end, key.kid + reason];
+  return [key.state, key.alg, moment(since), end, alive, key.kid + reason];
 }
 
 /** From when to when a key is in the state that it is in; the end is the one planned now. */

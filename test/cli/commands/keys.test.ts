@@ -27,6 +27,17 @@ describe('keyturn keys', () => {
     assert(isEpochSeconds(active?.published_at));
   });
 
+  test('list says what is alive of each key, and when each algorithm rotates next', async () => {
+    const keys = (await runJson('keys list')).json<Document[]>();
+    const nothing = { access_tokens: 0, id_tokens: 0, counted_at: null, last_expires_at: null };
+    const nobody = { sign_ins: 0, people: 0, complete: true, last_expires_at: null };
+    for (const { purpose, alive } of keys) assert.deepEqual(alive, purpose === 'jwks' ? nothing : nobody);
+    const { stdout } = await keyturn.run(['keys', 'list']);
+    for (const alg of ['ES256', 'RS256', 'HS256'])
+      assert.match(stdout, new RegExp(`^next rotation of ${alg}: in (8[5-9]|90) days, \\d{4}-`, 'm'));
+    assert.match(stdout, /no server has counted yet/);
+  });
+
   test('rotate lets the successor sign, revoke ends a key with all that it signed', async () => {
     const [active, next] = (await runJson('keys list')).json<Document[]>();
     const rotated = (await runJson('keys rotate --alg ES256')).json<Document[]>();

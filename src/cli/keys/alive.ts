@@ -1,0 +1,78 @@
+import { distance } from '#src/cli/layout.ts';
+import type { LivingTokens } from '#src/key-usage/key-usage.ts';
+import type { SignIns } from '#src/key-usage/sign-ins.ts';
+import type { Services } from '#src/services.ts';
+import type { JwsAlgorithm } from '#src/signing/algorithm.ts';
+import type { KeyListing } from '#src/signing/key-listing.ts';
+import { type EpochSeconds, epochSeconds } from '#src/units.ts';
+
+/** What is alive of what the keys have signed. */
+export interface Alive {
+  readonly tokens: ReadonlyMap<string, LivingTokens>;
+  /** When a server last wrote down how many tokens there are; `null` if none has. */
+  readonly countedAt: EpochSeconds | null;
+  readonly signIns: ReadonlyMap<string, SignIns>;
+  /** False if there are so many sign-ins that not all of them have been looked at. */
+  readonly allSignIns: boolean;
+}
+
+/** Looking at them takes about a second. */
+const SIGN_INS_MAX = 20_000;
+
+/** @throws StorageFault */
+export async function aliveNow(
+  { keyUsage, rotation }: Pick<Services, 'keyUsage' | 'rotation'>,
+  now: EpochSeconds,
+  max = SIGN_INS_MAX,
+): Promise<Alive> {
+  const { ring } = await rotation.refresh();
+  const { byKid: tokens, countedAt } = await keyUsage.tokens(now);
+  const { byKid: signIns, complete: allSignIns } = await keyUsage.signIns(ring, { now, max });
+  return { tokens, countedAt, signIns, allSignIns };
+}
+
+/** What is added to a key in a document. */
+export function aliveDocument(
+  { tokens, countedAt, signIns, allSignIns }: Alive,
+  { kid, purpose }: Pick<KeyListing, 'kid' | 'purpose'>,
+): object {
+  if (purpose === 'refresh') {
+    const { families = 0, people = 0, lastExpiresAt = null } = signIns.get(kid) ?? {};
+    return { sign_ins: families, people, complete: allSignIns, last_expires_at: lastExpiresAt };
+  }
+  const { access = 0, id = 0, lastExpiresAt = null } = tokens.get(kid) ?? {};
+  return { access_tokens: access, id_tokens: id, counted_at: countedAt, last_expires_at: lastExpiresAt };
+}
+
+/** What is alive of a key, in few words. */
+export function aliveCell(
+  { tokens, signIns, allSignIns }: Alive,
+  { kid, purpose }: Pick<KeyListing, 'kid' | 'purpose'>,
+): string | null {
+  if (purpose === 'jwks') {
+    const { access = 0, id = 0 } = tokens.get(kid) ?? {};
+    return access + id === 0 ? null : counted(access + id, 'token');
+  }
+  const { families = 0 } = signIns.get(kid) ?? {};
+  if (families === 0) return null;
+  return `${allSignIns ? '' : 'over '}${counted(families, 'sign-in')}`;
+}
+
+/** How much is to be believed of a count of tokens. */
+export function countNote({ countedAt }: Alive, now: EpochSeconds): string {
+  const when = countedAt === null ? 'no server has counted yet' : `counted ${distance(countedAt, now)}`;
+  return `Tokens that have not expired, ${when}: there may be more, as servers count on and write it down now and then.`;
+}
+
+/** When the next key of an algorithm takes over, as it is planned now; `null` if none is there to. */
+export function nextRotation(keys: readonly KeyListing[], alg: JwsAlgorithm): EpochSeconds | null {
+  const turns = keys.flatMap((key) =>
+    key.alg === alg && key.state === 'next' && key.signsFrom !== null ? key.signsFrom : [],
+  );
+  return turns.length === 0 ? null : epochSeconds(Math.min(...turns));
+}
+
+/** A number of things: `1 token`, `1,204 tokens`. */
+function counted(count: number, thing: string): string {
+  return `${count.toLocaleString('en')} ${thing}${count === 1 ? '' : 's'}`;
+}
