@@ -7,13 +7,18 @@ import { KeyEncryptionKeys, parseKeyEncryptionKeys } from '#src/sealing/key-encr
 import { keyEncryptionKeyIdOf, Sealer } from '#src/sealing/sealer.ts';
 import type { Secret } from '#src/secret.ts';
 import type { Backend } from '#src/storage/backend.ts';
+import { openRedisBackend } from '#src/storage/redis/redis-backend.ts';
+import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/settings.ts';
 import { findRootRecord, makeRootSecret, openRootSecret, type RootSecret } from '#src/storage/root-secret.ts';
 import { SealedRecords } from '#src/storage/sealed-records.ts';
 import { openSqliteBackend } from '#src/storage/sqlite/sqlite-backend.ts';
+import { parseStoreLocation } from '#src/store-location.ts';
 
 export interface StoreOptions {
-  /** `sqlite:PATH` */
+  /** `sqlite:` and a path, or the URL of a Redis; see `store-location.ts`. */
   readonly location: string;
+  /** What the location of a Redis does not say. */
+  readonly redis?: RedisSettings;
   /** Where the key-encryption keys lie; not looked at when `kek` is given. */
   readonly keysDirectory: string;
   /** Key-encryption keys by setting, one a line. */
@@ -40,7 +45,7 @@ export interface Store extends AsyncDisposable {
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   await using opened = new AsyncDisposableStack();
-  const backend = opened.use(await openBackend(options.location));
+  const backend = opened.use(await openBackend(options));
   const { root, sealer, created } = await unlock(backend, options);
   const closing = opened.move();
   return {
@@ -51,17 +56,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   };
 }
 
-async function openBackend(location: string): Promise<Backend> {
-  const [, scheme, path] = /^([a-z]+):(.+)$/.exec(location) ?? [];
-  if (scheme !== 'sqlite' || path === undefined) {
+function openBackend(options: StoreOptions): Promise<Backend> {
+  const location = parseStoreLocation(options.location);
+  if ('wrong' in location) {
     throw new SetupFault(
-      scheme === undefined || scheme === 'sqlite'
-        ? 'the location of the store is incomplete'
-        : `Keyturn knows no store of the kind ${scheme}`,
-      'write sqlite: and the path of the database file, for example sqlite:data/keyturn.db',
+      `the location of the store ${location.wrong}`,
+      'write sqlite: and the path of the database file, for example sqlite:data/keyturn.db, or a redis:// URL',
     );
   }
-  return openSqliteBackend(path);
+  if (location.engine === 'sqlite') return openSqliteBackend(location.path);
+  return openRedisBackend(location, options.redis ?? DEFAULT_REDIS_SETTINGS, options.random);
 }
 
 async function unlock(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Records, RecordWrite } from '#src/records.ts';
+import type { Records, RecordWrite, RemovedRecord } from '#src/records.ts';
 import { after, type EpochSeconds, epochSeconds, minutes, seconds } from '#src/units.ts';
 import type { MakeStore } from '#test/storage/records-contract.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
@@ -112,9 +112,9 @@ export function logContract(makeStore: MakeStore): void {
       await using store = await makeStore(clock);
       const { records } = await store.connect();
       await note(records, far(clock), 'one');
-      const page = await records.readLog('l', { after: 1_000_000, limit: 10 });
+      const page = await records.readLog('l', { after: Number.MAX_SAFE_INTEGER, limit: 10 });
       assert.deepEqual(page.entries, []);
-      assert.ok(page.next < 1_000_000);
+      assert.ok(page.next < Number.MAX_SAFE_INTEGER);
     });
 
     test('has the note of a put if and only if the put was stored', async () => {
@@ -171,7 +171,9 @@ export function logContract(makeStore: MakeStore): void {
       await records.put({ ...session('d', 'h'), kind: 'authorization' });
       await records.put({ ...session('e', 'g'), kind: 'authorization', expiresAt: clock.now() });
       await records.endGroup('g', far(clock), { log: 'l', until: far(clock), kind: 'authorization' });
-      assert.deepEqual(await removedOf(records), [
+      const removed = await removedOf(records);
+      // Which of a group comes first is a backend's own affair.
+      assert.deepEqual(removed.toSorted(byId), [
         { kind: 'authorization', id: 'b', value: { of: 'b' } },
         { kind: 'authorization', id: 'c', value: { of: 'c' } },
       ]);
@@ -238,3 +240,6 @@ async function entriesOf(records: Records): Promise<unknown[]> {
 async function removedOf(records: Records) {
   return (await records.readLog('l', start(100))).entries.map(({ removed }) => removed);
 }
+
+const byId = (one: RemovedRecord | null, other: RemovedRecord | null) =>
+  (one?.id ?? '').localeCompare(other?.id ?? '');

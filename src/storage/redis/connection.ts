@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { Redis, type RedisOptions } from 'ioredis';
+import { StorageFault } from '#src/fault.ts';
+import type { Keys } from '#src/storage/redis/keys.ts';
+import { commandOf } from '#src/storage/redis/redis-options.ts';
+import { SCRIPTS, type ScriptName } from '#src/storage/redis/scripts.ts';
+
+/** What a command of Redis is given. */
+export type Argument = string | number | Buffer;
+
+export interface ScriptRunner {
+  /** Runs a script on its keys. Texts in the answer come as bytes. */
+  run(name: ScriptName, given: readonly Argument[]): Promise<unknown>;
+}
+
+/**
+ * One connection to the server that holds the records. Whatever is asked of it is answered, or fails with
+ * `StorageFault`, within `timeoutMs`: at once while there is no connection. It comes back by itself.
+ *
+ * A fault leaves open whether what was asked has been done, unless nothing was sent.
+ */
+export class RedisConnection implements ScriptRunner, AsyncDisposable {
+  readonly #redis: Redis;
+  readonly #keys: Keys;
+  readonly #timeoutMs: number;
+  readonly #asked = new Set<Promise<unknown>>();
+  #timesLost = 0;
+  #leaving = false;
+  #trouble: string | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(parts: { options: RedisOptions; keys: Keys; timeoutMs: number }) {
+    this.#keys = parts.keys;
+    this.#timeoutMs = parts.timeoutMs;
+    this.#redis = new Redis({
+      ...parts.options,
+      replyMapping: 'legacy',
+      reconnectOnError: (error) => this.#isMisplaced(error),
+    });
+    this.#redis.on('error', (error: Error) => {
+      this.#trouble = error.message;
+    });
+    this.#redis.on('close', () => {
+      this.#timesLost += 1;
+      this.#leaving = false;
+    });
+    this.#redis.on('ready', () => {
+      this.#trouble = null;
+    });
+  }
+
+  /** How often the connection has been lost, which tells whether two commands went over the same one. */
+  get timesLost(): number {
+    return this.#timesLost;
+  }
+
+  /** Asks for the connection, which from then on is kept. */
+  async open(): Promise<void> {
+    await this.#within(this.#redis.connect());
+  }
+
+  /** Asks something that takes one command. */
+  ask<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
+    if (this.#closing !== null) return Promise.reject(new StorageFault('the store is closed'));
+    const asked = this.#within(command(this.#redis));
+    this.#asked.add(asked);
+    return asked.finally(() => this.#asked.delete(asked));
+  }
+
+  run(name: ScriptName, given: readonly Argument[]): Promise<unknown> {
+    const keys = SCRIPTS[name].keys.map((key) => this.#keys[key]);
+    return this.ask((redis) => {
+      const scripts = redis as unknown as Record<string, (...given: Argument[]) => Promise<unknown>>;
+      const script = scripts[`${commandOf(name)}Buffer`];
+      if (script === undefined) throw new TypeError(`there is no script ${name}`);
+      return script.call(redis, ...keys, ...given);
+    });
+  }
+
+  /** Lets what was asked for be answered, and leaves. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#asked);
+    const leaves = ['connecting', 'connect', 'ready'].includes(this.#redis.status);
+    const ended = leaves ? once(this.#redis, 'end') : null;
+    this.#redis.disconnect();
+    await ended;
+  }
+
+  async #within<T>(work: Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => late.reject(new StorageFault(`Redis has not answered within ${this.#timeoutMs} ms`)),
+      this.#timeoutMs,
+    );
+    try {
+      return await Promise.race([work, late.promise]);
+    } catch (error) {
+      throw this.#fault(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The library's errors carry what was sent, which may be a password, so none of them is passed on. */
+  #fault(error: unknown): StorageFault {
+    if (error instanceof StorageFault) return error;
+    const reason = error instanceof Error ? error.message : String(error);
+    if (this.#redis.status !== 'ready') {
+      return new StorageFault(`there is no connection to Redis: ${this.#trouble ?? reason}`);
+    }
+    return new StorageFault(`Redis failed: ${reason}`);
+  }
+
+  /** True if this is no longer the server that holds the records: then the right one is looked for. */
+  #isMisplaced(error: Error): boolean {
+    if (this.#leaving || !MISPLACED.test(error.message)) return false;
+    this.#leaving = true;
+    return true;
+  }
+}
+
+/** A replica, a node that does not have our slot, a part of a cluster that has lost the others. */
+const MISPLACED = /^(?:READONLY|MASTERDOWN|MOVED|CLUSTERDOWN)\b/;

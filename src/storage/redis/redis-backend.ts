@@ -1,0 +1,264 @@
+import type { Random } from '#src/random.ts';
+import {
+  type Backend,
+  type BackendCounter,
+  type BackendLog,
+  type BackendLogPage,
+  type BackendNote,
+  type BackendPage,
+  type BackendPutOutcome,
+  type BackendRecord,
+  type BackendWrite,
+  DIGEST_BYTES,
+  type Digest,
+} from '#src/storage/backend.ts';
+import { ConfirmedWrites } from '#src/storage/redis/confirmed-writes.ts';
+import { type Argument, RedisConnection, type ScriptRunner } from '#src/storage/redis/connection.ts';
+import { type Keys, keysOf } from '#src/storage/redis/keys.ts';
+import {
+  entryName,
+  packRecord,
+  placeOf,
+  unpackCounter,
+  unpackEntry,
+  unpackRecord,
+} from '#src/storage/redis/packed-record.ts';
+import { redisOptionsOf } from '#src/storage/redis/redis-options.ts';
+import type { RedisSettings } from '#src/storage/redis/settings.ts';
+import type { RedisLocation } from '#src/store-location.ts';
+import { type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
+
+/** Opens the store on Redis. Throws `SetupFault` when the operator has to act. */
+export async function openRedisBackend(
+  location: RedisLocation,
+  settings: RedisSettings,
+  random: Random,
+): Promise<Backend> {
+  await using opened = new AsyncDisposableStack();
+  const keys = keysOf(settings.prefix);
+  const options = await redisOptionsOf(location, { settings, keys, random });
+  const connect = async () => {
+    const { timeoutMs } = settings;
+    const connection = opened.use(new RedisConnection({ options, keys, timeoutMs }));
+    await connection.open();
+    return connection;
+  };
+  const connection = await connect();
+  const { waitReplicas } = settings;
+  const writes =
+    waitReplicas === 0 ? connection : new ConfirmedWrites(await connect(), { ...settings, waitReplicas });
+  const closing = opened.move();
+  return new RedisBackend({ connection, writes, keys, close: () => closing.disposeAsync() });
+}
+
+/**
+ * Records in Redis, which any number of processes use at once. All that an operation touches is in one hash slot, and
+ * each is one command or one script: Redis does them one after the other, wholly or not at all.
+ *
+ * Time is what is passed in. Nothing expires by the clock of Redis, which need not agree with that of a node: what is
+ * over is left out when it is read, and removed by `sweep`.
+ */
+class RedisBackend implements Backend {
+  readonly #connection: RedisConnection;
+  /** For all that must not be lost, which counters may be. */
+  readonly #writes: ScriptRunner;
+  readonly #keys: Keys;
+  readonly #close: () => Promise<void>;
+
+  constructor(parts: {
+    connection: RedisConnection;
+    writes: ScriptRunner;
+    keys: Keys;
+    close: () => Promise<void>;
+  }) {
+    this.#connection = parts.connection;
+    this.#writes = parts.writes;
+    this.#keys = parts.keys;
+    this.#close = parts.close;
+  }
+
+  async find(kind: string, key: Digest, now: EpochSeconds): Promise<BackendRecord | null> {
+    const place = placeOf(kind, key);
+    const packed = await this.#connection.ask((redis) => redis.hgetBuffer(this.#keys.records, place));
+    return living(place, packed, now);
+  }
+
+  async findByAlias(alias: Digest, now: EpochSeconds): Promise<BackendRecord | null> {
+    const [place, packed] = ((await this.#connection.run('findByAlias', [alias])) ?? []) as (Buffer | null)[];
+    return place === undefined || place === null ? null : living(place, packed ?? null, now);
+  }
+
+  async put(write: BackendWrite, now: EpochSeconds): Promise<BackendPutOutcome> {
+    const { kind, key, onlyIf, note } = write;
+    const condition = onlyIf === null ? '' : onlyIf === 'absent' ? onlyIf : onlyIf.version;
+    const place = placeOf(kind, key);
+    const answer = await this.#writes.run('put', [
+      now,
+      place,
+      packRecord(write),
+      condition,
+      ...noteArguments(note),
+    ]);
+    const [outcome, detail] = answer as [Buffer, Buffer];
+    switch (outcome.toString()) {
+      case 'stored':
+        return { outcome: 'stored', version: Number(detail) };
+      case 'alias-taken':
+        return { outcome: 'alias-taken', alias: detail };
+      case 'stale':
+        return { outcome: 'stale' };
+      default:
+        return { outcome: 'group-ended' };
+    }
+  }
+
+  async consume(kind: string, key: Digest, now: EpochSeconds) {
+    const outcome = (await this.#writes.run('consume', [now, placeOf(kind, key)])) as Buffer;
+    return outcome.toString() as Awaited<ReturnType<Backend['consume']>>;
+  }
+
+  async remove(kind: string, key: Digest, notedIn: BackendLog | null, now: EpochSeconds): Promise<boolean> {
+    const answer = await this.#writes.run('remove', [now, placeOf(kind, key), ...logArguments(notedIn)]);
+    return answer === 1;
+  }
+
+  async endGroup(
+    group: Digest,
+    rememberUntil: EpochSeconds,
+    notedIn: (BackendLog & { readonly kind: string }) | null,
+    now: EpochSeconds,
+  ): Promise<void> {
+    const noted = [...logArguments(notedIn), notedIn?.kind ?? ''];
+    await this.#writes.run('endGroup', [now, group, rememberUntil, ...noted]);
+  }
+
+  list(kind: string, { after, limit }: BackendPage, now: EpochSeconds): Promise<BackendRecord[]> {
+    const behind = (key: Digest) => placeOf(kind, key);
+    const bounds = { first: Buffer.from(`${kind}:`), behind, end: Buffer.from(`${kind};`) };
+    return this.#listed('kind', { ...bounds, after, limit }, now);
+  }
+
+  listOwned(owner: Digest, { after, limit }: BackendPage, now: EpochSeconds): Promise<BackendRecord[]> {
+    const behind = (key: Digest) => Buffer.concat([owner, key, END]);
+    const bounds = { first: owner, behind, end: behind(LAST_KEY) };
+    return this.#listed('owner', { ...bounds, after, limit }, now);
+  }
+
+  async revoke(entries: readonly Digest[], until: EpochSeconds, note: BackendNote | null): Promise<void> {
+    await this.#writes.run('revoke', [until, ...noteArguments(note), ...entries]);
+  }
+
+  async anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean> {
+    if (entries.length === 0) return false;
+    const untils = await this.#connection.ask((redis) => redis.zmscore(this.#keys.revoked, ...entries));
+    return untils.some((until) => until !== null && Number(until) > now);
+  }
+
+  async append(note: BackendNote): Promise<void> {
+    await this.#writes.run('append', noteArguments(note));
+  }
+
+  async readLog(
+    log: Digest,
+    { after, limit }: { after: number; limit: number },
+    now: EpochSeconds,
+  ): Promise<BackendLogPage> {
+    const bounds = [opening(entryName(log, after)), opening(Buffer.concat([log, LAST_POSITION]))];
+    const [end, ...pairs] = (await this.#connection.run('readLog', [...bounds, limit])) as Buffer[];
+    const found = pairsOf(pairs).map(([name, packed]) => unpackEntry(name, packed));
+    const atEnd = found.length < limit;
+    return {
+      entries: found.filter(({ until }) => until > now),
+      next: atEnd ? Number(end) : (found.at(-1)?.position ?? Number(end)),
+      atEnd,
+    };
+  }
+
+  async hit(counter: Digest, window: Seconds, now: EpochSeconds): Promise<BackendCounter> {
+    const [count, resetsAt] = (await this.#connection.run('hit', [now, counter, window])) as [number, number];
+    return { count, resetsAt: epochSeconds(resetsAt) };
+  }
+
+  async counted(counter: Digest, now: EpochSeconds): Promise<BackendCounter | null> {
+    const packed = await this.#connection.ask((redis) => redis.hgetBuffer(this.#keys.counters, counter));
+    const state = packed === null ? null : unpackCounter(packed);
+    return state !== null && state.resetsAt > now ? state : null;
+  }
+
+  async resetCounter(counter: Digest): Promise<void> {
+    await this.#connection.run('resetCounter', [counter]);
+  }
+
+  async sweep(limit: number, now: EpochSeconds): Promise<{ removed: number; done: boolean }> {
+    const step = Math.min(limit, SWEEP_STEP_MAX);
+    const [removed, done] = (await this.#connection.run('sweep', [now, step])) as [number, number];
+    return { removed, done: done === 1 };
+  }
+
+  async ping(): Promise<void> {
+    await this.#connection.ask((redis) => redis.set(this.#keys.pinged, ''));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close();
+  }
+
+  /** Asks stretch by stretch, since there may be any number of records that have expired among those that live. */
+  async #listed(
+    by: 'kind' | 'owner',
+    { first, behind, end, after, limit }: BackendPage & IndexBounds,
+    now: EpochSeconds,
+  ): Promise<BackendRecord[]> {
+    const found: BackendRecord[] = [];
+    let from = after === null ? first : behind(after);
+    while (found.length < limit) {
+      const wanted = limit - found.length;
+      const answer = await this.#connection.run('list', [by, opening(from), opening(end), wanted]);
+      const pairs = pairsOf(answer as Buffer[]);
+      for (const [place, packed] of pairs) {
+        const record = living(place, packed, now);
+        if (record !== null) found.push(record);
+      }
+      const last = pairs.at(-1)?.[0];
+      if (pairs.length < wanted || last === undefined) break;
+      from = behind(last.subarray(-DIGEST_BYTES));
+    }
+    return found;
+  }
+}
+
+/** Where the records of a kind, or of an owner, lie in their index. */
+interface IndexBounds {
+  /** What all of them come after, what those after a key come after, and what all of them come before. */
+  readonly first: Buffer;
+  readonly behind: (key: Digest) => Buffer;
+  readonly end: Buffer;
+}
+
+/** A step holds up everyone else for about a millisecond. */
+const SWEEP_STEP_MAX = 200;
+
+/** Above the first byte of every kind. */
+const END = Buffer.of(0xff);
+const LAST_KEY = Buffer.alloc(DIGEST_BYTES, 0xff);
+const LAST_POSITION = Buffer.alloc(8, 0xff);
+
+/** A bound of a range of bytes that leaves out the bound itself. */
+const opening = (bound: Buffer): Buffer => Buffer.concat([Buffer.from('('), bound]);
+
+const logArguments = (log: BackendLog | null): Argument[] => (log === null ? ['', ''] : [log.log, log.until]);
+
+function noteArguments(note: BackendNote | null): Argument[] {
+  return [...logArguments(note), note?.body ?? ''];
+}
+
+function pairsOf(flat: readonly Buffer[]): [Buffer, Buffer][] {
+  const pairs: [Buffer, Buffer][] = [];
+  for (let at = 0; at + 1 < flat.length; at += 2) pairs.push([flat[at] as Buffer, flat[at + 1] as Buffer]);
+  return pairs;
+}
+
+function living(place: Buffer, packed: Buffer | null, now: EpochSeconds): BackendRecord | null {
+  const record = packed === null ? null : unpackRecord(place, packed);
+  return record !== null && (record.expiresAt === null || record.expiresAt > now) ? record : null;
+}

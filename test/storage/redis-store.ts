@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import type { Clock } from '#src/clock.ts';
+import { systemRandom } from '#src/random.ts';
+import { openStore, type Store } from '#src/storage/open-store.ts';
+import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/settings.ts';
+import type { StoreUnderTest } from '#test/storage/records-contract.ts';
+import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
+
+export interface RedisStoreUnderTest extends StoreUnderTest {
+  readonly prefix: string;
+}
+
+let stores = 0;
+
+/** An empty store under a prefix of its own, on a Redis that others may use as well. */
+export async function makeRedisStore(
+  clock: Clock,
+  { location, ...settings }: { location: string } & Partial<RedisSettings>,
+): Promise<RedisStoreUnderTest> {
+  const directory = await makeTemporaryDirectory();
+  stores += 1;
+  const redis: RedisSettings = { ...DEFAULT_REDIS_SETTINGS, prefix: `test-${stores}`, ...settings };
+  const connections: Store[] = [];
+  return {
+    prefix: redis.prefix,
+    async connect() {
+      const store = await openStore({
+        location,
+        redis,
+        keysDirectory: join(directory.path, 'keys'),
+        clock,
+        random: systemRandom,
+      });
+      connections.push(store);
+      return store;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(connections.map((connection) => connection[Symbol.asyncDispose]()));
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
