@@ -214,11 +214,17 @@ class JwtBearerGrant {
     { assertion }: Accepted,
     by: Exclude<TrustedIssuer['subjects'], 'client'>,
   ): Promise<{ subject: string; signedInAt: EpochSeconds }> {
+    const { clock, clockSkewMax } = this.#deps;
+    // It may have been made before the person signed out everywhere.
+    if (assertion.issuedAt === null)
+      throw new errors.InvalidGrant('an assertion about a person says when it was made');
     const account = await findAccountOf(this.#deps.accounts, by, assertion.jwt.claims);
-    const now = this.#deps.clock.now();
-    const signedInAt = epochSeconds(Math.min(assertion.issuedAt ?? now, now));
+    const signedInAt = epochSeconds(Math.min(assertion.issuedAt, clock.now()));
     if (!standsSince(account, signedInAt))
       throw new errors.InvalidGrant('the assertion is about nobody who has an account that stands');
+    // Somebody else may have had the name before.
+    if (after(signedInAt, clockSkewMax) < account.createdAt)
+      throw new errors.InvalidGrant('the assertion was made before the account was');
     return { subject: account.subject, signedInAt };
   }
 

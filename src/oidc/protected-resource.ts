@@ -45,8 +45,8 @@ export function protectedResources(
 
 /** Says in every challenge where the metadata of the resource is: RFC 9728 section 5.1. */
 export function nameMetadata(ctx: Context, issuer: string): void {
-  const challenges = [ctx.response.get('WWW-Authenticate')].flat().filter((challenge) => challenge !== '');
-  if (challenges.length === 0) return;
+  if (!ctx.res.hasHeader('WWW-Authenticate')) return;
+  const challenges = [ctx.response.get('WWW-Authenticate')].flat();
   const parameter = `resource_metadata="${issuer}${USERINFO_METADATA}"`;
   ctx.set(
     'WWW-Authenticate',

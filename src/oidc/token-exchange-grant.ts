@@ -189,8 +189,11 @@ function decide(params: Parameters, request: Omit<ExchangeRequest, 'scope'>): Ex
     if (!(problem instanceof Refusal)) throw problem;
     const { code, message, detail } = problem;
     if (code === 'target_unacceptable') throw new errors.InvalidTarget(message);
-    if (code === 'scope_unacceptable' || code === 'invalid_scope')
+    if (code === 'scope_unacceptable')
       throw new errors.InvalidScope(message, String(detail.scope ?? params.scope));
+    // Its own words name the scope in quotes, which no description may have: RFC 6749 section 5.2.
+    if (code === 'invalid_scope')
+      throw new errors.InvalidScope('there is no such scope', String(params.scope));
     throw new errors.InvalidRequest(message);
   }
 }

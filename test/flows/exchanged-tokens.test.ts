@@ -98,6 +98,7 @@ describe('what an exchanged token may do (RFC 8693)', () => {
       [reading, 'openid'],
       [reading, 'read offline_access'],
       [reading, 'nothing'],
+      [reading, 'x'.repeat(129)],
       [writing, undefined],
       [writing, 'write'],
       [writing, 'read'],

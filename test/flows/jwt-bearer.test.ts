@@ -10,6 +10,7 @@ import type { ClientRegistration } from '#src/clients/client.ts';
 import type { TrustedIssuerRegistration } from '#src/federation/trusted-issuer.ts';
 import { Secret } from '#src/secret.ts';
 import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
+import { later } from '#test/support/later.ts';
 import { refusalOf } from '#test/support/refused.ts';
 
 const API = 'https://api.example.com';
@@ -375,6 +376,26 @@ describe('JWTs as authorization grants (RFC 7523 section 2.1)', () => {
     assert.equal(await refused(mobile, { assertion: before }), 'invalid_grant', 'made before');
     mock.timers.enable({ apis: ['Date'], now: Date.now() + 2_000 });
     await served(mobile, { assertion: await aboutGrace() });
+  });
+
+  test('an assertion about a person says when it was made, as nobody knows otherwise what it was made before', async () => {
+    for (const iat of [undefined, null])
+      assert.equal(await refused(mobile, { assertion: await aboutAda({ iat }) }), 'invalid_grant');
+    await served(deploy, { assertion: await assertion({ iat: undefined }) });
+  });
+
+  test('an assertion that was made for whoever had a name before is not for who has it now', async () => {
+    const { accounts } = keyturn.services;
+    const first = await addPerson('heir');
+    const aboutHeir = (claims: object = {}) => aboutAda({ email: 'heir@example.com', ...claims });
+    const before = await aboutHeir();
+    await accounts.remove(first);
+    later(60);
+    const second = await addPerson('heir');
+    assert.equal(await refused(mobile, { assertion: before }), 'invalid_grant');
+    // The issuer's clock may be behind, and people sign in as soon as they have an account.
+    const { access_token } = await served(mobile, { assertion: await aboutHeir({ iat: now() - 10 }) });
+    assert.equal(decodeJwt(access_token).sub, second);
   });
 
   test('an issuer that is trusted no more is refused at once', async () => {

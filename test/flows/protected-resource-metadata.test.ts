@@ -96,5 +96,11 @@ describe('protected resource metadata (RFC 9728)', () => {
     assert.doesNotMatch(headers.get('www-authenticate') ?? '', /resource_metadata/);
     const preflight = await fetch(userinfo, { method: 'OPTIONS' });
     assert.equal(preflight.headers.get('www-authenticate'), null);
+    const { password } = await keyturn.addAccount('grace');
+    const web = await RelyingParty.discover(keyturn, await keyturn.addClient());
+    const { access_token: token } = await web.signIn(new Person(), { login: 'grace', password });
+    const served = await fetch(userinfo, { headers: { authorization: `Bearer ${token}` } });
+    assert.equal(served.status, 200);
+    assert.equal(served.headers.get('www-authenticate'), null, 'RFC 9110 section 11.6.1');
   });
 });
