@@ -9,6 +9,7 @@ import {
 import type { Clock } from '#src/clock.ts';
 import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
+import { narrowed } from '#src/oidc/resource-policy.ts';
 import { type StatusClaimPorts, statusClaim } from '#src/oidc/status-claim.ts';
 import { subjectFor } from '#src/oidc/subjects.ts';
 import { jwtIn } from '#src/oidc/token-value.ts';
@@ -263,13 +264,6 @@ function sourceOf({ oidc: { entities } }: KoaContextWithOIDC) {
     entities.DeviceCode ??
     entities.BackchannelAuthenticationRequest
   );
-}
-
-/** The scopes of a grant as far as this token request asks for them: RFC 6749 section 6. */
-function narrowed(granted: ReadonlySet<string>, requested: unknown): Set<string> {
-  return typeof requested === 'string'
-    ? new Set(requested.split(' ').filter((scope) => granted.has(scope)))
-    : new Set(granted);
 }
 
 function confirmation(token: AnyAccessToken): Pick<AccessTokenClaims, 'cnf'> {

@@ -6,5 +6,9 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
  */
 export type AssertAnswerable = (
   ctx: KoaContextWithOIDC,
-  granted: { readonly resourceIndicators: ReadonlySet<string | undefined>; readonly rar?: unknown },
+  granted: {
+    readonly resourceIndicators: ReadonlySet<string | undefined>;
+    readonly scopes: ReadonlySet<string>;
+    readonly rar?: unknown;
+  },
 ) => Promise<void>;

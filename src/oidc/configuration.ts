@@ -12,10 +12,11 @@ import { ROUTES } from '#src/oidc/endpoints.ts';
 import { grantLoader } from '#src/oidc/grants.ts';
 import { interactionPolicyOf } from '#src/oidc/interaction-policy.ts';
 import { ttlOf } from '#src/oidc/lifetimes.ts';
+import { withoutOwnResource } from '#src/oidc/own-resource.ts';
 import { protocolAdapter } from '#src/oidc/protocol-adapter.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { requestFeatures } from '#src/oidc/request-features.ts';
-import type { ResourcePolicy } from '#src/oidc/resource-policy.ts';
+import { type ResourcePolicy, usesGrantedResource } from '#src/oidc/resource-policy.ts';
 import type { RichAuthorizationRequests } from '#src/oidc/rich-authorization-requests.ts';
 import { SigningSlot } from '#src/oidc/signing-slot.ts';
 import { subjectFor } from '#src/oidc/subjects.ts';
@@ -87,6 +88,7 @@ export function configurationOf(
     renderError: (ctx, out, error) => pages.renderError(ctx, out, error),
     fetch: deps.fetch,
     fetchResponseBodyLimits: { jwks_uri: FETCHED_BYTES_MAX, sector_identifier_uri: FETCHED_BYTES_MAX },
+    extraParams: { resource: withoutOwnResource(deps.issuer) },
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
@@ -106,7 +108,7 @@ export function configurationOf(
         defaultResource: ((ctx: KoaContextWithOIDC, client: never, granted?: string[]) =>
           resources.choose(ctx, client, granted)) as () => Promise<string>,
         getResourceServerInfo: (ctx, identifier, client) => resources.describe(ctx, identifier, client),
-        useGrantedResource: async () => true,
+        useGrantedResource: usesGrantedResource as () => boolean,
       },
       revocation: { enabled: true, allowedPolicy: revocationAllowed as () => boolean },
       rpInitiatedLogout: {

@@ -20,6 +20,7 @@ export interface PendingRequest extends LibraryModel {
   readonly isExpired: boolean;
   readonly remainingTTL: number;
   readonly resourceIndicators: ReadonlySet<string | undefined>;
+  readonly scopes: Set<string>;
   consume(): Promise<void>;
 }
 

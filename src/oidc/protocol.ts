@@ -10,6 +10,7 @@ import { readBody } from '#src/http/request-body.ts';
 import type { BegunInteractions } from '#src/oidc/begun-interactions.ts';
 import { interactionIn, methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
 import { ENCRYPTED_HINT, isEncrypted } from '#src/oidc/id-token-model.ts';
+import { takeOwnResource } from '#src/oidc/own-resource.ts';
 import { nameMetadata } from '#src/oidc/protected-resource.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { replayed } from '#src/oidc/replayed-request.ts';
@@ -179,12 +180,20 @@ async function redirectToGet(ctx: Context, bodyMax: number): Promise<void> {
 }
 
 /** Reads a form within our limit and hands it on. Anything else the library refuses unread. */
-async function readForm(ctx: Context, { bodyMax, pushedMax }: ProtocolOptions): Promise<void> {
+async function readForm(ctx: Context, { provider, bodyMax, pushedMax }: ProtocolOptions): Promise<void> {
   if (!ctx.is('application/x-www-form-urlencoded')) return;
   const pushed = ctx.path === ROUTES.pushed_authorization_request;
   const body = await readBody(ctx.req, pushed ? Math.min(pushedMax, bodyMax) : bodyMax);
   const disguises = ctx.path === ROUTES.introspection || ctx.path === ROUTES.revocation;
-  ctx.req = replayed(ctx.req, disguises ? withCarriedToken(body) : body);
+  const named = ctx.path === ROUTES.token ? withoutUserinfo(ctx, body, provider.issuer) : body;
+  ctx.req = replayed(ctx.req, disguises ? withCarriedToken(body) : named);
+}
+
+/** A token request for userinfo alone names it in a way that the library does not know. */
+function withoutUserinfo(ctx: Context, body: Buffer, issuer: string): Buffer {
+  const form = parse(body.toString('utf8'));
+  ctx.state.forUserinfo = takeOwnResource(form, issuer);
+  return ctx.state.forUserinfo ? Buffer.from(stringify(form)) : body;
 }
 
 /** The library takes tokens here that do not look like a JWT: ours travel in disguise. */

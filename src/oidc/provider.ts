@@ -51,14 +51,14 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     charsMax: deps.requests.authorizationDetailsMax,
   });
   const { lifetimes } = deps;
-  const resources = new ResourcePolicy({ resources: deps.resources, registered, details, lifetimes });
+  const resources = new ResourcePolicy({ ...deps, registered, details, lifetimes });
   const provider = new Provider(deps.issuer, configurationOf(deps, registered, resources, details));
   registered.teach(provider);
   if (deps.proofs.mtlsOrigin !== null) teachEndpointAliases(provider, deps.proofs.mtlsOrigin);
   teachIdTokens(provider, deps);
   const assertAnswerable: AssertAnswerable = async (ctx, granted) => {
     details.assertGranted(ctx, granted.rar as readonly AuthorizationDetail[] | undefined);
-    await resources.assertObtainable(ctx, granted.resourceIndicators);
+    await resources.assertObtainable(ctx, granted);
     if (ctx.oidc.client !== undefined) await assertEncryptable(ctx.oidc.client);
   };
   teachPushedRequests(provider, { clock: deps.clock, lifetime: deps.requests.pushedLifetime });

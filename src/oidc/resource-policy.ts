@@ -6,8 +6,10 @@ import {
 } from 'oidc-provider';
 import type { Client } from '#src/clients/client.ts';
 import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
-import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
+import { formatScope, isOpenIdScope, OPENID_SCOPES } from '#src/clients/scope.ts';
+import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
+import { assertOpenId, isOwnResource } from '#src/oidc/own-resource.ts';
 import type { RichAuthorizationRequests } from '#src/oidc/rich-authorization-requests.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { isNamedIn, type ResourceServer } from '#src/resources/resource-server.ts';
@@ -20,14 +22,17 @@ export class ResourcePolicy {
   /** By the one member that the library leaves as it is. */
   readonly #described = new WeakMap<object, ResourceServer>();
   readonly #details: RichAuthorizationRequests;
+  readonly #issuer: string;
   readonly #lifetimes: { accessToken: Seconds; accessTokenMax: Seconds };
 
   constructor(options: {
+    issuer: string;
     resources: ResourceRegistry;
     registered: RegisteredClients;
     details: RichAuthorizationRequests;
     lifetimes: { accessToken: Seconds; accessTokenMax: Seconds };
   }) {
+    this.#issuer = options.issuer;
     this.#resources = options.resources;
     this.#registered = options.registered;
     this.#details = options.details;
@@ -41,6 +46,8 @@ export class ResourcePolicy {
     libraryClient: LibraryClient,
   ): Promise<LibraryResourceServer> {
     const client = this.#application(libraryClient);
+    if (ctx.oidc.route !== 'token' && isOwnResource(this.#issuer, identifier))
+      return this.#userinfo(ctx, client);
     const resourceServer = await this.#resources.findByIndicator(identifier);
     if (resourceServer === null) throw new errors.InvalidTarget();
     if (ctx.oidc.route === 'token' && !isExchange(ctx)) assertConcerned(ctx, client, resourceServer);
@@ -55,6 +62,13 @@ export class ResourcePolicy {
       accessTokenTTL: Math.min(resourceServer.accessTokenLifetime ?? accessToken, accessTokenMax),
       jwt,
     };
+  }
+
+  /** Userinfo, named in an authorization request. It is taken out before the library does anything with it. */
+  async #userinfo(ctx: KoaContextWithOIDC, client: Client): Promise<LibraryResourceServer> {
+    await this.#settleScope(ctx, client);
+    assertOpenId(new Set(requestedScopes(ctx)));
+    return { scope: formatScope(OPENID_SCOPES), audience: this.#issuer };
   }
 
   /** What the registry knows of a resource server as it was described to the library. */
@@ -95,8 +109,12 @@ export class ResourcePolicy {
   }
 
   /** Refuses a `resource` that the library would refuse once the code or refresh token is used up. */
-  async assertObtainable(ctx: KoaContextWithOIDC, granted: ReadonlySet<string | undefined>): Promise<void> {
+  async assertObtainable(
+    ctx: KoaContextWithOIDC,
+    { resourceIndicators: granted, scopes }: Parameters<AssertAnswerable>[1],
+  ): Promise<void> {
     const { client, params } = ctx.oidc;
+    if (ctx.state.forUserinfo === true) return assertOpenId(narrowed(scopes, params?.scope));
     settleByDetails(ctx, granted);
     const requested = params?.resource;
     if (requested === undefined || client === undefined) {
@@ -123,6 +141,26 @@ export class ResourcePolicy {
     if (application === null) throw new errors.UnauthorizedClient('a resource server asks for no tokens');
     return application;
   }
+}
+
+/**
+ * The library's `useGrantedResource`: a token request that names no resource is for what was granted, unless it named
+ * userinfo, of which the library is not told. @throws errors.InvalidTarget
+ */
+export function usesGrantedResource(
+  ctx: KoaContextWithOIDC,
+  { scopes }: { readonly scopes: ReadonlySet<string> },
+): boolean {
+  if (ctx.state.forUserinfo !== true) return true;
+  assertOpenId(narrowed(scopes, ctx.oidc.params?.scope));
+  return false;
+}
+
+/** The scopes that were granted as far as a token request asks for them: RFC 6749 section 6. */
+export function narrowed(granted: ReadonlySet<string>, requested: unknown): Set<string> {
+  return typeof requested === 'string'
+    ? new Set(requested.split(' ').filter((scope) => granted.has(scope)))
+    : new Set(granted);
 }
 
 /**

@@ -150,7 +150,7 @@ describe('authorization requests', () => {
       'HTTPS://api.example.com',
       'x',
       '/',
-      keyturn.issuer,
+      `${keyturn.issuer}/token`,
       '__proto__',
       [API, 'https://nobody.example'],
     ]) {
