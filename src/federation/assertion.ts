@@ -1,6 +1,6 @@
 import { Refusal } from '#src/fault.ts';
 import type { TrustedIssuer } from '#src/federation/trusted-issuer.ts';
-import { type ParsedJwt, parseJwt } from '#src/signing/jws.ts';
+import { mediaTypeOf, type ParsedJwt, parseJwt } from '#src/signing/jws.ts';
 import { after, type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
 
 /** A JWT by which a client asks for a token: RFC 7523 section 2.1. To be believed once its signature has been checked. */
@@ -24,7 +24,7 @@ export interface AssertionRules {
 }
 
 /** Types that mark a JWT as something else than an assertion: RFC 8725 section 3.11. */
-const PLAIN_TYPES: ReadonlySet<string | undefined> = new Set([undefined, 'jwt', 'application/jwt']);
+const PLAIN_TYPES: ReadonlySet<unknown> = new Set([undefined, 'jwt']);
 
 /** A JWT and who says to have issued it, of which nothing has been checked; `null` for what is none. */
 export function parseAssertion(text: string): { readonly jwt: ParsedJwt; readonly issuer: string } | null {
@@ -44,7 +44,7 @@ export function readAssertion(jwt: ParsedJwt, rules: AssertionRules): Assertion 
   const demand: (held: boolean, otherwise: string) => asserts held = (held, otherwise) => {
     if (!held) throw new Refusal('assertion_refused', otherwise);
   };
-  demand(PLAIN_TYPES.has(header.typ?.toLowerCase()), `a JWT of the type ${header.typ} is no assertion`);
+  demand(PLAIN_TYPES.has(mediaTypeOf(header.typ)), `a JWT of the type ${header.typ} is no assertion`);
   demand(
     trusted.algorithms.some((alg) => alg === header.alg),
     'the issuer is not trusted with that algorithm',

@@ -14,6 +14,7 @@ import {
 } from '#src/http/client-certificate.ts';
 import type { Attestations } from '#src/oidc/attestations.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
+import { mediaTypeOf, parseJwt } from '#src/signing/jws.ts';
 import { after, type Seconds } from '#src/units.ts';
 
 /** How clients prove who they are, and that the tokens that they present are theirs. */
@@ -39,19 +40,50 @@ export interface ClientProofs {
 
 type Features = NonNullable<Configuration['features']>;
 
+/** What the proofs of a client are held against. */
+export interface ProofDependencies {
+  readonly proofs: ClientProofs;
+  readonly registered: RegisteredClients;
+  readonly clock: Clock;
+}
+
 /** What the library is told of them. */
-export function proofFeatures(proofs: ClientProofs): Pick<Features, 'dPoP' | 'mTLS' | 'attestClientAuth'> {
-  const { dpop, attestations } = proofs;
+export function proofFeatures(deps: ProofDependencies): Pick<Features, 'dPoP' | 'mTLS' | 'attestClientAuth'> {
+  const { dpop, attestations } = deps.proofs;
   const nonces = dpop.nonces !== 'off' || attestations !== null;
   return {
     dPoP: {
       enabled: true,
       ...(nonces ? { nonceSecret: dpop.nonceSecret } : undefined),
-      requireNonce: () => dpop.nonces === 'required',
+      // The library asks this of every proof, before it looks at one.
+      requireNonce: (ctx) => {
+        assertProofKeepsProfile(ctx, deps);
+        return dpop.nonces === 'required';
+      },
     },
-    mTLS: mutualTls(proofs),
+    mTLS: mutualTls(deps.proofs),
     ...(attestations === null ? undefined : { attestClientAuth: attestations.feature() }),
   };
+}
+
+/**
+ * A proof of DPoP is signed by an algorithm of the profile that its client is held to, and no further ahead of our clock
+ * than an assertion may be: FAPI 2.0 Security Profile sections 5.3.2.1 and 5.4.1. At userinfo, a resource server, no
+ * client is known yet. @throws errors.InvalidDpopProof
+ */
+function assertProofKeepsProfile(
+  ctx: KoaContextWithOIDC,
+  { proofs, registered, clock }: ProofDependencies,
+): void {
+  const { client } = ctx.oidc;
+  const profiles = client === undefined ? null : registered.profilesOf(client);
+  if (profiles?.has('fapi-2.0-security') !== true) return;
+  const proof = parseJwt(ctx.get('DPoP'));
+  if (proof === null || !algorithmAllowed(profiles, proof.header.alg))
+    throw new errors.InvalidDpopProof('DPoP proof is not signed as the profile of the client asks');
+  const { iat } = proof.claims;
+  if (typeof iat === 'number' && iat > after(clock.now(), proofs.clockSkewMax))
+    throw new errors.InvalidDpopProof('DPoP proof iat is in the future');
 }
 
 /** With what clients and those who attest them may sign. */
@@ -88,21 +120,20 @@ function certificateOf(ctx: KoaContextWithOIDC, source: CertificateSource): Clie
   return found;
 }
 
+/** What an assertion may call itself: draft-ietf-oauth-rfc7523bis section 4; RFC 8725 section 3.11. */
+const ASSERTION_TYPES: ReadonlySet<unknown> = new Set([undefined, 'jwt', 'client-authentication+jwt']);
+
 /**
  * What an assertion must say beyond what the library looks at. It is for one server alone, else that server could show
  * it here: RFC 7523 section 3, draft-ietf-oauth-rfc7523bis section 4. Its end is near, so that one which was made
  * and never used is of no use for long.
  */
-export function assertionRules(deps: {
-  readonly proofs: ClientProofs;
-  readonly registered: RegisteredClients;
-  readonly clock: Clock;
-}) {
+export function assertionRules(deps: ProofDependencies) {
   const { assertions, clockSkewMax } = deps.proofs;
   return async (
     { oidc }: KoaContextWithOIDC,
     claims: Record<string, unknown>,
-    { alg }: { readonly alg?: unknown },
+    { alg, typ }: { readonly alg?: unknown; readonly typ?: unknown },
     client: LibraryClient,
   ): Promise<void> => {
     const refuse = (detail: string) => {
@@ -112,6 +143,7 @@ export function assertionRules(deps: {
     const latest = after(deps.clock.now(), clockSkewMax);
     const { aud, exp, iat } = claims;
     const issuerOnly = assertions.audience === 'issuer' || profiles.has('fapi-2.0-security');
+    if (!ASSERTION_TYPES.has(mediaTypeOf(typ))) refuse('another kind of JWT (typ)');
     if (!algorithmAllowed(profiles, alg)) refuse('signed with an algorithm that its profile does not allow');
     if (issuerOnly && aud !== oidc.issuer) refuse('audience (aud) must be the issuer and nothing else');
     if (Array.isArray(aud) && aud.length > 1) refuse('audience (aud) must be a single one');

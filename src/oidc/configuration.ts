@@ -96,7 +96,7 @@ export function configurationOf(
       clientCredentials: { enabled: true },
       deviceFlow: deviceFlowOf(deps),
       encryption: { enabled: true },
-      ...proofFeatures(deps.proofs),
+      ...proofFeatures({ ...deps, registered }),
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       introspection: { enabled: true, allowedPolicy: introspectionAllowed(registered) as () => boolean },
       ...requestFeatures(deps),

@@ -1,5 +1,6 @@
 import { errors, type KoaContextWithOIDC, type Client as LibraryClient } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
+import { mediaTypeOf } from '#src/signing/jws.ts';
 import { minutes, seconds } from '#src/units.ts';
 
 /** The media type of a request object: RFC 9101 section 10.8.1. Many clients still write what any JWT may, or nothing. */
@@ -47,9 +48,4 @@ function assertShortLived(
   if (typeof nbf !== 'number' || typeof exp !== 'number') throw refuse('nbf and exp must be there');
   if (nbf < now - SIGNED_FOR_MAX - CLOCK_TOLERANCE) throw refuse('nbf is more than an hour ago');
   if (exp > nbf + SIGNED_FOR_MAX) throw refuse('exp is more than an hour after nbf');
-}
-
-/** A media type without what RFC 7515 section 4.1.9 lets one leave out. */
-function mediaTypeOf(typ: unknown): unknown {
-  return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ;
 }

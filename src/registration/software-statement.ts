@@ -4,7 +4,7 @@ import { Refusal } from '#src/fault.ts';
 import type { IssuerKeys } from '#src/federation/issuer-keys.ts';
 import { isTrustedFor } from '#src/federation/trusted-issuer.ts';
 import type { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
-import { type ParsedJwt, parseJwt } from '#src/signing/jws.ts';
+import { mediaTypeOf, type ParsedJwt, parseJwt } from '#src/signing/jws.ts';
 import type { Seconds } from '#src/units.ts';
 
 /** What somebody whom an administrator trusts has signed about a client: RFC 7591 section 2.3. */
@@ -18,7 +18,7 @@ export interface SoftwareStatement {
 const ABOUT_THE_STATEMENT: ReadonlySet<string> = new Set(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']);
 
 /** A statement is no token and no other kind of JWT: RFC 8725 section 3.11. */
-const TYPES: ReadonlySet<string | undefined> = new Set([undefined, 'jwt', 'application/jwt']);
+const TYPES: ReadonlySet<unknown> = new Set([undefined, 'jwt']);
 
 /** Reads software statements of issuers that are trusted with them. */
 export class SoftwareStatements {
@@ -71,8 +71,7 @@ export class SoftwareStatements {
     const { exp, nbf, iat, aud } = claims;
     const latest = this.#clock.now() + this.#clockSkewMax;
     const earliest = this.#clock.now() - this.#clockSkewMax;
-    if (!TYPES.has(header.typ?.toLowerCase()))
-      throw invalid(`a JWT of the type ${header.typ} is no statement`);
+    if (!TYPES.has(mediaTypeOf(header.typ))) throw invalid(`a JWT of the type ${header.typ} is no statement`);
     if (exp !== undefined && !(isTime(exp) && exp > earliest))
       throw invalid('the software statement has expired');
     if (nbf !== undefined && !(isTime(nbf) && nbf <= latest))

@@ -40,6 +40,11 @@ export const JWT_CHARS_MAX = 16_384;
 
 const ALGORITHMS: ReadonlySet<unknown> = new Set([...SIGNING_ALGORITHMS, REFRESH_ALGORITHM]);
 
+/** The type that a JWT says to be, without what RFC 7515 section 4.1.9 lets one leave out. */
+export function mediaTypeOf(typ: unknown): unknown {
+  return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ;
+}
+
 /** A JWS in compact serialization: three base64url parts, none of them empty. RFC 7515 section 3.1. */
 const COMPACT = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/;
 

@@ -80,6 +80,17 @@ describe('clients that authenticate by a signed assertion (RFC 7523)', () => {
     assert.equal(racers.filter(({ status }) => status === 200).length, 1);
   });
 
+  test('its type says what it is, or nothing of it (draft-ietf-oauth-rfc7523bis section 4; RFC 7515 section 4.1.9)', async () => {
+    const clientId = await withKeys();
+    const types = ['client-authentication+jwt', 'application/client-authentication+jwt', 'JWT', 'jwt'];
+    for (const typ of types)
+      assert.equal(
+        (await ask({ client_assertion: await assertion(clientId, {}, { typ }) })).status,
+        200,
+        typ,
+      );
+  });
+
   test('one that is wrong in any way is refused, and never a fault', async () => {
     const clientId = await withKeys();
     const other = await withKeys();
@@ -105,6 +116,8 @@ describe('clients that authenticate by a signed assertion (RFC 7523)', () => {
       'an unknown client': await assertion('nobody'),
       'an odd subject': await assertion(clientId, { sub: { a: 1 }, iss: { a: 1 } }),
       'a prototype': await assertion('__proto__'),
+      'a request': await assertion(clientId, {}, { typ: 'oauth-authz-req+jwt' }),
+      'a proof': await assertion(clientId, {}, { typ: 'dpop+jwt' }),
       'a critical extension': await assertion(clientId).then(
         (jwt) =>
           `${Buffer.from(JSON.stringify({ alg: 'ES256', kid: 'own', crit: ['x'], x: 1 })).toString('base64url')}.${jwt.split('.').slice(1).join('.')}`,

@@ -162,7 +162,16 @@ describe('a client of the FAPI 2.0 Security Profile', () => {
     refused(await bank.push({ assertion: ahead(120) }), 'invalid_client', 401);
     const [first, second] = [await code(), await code()];
     assert.equal((await bank.redeem(first, { proof: { iat: now() + 8 } })).status, 200);
-    refused(await bank.redeem(second, { proof: { iat: now() + 600 } }), 'invalid_dpop_proof');
+    refused(await bank.redeem(second, { proof: { iat: now() + 120 } }), 'invalid_dpop_proof');
+  });
+
+  test('signs its proofs with PS256, ES256 or Ed25519 alone (section 5.4.1)', async () => {
+    for (const alg of ['ES384', 'ES512', 'PS512']) {
+      const other = await FapiClient.register(keyturn, {}, 'PS256', alg);
+      refused(await other.redeem(await code({}, other)), 'invalid_dpop_proof');
+    }
+    const third = await FapiClient.register(keyturn, {}, 'PS256', 'Ed25519');
+    assert.equal((await third.redeem(await code({}, third))).status, 200);
   });
 
   test('presents each assertion once (RFC 7523 section 3)', async () => {

@@ -49,9 +49,10 @@ export class FapiClient {
     keyturn: Keyturn,
     registration: Partial<ClientRegistration> = {},
     alg = 'PS256',
+    proofAlg = 'ES256',
   ): Promise<FapiClient> {
     const keys = await generateKeyPair(alg, { extractable: true });
-    const proofKeys = await generateKeyPair('ES256', { extractable: true });
+    const proofKeys = await generateKeyPair(proofAlg, { extractable: true });
     const { client } = await keyturn.addClient({
       profile: 'fapi-2.0-security',
       applicationType: 'native',
@@ -59,7 +60,8 @@ export class FapiClient {
       jwks: { keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'own', alg, use: 'sig' }] },
       ...registration,
     });
-    return new FapiClient(keyturn.issuer, client, keys, proofKeys, await exportJWK(proofKeys.publicKey));
+    const proofJwk = { ...(await exportJWK(proofKeys.publicKey)), alg: proofAlg };
+    return new FapiClient(keyturn.issuer, client, keys, proofKeys, proofJwk);
   }
 
   /** A JWT by the client's own key. */
@@ -88,7 +90,7 @@ export class FapiClient {
   async proof(htm: string, url: string, claims: Says = {}): Promise<string> {
     const usual = { htm, htu: url, jti: randomUUID(), iat: nowSeconds() };
     return new SignJWT(said({ ...usual, ...claims }))
-      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: this.#proofJwk })
+      .setProtectedHeader({ typ: 'dpop+jwt', alg: this.#proofJwk.alg ?? '', jwk: this.#proofJwk })
       .sign(this.#proofKeys.privateKey);
   }
 
