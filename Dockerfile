@@ -6,7 +6,7 @@ LABEL org.opencontainers.image.title="Keyturn" \
 
 WORKDIR /app
 
-# No package of the program needs an install script: argon2 brings its binaries along.
+# No package of the program needs an install script: argon2 and koffi bring their binaries along.
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --cache /tmp/npm && rm -rf /tmp/npm
 

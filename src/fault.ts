@@ -26,6 +26,16 @@ export class StorageFault extends Error {
   }
 }
 
+/** What holds the signing keys outside of this process does not sign now. Whoever asked may ask again. */
+export class SigningFault extends Error {
+  readonly code = 'signing_fault';
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'SigningFault';
+  }
+}
+
 /** The operator must change something before the program can run; `hint` says what. */
 export class SetupFault extends Error {
   readonly code = 'setup_fault';

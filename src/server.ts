@@ -26,7 +26,10 @@ export async function startServer(
   const { onFault } = events;
   const { onSigning } = started.use(openKeyUsage(services, { clock, random, onFault }));
   const { onKeysChanged: onMaintained } = events;
-  const keys = started.use(new KeyHolder({ rotation, clock, onFault, onMaintained, onSigning }));
+  const outside = services.token?.signer ?? null;
+  outside?.listen({ onAway: events.onTokenAway, onBack: events.onTokenBack });
+  const ports = { rotation, clock, onFault, onMaintained, onSigning, outside };
+  const keys = started.use(new KeyHolder(ports));
   keys.start();
   started.use(services.readiness.watch(events.onKeyLacked));
   started.use(startSweeping({ records, ...config.sweep, onFault }));

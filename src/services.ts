@@ -18,6 +18,7 @@ import { ReadinessGate, type ReadinessGatePorts } from '#src/jwks-readers/readin
 import { KeyUsage } from '#src/key-usage/key-usage.ts';
 import type { Destination } from '#src/outbox/delivery.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
+import { type KeyToken, keyToken } from '#src/pkcs11/key-token.ts';
 import type { Random } from '#src/random.ts';
 import { admitsClientId, parseClientIdUrl } from '#src/registration/client-id-url.ts';
 import { InitialAccessTokens } from '#src/registration/initial-access-token.ts';
@@ -54,6 +55,8 @@ export interface Services extends AsyncDisposable {
   /** What tells whether a token stands. */
   readonly standing: StandingSources;
   readonly rotation: KeyRotation;
+  /** The PKCS#11 token that keys may be in; `null` if the settings name none. */
+  readonly token: KeyToken | null;
   readonly jwksReaders: JwksReaders;
   readonly readiness: ReadinessGate;
   readonly keyUsage: KeyUsage;
@@ -92,10 +95,12 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     othersMax: config.keys.otherReadersMax,
   });
   const readiness = readinessGateOf(config, { readers: jwksReaders, resources });
+  const token = keyTokenOf(config, { clock, random });
+  if (token !== null) opened.use(token.signer);
   const rotation = await KeyRotation.open({
     records,
     clock,
-    source: ownKeys(random),
+    source: token?.source ?? ownKeys(random),
     policy: ringPolicyOf(config),
     historyKept: config.keys.historyKept,
     held: (coming, now) => readiness.held(coming, now),
@@ -149,6 +154,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
         standsSince(await accounts.findBySubject(subject), signedInAt),
     },
     rotation,
+    token,
     jwksReaders,
     readiness,
     keyUsage: new KeyUsage({ records, refreshLifetimes: authorizationLifetimesOf(config).refresh }),
@@ -162,6 +168,13 @@ function readinessGateOf(
 ): ReadinessGate {
   const { readiness: policy, readinessWaitMax: waitMax, readersWriteEvery: lookEvery } = keys;
   return new ReadinessGate({ ...ports, policy, waitMax, lookEvery });
+}
+
+function keyTokenOf({ keys, pkcs11 }: Config, { clock, random }: Surroundings): KeyToken | null {
+  const { module, token, pinFile } = pkcs11;
+  if (module === null || token === null || pinFile === null) return null;
+  const makesKeys = keys.source === 'pkcs11';
+  return keyToken({ ...pkcs11, module, token, pinFile, makesKeys, own: ownKeys(random), clock, random });
 }
 
 function openAccounts(

@@ -132,6 +132,14 @@ const BREACHES: readonly (readonly [rule: string, sentence: string, files: Recor
     },
   ],
   [
+    'what pkcs11 may import',
+    'a token that knows the settings',
+    {
+      'src/pkcs11/token.ts': `import type { A } from '#src/config/schema.ts';`,
+      'src/config/schema.ts': 'export type A = 1;',
+    },
+  ],
+  [
     'what main may import',
     'an entry that puts things together',
     {
@@ -150,6 +158,7 @@ const BREACHES: readonly (readonly [rule: string, sentence: string, files: Recor
       ['node:sqlite', 'src/tokens/a.ts'],
       ['ioredis', 'src/throttle/a.ts'],
       ['argon2', 'src/accounts/account.ts'],
+      ['koffi', 'src/pkcs11/token-process.ts'],
       ['pug', 'src/http/app.ts'],
       ['ajv', 'src/config/load.ts'],
       ['koa', 'src/interaction/step.ts'],

@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 import type { Style } from '#src/cli/terminal.ts';
 import { visible } from '#src/cli/terminal.ts';
 import { type SettingProblem, SettingsFault } from '#src/config/settings-fault.ts';
-import { Refusal, SetupFault, StorageFault } from '#src/fault.ts';
+import { Refusal, SetupFault, SigningFault, StorageFault } from '#src/fault.ts';
 
 /** How `keyturn` ends. `failed`: it was refused or went wrong. `usage`: the command or the settings cannot be understood. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -54,7 +54,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof SetupFault) {
     return { exitCode: EXIT.failed, code: error.code, message: error.message, hint: error.hint };
   }
-  if (error instanceof StorageFault) {
+  if (error instanceof StorageFault || error instanceof SigningFault) {
     return { exitCode: EXIT.failed, code: error.code, message: error.message };
   }
   if (error instanceof SettingsFault) {

@@ -1,4 +1,4 @@
-import { choices, duration, wholeNumber } from '#src/config/format.ts';
+import { choice, choices, duration, wholeNumber } from '#src/config/format.ts';
 import { readerSettings } from '#src/config/readiness-settings.ts';
 import { group, setting } from '#src/config/setting.ts';
 import { SIGNING_ALGORITHMS } from '#src/signing/algorithm.ts';
@@ -12,6 +12,11 @@ export const keySettings = group('Signing keys', {
     choices(SIGNING_ALGORITHMS),
     ['ES256', 'RS256'],
     'The signature algorithms for which a signing key is kept.',
+  ),
+  source: setting(
+    choice(['store', 'pkcs11']),
+    'store',
+    'Where new signing keys are made: in the store, sealed, or in the token of the settings `pkcs11`, which they never leave. Those that there are stay where they are.',
   ),
   rotateEvery: setting(
     atMost('3650d'),

@@ -87,12 +87,13 @@ function configOf(values: ReadValues['values'], cwd: string): Omit<Config, 'deta
     else nested[group] = { ...(nested[group] as object | undefined), [key]: raw };
   }
   const config = settingsSchema.parse(nested);
-  const { tls, clientAuthentication, requests } = config;
+  const { tls, clientAuthentication, pkcs11, requests } = config;
   const path = (given: string | null) => (given === null ? null : resolve(cwd, given));
   return {
     ...config,
     tls: { ...tls, certificate: path(tls.certificate), key: path(tls.key), clientCa: path(tls.clientCa) },
     clientAuthentication: { ...clientAuthentication, attesters: path(clientAuthentication.attesters) },
+    pkcs11: { ...pkcs11, module: path(pkcs11.module), pinFile: path(pkcs11.pinFile) },
     keysDir: resolve(cwd, config.keysDir),
     requests: { ...requests, authorizationDetailsFile: path(requests.authorizationDetailsFile) },
     store: `sqlite:${resolve(cwd, config.store.slice('sqlite:'.length))}`,

@@ -1,5 +1,6 @@
 import { SETTINGS, written } from '#src/config/catalogue.ts';
 import { CERTIFICATE_RULES } from '#src/config/certificate-rules.ts';
+import { PKCS11_RULES } from '#src/config/pkcs11-settings.ts';
 import type { GivenValue, ReadValues } from '#src/config/read-values.ts';
 import type { SettingRule } from '#src/config/setting-rule.ts';
 import type { SettingProblem } from '#src/config/settings-fault.ts';
@@ -137,6 +138,7 @@ export const RULES: readonly SettingRule[] = [
     because: 'the head is a part of the request',
   },
   ...CERTIFICATE_RULES,
+  ...PKCS11_RULES,
 ];
 
 /** The rules that the values break. A rule of which a value is missing, because it has a problem itself, waits. */

@@ -27,6 +27,7 @@ import {
 } from '#src/config/network-format.ts';
 import { outboxSettings } from '#src/config/outbox-settings.ts';
 import { passwords } from '#src/config/password-settings.ts';
+import { pkcs11Settings } from '#src/config/pkcs11-settings.ts';
 import { metadataDocuments, registrationLimits } from '#src/config/registration-settings.ts';
 import { requestSettings } from '#src/config/request-settings.ts';
 import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
@@ -149,6 +150,7 @@ export const settingsSchema = z.strictObject({
   metadataDocuments,
 
   keys: keySettings,
+  pkcs11: pkcs11Settings,
 
   encryption: group('Encryption between clients and the server', {
     algorithms: setting(

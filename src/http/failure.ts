@@ -1,5 +1,5 @@
 import type { Context, Middleware } from 'koa';
-import { Refusal, StorageFault } from '#src/fault.ts';
+import { Refusal, SigningFault, StorageFault } from '#src/fault.ts';
 import type { Locales } from '#src/http/locale.ts';
 import type { Pages } from '#src/http/pages.ts';
 
@@ -54,6 +54,13 @@ export function failures(options: {
   };
 }
 
+/** What is said of a fault that passes by itself; `null` for any other. */
+export function awayDescription(fault: unknown): string | null {
+  if (fault instanceof StorageFault) return 'the server cannot reach its store; try again shortly';
+  if (fault instanceof SigningFault) return 'the server cannot reach its signing keys; try again shortly';
+  return null;
+}
+
 function outsideOf(error: unknown): Outside {
   if (error instanceof Refusal) {
     const { status, error: code } = REFUSALS[error.code] ?? { status: 400, error: 'invalid_request' };
@@ -64,8 +71,8 @@ function outsideOf(error: unknown): Outside {
       ...(status === 503 ? { retryAfterS: RETRY_AFTER_S } : undefined),
     };
   }
-  if (error instanceof StorageFault) {
-    const description = 'the server cannot reach its store; try again shortly';
+  const description = awayDescription(error);
+  if (description !== null) {
     return { status: 503, error: 'temporarily_unavailable', description, retryAfterS: RETRY_AFTER_S };
   }
   // Koa and its libraries mark what the sender got wrong.

@@ -4,7 +4,8 @@ import compose from 'koa-compose';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
 import { DEVICE_CODE_GRANT } from '#src/clients/client.ts';
-import { Refusal, StorageFault } from '#src/fault.ts';
+import { Refusal } from '#src/fault.ts';
+import { awayDescription } from '#src/http/failure.ts';
 import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
 import type { BegunInteractions } from '#src/oidc/begun-interactions.ts';
@@ -121,13 +122,14 @@ function listen(provider: Provider, onProblem: ProtocolOptions['onProblem']): vo
   }
   provider.on('server_error', (ctx, fault) => {
     onProblem(ctx, fault);
-    if (!(fault instanceof StorageFault)) return;
+    const away = awayDescription(fault);
+    if (away === null) return;
     const body = ctx.body as { error?: string; error_description?: string } | string;
     ctx.status = 503;
     ctx.set('Retry-After', String(RETRY_AFTER_S));
     if (typeof body !== 'object') return;
     body.error = 'temporarily_unavailable';
-    body.error_description = 'the server cannot reach its store; try again shortly';
+    body.error_description = away;
   });
 }
 

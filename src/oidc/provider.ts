@@ -57,6 +57,8 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   if (deps.proofs.mtlsOrigin !== null) teachEndpointAliases(provider, deps.proofs.mtlsOrigin);
   teachIdTokens(provider, deps);
   const assertAnswerable: AssertAnswerable = async (ctx, granted) => {
+    // A code that is used up when nothing can be signed would cost a sign-in.
+    await deps.keys.assertSigning();
     details.assertGranted(ctx, granted.rar as readonly AuthorizationDetail[] | undefined);
     await resources.assertObtainable(ctx, granted);
     if (ctx.oidc.client !== undefined) await assertEncryptable(ctx.oidc.client);

@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import type { Logger } from 'pino';
 import type { RequestRoutes } from '#src/account-page/request-routes.ts';
 import type { AccountRoutes } from '#src/account-page/routes.ts';
-import { Refusal } from '#src/fault.ts';
+import { Refusal, type SigningFault } from '#src/fault.ts';
 import type { InteractionRoutes } from '#src/interaction/routes.ts';
 import type { LackedKey } from '#src/jwks-readers/readiness-gate.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
@@ -20,6 +20,9 @@ export interface ServerEvents
   /** A key that is to sign soon has not been fetched by everyone. */
   readonly onKeyLacked: (lacked: LackedKey) => void;
   readonly onKeysChanged: (steps: readonly unknown[]) => void;
+  /** The token with the signing keys went away; it is looked for again. */
+  readonly onTokenAway: (fault: SigningFault) => void;
+  readonly onTokenBack: () => void;
   readonly onTlsRenewed: () => void;
   readonly onTlsFault: (fault: Error) => void;
   /** Work that no request waits for. */
@@ -55,6 +58,8 @@ export function logEvents(log: Logger): ServerEvents {
           : 'the next signing key waits for resource servers that have not fetched it',
       ),
     onKeysChanged: (steps) => log.info({ steps }, 'signing keys changed'),
+    onTokenAway: (fault) => log.error({ err: fault }, 'the token of the signing keys is away'),
+    onTokenBack: () => log.info('the token of the signing keys is back'),
     onTlsRenewed: () => log.info('the files of TLS have changed and are in use'),
     onTlsFault: (fault) => log.error({ err: fault }, 'the files of TLS have changed and are of no use'),
     onDelivery: (attempt) => {

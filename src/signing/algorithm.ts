@@ -49,13 +49,20 @@ export interface GeneratedKey {
 
 /** Where new keys come from. */
 export interface KeySource {
+  /** Throws if there can be no such key now: the ring goes on with those that it has. */
   generate(alg: JwsAlgorithm): Promise<GeneratedKey>;
+  /** Told of a key that nothing will be signed or verified with any more, so that what is outside can be removed. */
+  discard?(key: DiscardedKey): Promise<void>;
 }
+
+export type DiscardedKey = Pick<GeneratedKey, 'kid' | 'outside'>;
 
 /** Signs with keys whose private part never comes into this process. */
 export interface OutsideSigner {
-  /** The JWS signature over `data` (RFC 7518 section 3) by the key that is known as `handle`. */
+  /** The JWS signature over `data` (RFC 7518 section 3) by the key that is known as `handle`. Throws `SigningFault`. */
   sign(handle: string, alg: SigningAlgorithm, data: Buffer): Promise<Buffer>;
+  /** Returns if it could sign now. Throws `SigningFault`. */
+  ready(handle: string, alg: SigningAlgorithm): Promise<void>;
 }
 
 /** A public key as it stands in the JWK Set. RFC 7517 section 4. */

@@ -41,6 +41,19 @@ export async function readPrivateKey(text: Secret, options: ImportOptions): Prom
   return { kid: kidOf(options.kid ?? described?.kid, jwk), alg, jwk, outside: null };
 }
 
+/**
+ * A key pair whose private part is outside and has been seen to belong to this public one. As `readPrivateKey` it is
+ * good for signing by its algorithm. Throws `Refusal` otherwise.
+ */
+export function outsideKey(
+  jwk: JsonWebKey,
+  outside: string,
+  { alg, kid, algorithms }: Omit<ImportOptions, 'passphrase'>,
+): GeneratedKey {
+  assertSound(jwk);
+  return { kid: kidOf(kid, jwk), alg: algorithmFor(jwk, [alg], algorithms), jwk, outside };
+}
+
 /** What a key says of itself, besides its numbers. */
 interface DescribedKey extends JsonWebKey {
   readonly kid?: unknown;

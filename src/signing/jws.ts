@@ -6,6 +6,8 @@ export interface Signer {
   readonly alg: JwsAlgorithm;
   /** Signs the signing input of a JWT, and is told what the JWT says, so that count can be kept of what is signed. */
   sign(data: Buffer, jwt: JwtContent): Buffer | Promise<Buffer>;
+  /** Of a key that is not in this process: returns if it could sign now, else throws `SigningFault`. */
+  ready?(): Promise<void>;
 }
 
 export interface JwtContent {

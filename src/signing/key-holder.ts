@@ -1,4 +1,5 @@
 import type { Clock } from '#src/clock.ts';
+import { SetupFault } from '#src/fault.ts';
 import { REFRESH_ALGORITHM, type SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { Signer } from '#src/signing/jws.ts';
 import { activeKey } from '#src/signing/key-ring.ts';
@@ -37,11 +38,20 @@ export class KeyHolder implements AsyncDisposable {
   #timer: NodeJS.Timeout | null = null;
   #polling: Promise<void> = Promise.resolve();
   #disposed = false;
+  #told: unknown = null;
 
+  /** Throws `SetupFault` if a key that signs is with an outside signer, and there is none. */
   constructor(ports: KeyHolderPorts) {
     this.#ports = ports;
     this.#means = { outside: ports.outside ?? null, onSigning: ports.onSigning ?? null };
     this.#view = viewOf(ports.rotation.held.ring, ports.clock.now(), this.#means);
+    const outside = [...this.#view.signers.values()].find(({ ready }) => ready !== undefined);
+    if (outside !== undefined && !ports.outside) {
+      throw new SetupFault(
+        `the signing key ${outside.kid} is not in the store but in a token, and none is set up`,
+        'set pkcs11.module, pkcs11.token and pkcs11.pinFile',
+      );
+    }
   }
 
   /** The key that signs with this algorithm now. Throws `RangeError` for an algorithm that is not in the settings. */
@@ -49,6 +59,11 @@ export class KeyHolder implements AsyncDisposable {
     const signer = this.#now().signers.get(alg);
     if (signer === undefined) throw new RangeError(`no key of this server signs with ${alg}`);
     return signer;
+  }
+
+  /** Returns if every key that signs now could. Throws `SigningFault` if one is outside and out of reach. */
+  async assertSigning(): Promise<void> {
+    for (const signer of this.#now().signers.values()) await signer.ready?.();
   }
 
   /** The key of the JWK Set with this kid; `null` if there is none, it is revoked, or its time is over. */
@@ -105,8 +120,11 @@ export class KeyHolder implements AsyncDisposable {
       if (plan(ring, policy, now).length === 0 && turnsSoon(ring, policy, now).length === 0) return;
       const steps = await rotation.maintain();
       if (steps.length > 0) onMaintained?.(steps);
+      this.#told = null;
     } catch (error) {
-      onFault(error);
+      // What remembers why it failed says so every second.
+      if (error !== this.#told) onFault(error);
+      this.#told = error;
     }
   }
 

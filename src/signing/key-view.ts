@@ -1,5 +1,5 @@
 import { createHash, type KeyObject } from 'node:crypto';
-import { SetupFault } from '#src/fault.ts';
+import { SigningFault } from '#src/fault.ts';
 import {
   hmac,
   importPrivateKey,
@@ -70,10 +70,7 @@ export interface KeyView {
   readonly jwks: JwksDocument;
 }
 
-/**
- * Builds the view of a ring at `now`. Imports keys, so it is for when something has changed and not for every token.
- * Throws `SetupFault` if a key that signs is with an outside signer, and there is none.
- */
+/** Builds the view of a ring at `now`. Imports keys, so it is for when something has changed and not for every token. */
 export function viewOf(ring: KeyRing, now: EpochSeconds, means: SigningMeans): KeyView {
   const published = publishedKeys(ring, now);
   const refreshKeys = ring.keys
@@ -97,15 +94,16 @@ export function viewOf(ring: KeyRing, now: EpochSeconds, means: SigningMeans): K
 const isActive = (ring: KeyRing, now: EpochSeconds) => (key: SigningKeyRecord) =>
   stateOf(ring, key, now) === 'active';
 
-/** What signs with a key of the ring, whatever its state. Throws as `viewOf`. */
+/** What signs with a key of the ring, whatever its state. */
 function signerOf(key: PublishedKey, means: SigningMeans): Signer {
   const { kid, alg } = key;
   const name = { kid, alg };
   const { onSigning } = means;
-  const sign = signatureOf(key, means);
-  if (onSigning === null) return { ...name, sign };
+  const { sign, ...readiness } = signatureOf(key, means);
+  if (onSigning === null) return { ...name, ...readiness, sign };
   return {
     ...name,
+    ...readiness,
     sign: (data, jwt) => {
       onSigning(name, jwt);
       return sign(data);
@@ -113,21 +111,29 @@ function signerOf(key: PublishedKey, means: SigningMeans): Signer {
   };
 }
 
+interface SignatureMaker extends Pick<Signer, 'ready'> {
+  sign(data: Buffer): Buffer | Promise<Buffer>;
+}
+
 function signatureOf(
   { kid, alg, jwk, outside: handle }: PublishedKey,
   { outside }: SigningMeans,
-): (data: Buffer) => Buffer | Promise<Buffer> {
+): SignatureMaker {
   if (handle === null) {
     const privateKey = importPrivateKey(alg, jwk);
-    return (data) => signWith(alg, privateKey, data);
+    return { sign: (data) => signWith(alg, privateKey, data) };
   }
-  if (outside === null) {
-    throw new SetupFault(
-      `the signing key ${kid} is not in the store but with an outside signer, and none is set up`,
-      'name the signer in the settings',
+  const signer = outside ?? nobodyOutside(kid);
+  return { sign: (data) => signer.sign(handle, alg, data), ready: () => signer.ready(handle, alg) };
+}
+
+/** In place of an outside signer where none is set up, so that all else goes on. */
+function nobodyOutside(kid: string): OutsideSigner {
+  const refuse = () =>
+    Promise.reject(
+      new SigningFault(`the signing key ${kid} is with an outside signer, and the settings name none`),
     );
-  }
-  return (data) => outside.sign(handle, alg, data);
+  return { sign: refuse, ready: refuse };
 }
 
 function verifierOf({ kid, alg, jwk }: PublishedKey): PublicVerifier {

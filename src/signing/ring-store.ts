@@ -10,7 +10,8 @@ import {
   type KeyEvents,
   noteOf,
 } from '#src/signing/key-event.ts';
-import type { KeyRing } from '#src/signing/key-ring.ts';
+import { activeKey, type KeyRing } from '#src/signing/key-ring.ts';
+import { KeysInTheMaking } from '#src/signing/keys-in-the-making.ts';
 import { checkRing } from '#src/signing/ring-check.ts';
 import { type RingOfOneTurn, readableRing } from '#src/signing/ring-format.ts';
 import { type Done, type DueKey, firstRing, type Held, settle, turnsSoon } from '#src/signing/ring-plan.ts';
@@ -44,6 +45,8 @@ export type Edit<R> = (
 export interface Changed<R> {
   readonly result: R;
   readonly done: readonly Done[];
+  /** Why a key that is due could not be made, or one that is gone not be removed from where it was; `null` if all went well. */
+  readonly sourceFault: unknown;
 }
 
 const RING = { kind: 'key-ring', id: 'signing' } as const;
@@ -89,25 +92,35 @@ export class RingStore {
 
   /**
    * Settles the ring, changes it, settles it again and writes it if anything is different. Keys are generated between
-   * attempts, so that no time in the ring is older than the write that begins it. Throws `StorageFault`.
+   * attempts, so that no time in the ring is older than the write that begins it. A standby that cannot be made holds
+   * nothing up: a key can be revoked while what makes keys is away. Throws `StorageFault`, and what the source of keys
+   * throws if an algorithm had no key at all to sign with.
    */
   async change<R>(edit: Edit<R>): Promise<Changed<R>> {
-    const { clock, policy, source } = this.#ports;
-    const generated: GeneratedKey[] = [];
+    const making = new KeysInTheMaking(this.#ports.source);
+    const { before, after, result, done } = await this.#changeWith(making, edit);
+    await making.discard(before, after);
+    return { result, done, sourceFault: making.fault };
+  }
+
+  async #changeWith<R>(making: KeysInTheMaking, edit: Edit<R>): Promise<Written<R>> {
+    const { clock, policy } = this.#ports;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const stored = await this.#read();
       const held = await this.#heldBack(stored.ring);
       const now = clock.now();
-      const draft = draftChange(stored.ring, { policy, generated, now, held }, edit);
+      const { keys: generated, lacking } = making;
+      const means = { policy: without(policy, lacking), generated, now, held };
+      const draft = draftChange(stored.ring, means, edit);
       if (draft.outcome === 'wanting') {
-        generated.push(...(await Promise.all(draft.wanting.map((alg) => source.generate(alg)))));
+        await making.make(draft.wanting);
         continue;
       }
-      const { result, done } = draft;
-      const version = await this.#write(draft, stored, now);
+      if (lacking.some((alg) => activeKey(draft.ring, alg, now) === null)) throw making.fault;
+      const version = await this.#write(draft, stored, means);
       if (version === null) continue;
       this.#turn({ ring: draft.ring, version });
-      return { result, done };
+      return { before: stored.ring, after: draft.ring, result: draft.result, done: draft.done };
     }
     throw new StorageFault('The key ring changes faster than this node can follow.');
   }
@@ -136,10 +149,10 @@ export class RingStore {
   async #write(
     { ring, events }: Pick<Drafted<unknown>, 'ring' | 'events'>,
     stored: StoredRing,
-    now: EpochSeconds,
+    { policy, now }: Means,
   ): Promise<number | null> {
     if (ring === stored.ring) return stored.version;
-    const { records, policy, historyKept } = this.#ports;
+    const { records, historyKept } = this.#ports;
     const problems = checkRing(ring, policy, now);
     if (problems.length > 0) {
       throw new Error(`A key ring that breaks its rules is never written: ${problems.join('; ')}`);
@@ -163,7 +176,12 @@ export interface HistoryPage {
   readonly atEnd: boolean;
 }
 
-interface Drafted<R> extends Changed<R> {
+interface Written<R> extends Omit<Changed<R>, 'sourceFault'> {
+  readonly before: KeyRing;
+  readonly after: KeyRing;
+}
+
+interface Drafted<R> extends Omit<Changed<R>, 'sourceFault'> {
   readonly outcome: 'drafted';
   readonly ring: KeyRing;
   readonly events: readonly KeyEvent[];
@@ -177,6 +195,12 @@ interface Means {
   readonly now: EpochSeconds;
   readonly held: Held | undefined;
 }
+
+/** The policy as if it did not ask for some algorithms: what they have goes on, and nothing new is due. */
+const without = (policy: RingPolicy, lacking: readonly JwsAlgorithm[]): RingPolicy =>
+  lacking.length === 0
+    ? policy
+    : { ...policy, algorithms: policy.algorithms.filter((alg) => !lacking.includes(alg)) };
 
 function draftChange<R>(ring: KeyRing, { policy, generated, now, held }: Means, edit: Edit<R>): Draft<R> {
   const before = settle(ring, policy, generated, now, held);
@@ -208,6 +232,8 @@ async function createRing(ports: RingPorts): Promise<StoredRing> {
   const note = noteOf(beginningOf(value), now, historyKept);
   const put = await records.put<KeyRing>({ ...RING, value, expiresAt: null, onlyIf: 'absent', note });
   if (put.outcome === 'stored') return { ring: value, version: put.version };
+  // Where they cannot be given back they stay, and nothing uses them.
+  await Promise.allSettled(generated.map((key) => source.discard?.(key)));
   const winner = await readRing(ports);
   if (winner === null) throw new StorageFault('The key ring could neither be created nor read.');
   return winner;

@@ -21,7 +21,13 @@ import {
 } from '#src/signing/ring-change.ts';
 import type { Done } from '#src/signing/ring-plan.ts';
 import { type RingPolicy, retention, ringAlgorithms } from '#src/signing/ring-policy.ts';
-import { type HistoryPage, type RingPorts, RingStore, type StoredRing } from '#src/signing/ring-store.ts';
+import {
+  type Changed,
+  type HistoryPage,
+  type RingPorts,
+  RingStore,
+  type StoredRing,
+} from '#src/signing/ring-store.ts';
 import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 
 export interface RotationPorts extends RingPorts {
@@ -75,7 +81,8 @@ export class KeyRotation {
   /** Loads the ring, makes it if this is the first start, and carries out what is due. As `RingStore.open`. */
   static async open(ports: RotationPorts): Promise<KeyRotation> {
     const rotation = new KeyRotation(ports, await RingStore.open(ports));
-    await rotation.maintain();
+    // What makes keys may be away: those that there are go on, and the first poll tells of it.
+    await rotation.#maintained();
     return rotation;
   }
 
@@ -89,9 +96,18 @@ export class KeyRotation {
     return this.#store.refresh();
   }
 
-  /** Reads the ring, carries out what is due, and says what that was. */
+  /**
+   * Reads the ring, carries out what is due, and says what that was. Throws what the source of keys throws if a key that
+   * is due cannot be made; all else has been done by then.
+   */
   async maintain(): Promise<readonly Done[]> {
-    return (await this.#store.change((ring) => ({ ring, result: null, events: [] }))).done;
+    const { done, sourceFault } = await this.#maintained();
+    if (sourceFault !== null) throw sourceFault;
+    return done;
+  }
+
+  #maintained(): Promise<Changed<null>> {
+    return this.#store.change((ring) => ({ ring, result: null, events: [] }));
   }
 
   /**

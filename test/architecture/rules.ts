@@ -45,6 +45,12 @@ export const ROOMS: readonly Room[] = [
       'A store keeps the storage contract for whoever asks; it knows neither the protocol nor who calls.',
   },
   {
+    name: 'pkcs11',
+    files: ['src/pkcs11/**'],
+    mayImport: ['leaves', 'domains'],
+    reason: 'It keeps the ports of signing by a token; who has what signed is no concern of a token.',
+  },
+  {
     name: 'oidc',
     files: ['src/oidc/**'],
     mayImport: ['leaves', 'domains', 'http'],
@@ -68,7 +74,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'services',
     files: ['src/services.ts'],
-    mayImport: ['leaves', 'domains', 'config', 'storage'],
+    mayImport: ['leaves', 'domains', 'config', 'storage', 'pkcs11'],
     reason: 'It puts the domains on a store, for the server and for commands that run without one.',
   },
   {
@@ -123,6 +129,11 @@ export const LIBRARY_HOMES: readonly Home[] = [
     names: ['node:sqlite', 'ioredis'],
     files: ['src/storage/**'],
     reason: 'Everyone else speaks the storage contract, so that every backend serves them alike.',
+  },
+  {
+    names: ['koffi'],
+    files: ['src/pkcs11/cryptoki.ts'],
+    reason: 'It calls foreign code: from one place, in a process that holds nothing else.',
   },
   {
     names: ['argon2'],
@@ -194,9 +205,10 @@ export const LIBRARY_HOMES: readonly Home[] = [
 export const GLOBAL_HOMES: readonly Home[] = [
   {
     names: ['process', 'node:process'],
-    files: ['src/main.ts', 'src/keyturn.js', 'src/config/load.ts'],
+    files: ['src/main.ts', 'src/keyturn.js', 'src/config/load.ts', 'src/pkcs11/token-process{,-main}.ts'],
     reason:
-      'Arguments, environment, streams and exits come in from outside, so that a test can give its own.',
+      'Arguments, environment, streams and exits come in from outside, so that a test can give its own; ' +
+      'a PKCS#11 module finds its settings in the environment of the process that it is loaded into.',
   },
   {
     names: ['console', 'node:console'],

@@ -5,7 +5,7 @@ import { parseSync, visitorKeys } from 'oxc-parser';
 /** What the rules look at: every file of the program, and which packages are there when it runs. */
 export interface SourceTree {
   readonly files: readonly SourceFile[];
-  /** The `dependencies` of package.json: what an installation without development packages has. */
+  /** The `dependencies` of package.json, optional ones too: what an installation without development packages has. */
   readonly runtimePackages: readonly string[];
 }
 
@@ -42,7 +42,7 @@ export function readSourceTree(root: string): SourceTree {
     .sort();
   return {
     files: paths.map((path) => parseSource(path, readFileSync(join(root, path), 'utf8'))),
-    runtimePackages: Object.keys(manifest.dependencies),
+    runtimePackages: Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { systemRandom } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
-import { ownKeys } from '#src/signing/algorithm.ts';
+import { type OutsideSigner, ownKeys } from '#src/signing/algorithm.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation, type RotationPorts } from '#src/signing/rotation.ts';
@@ -31,7 +31,11 @@ export interface Deployment extends AsyncDisposable {
   readonly clock: MovingClock;
   readonly records: Records;
   /** Starts one more node on the same database, by a connection of its own. */
-  startNode(policy?: RingPolicy, ports?: Partial<RotationPorts>): Promise<SigningNode>;
+  startNode(
+    policy?: RingPolicy,
+    ports?: Partial<RotationPorts>,
+    outside?: OutsideSigner,
+  ): Promise<SigningNode>;
 }
 
 /** Nodes that share a database in a file, and one clock that stands still until it is moved. */
@@ -50,7 +54,7 @@ export async function deploy(): Promise<Deployment> {
   return {
     clock,
     records,
-    async startNode(policy = POLICY, ports = {}) {
+    async startNode(policy = POLICY, ports = {}, outside) {
       const store = closing.use(await openStore(options));
       const rotation = await KeyRotation.open({
         records: store.records,
@@ -61,7 +65,9 @@ export async function deploy(): Promise<Deployment> {
         ...ports,
       });
       const faults: unknown[] = [];
-      const holder = closing.use(new KeyHolder({ rotation, clock, onFault: (error) => faults.push(error) }));
+      const holder = closing.use(
+        new KeyHolder({ rotation, clock, onFault: (error) => faults.push(error), outside: outside ?? null }),
+      );
       return { rotation, holder, faults };
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),

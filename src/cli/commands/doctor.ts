@@ -4,10 +4,10 @@ import {
   type ClientFinding,
   type Examination,
   examine,
-  type Finding,
   isSound,
   keepsWhatItIsHeldTo,
 } from '#src/cli/doctor/examination.ts';
+import type { Finding } from '#src/cli/doctor/finding.ts';
 import { table } from '#src/cli/layout.ts';
 import type { Report } from '#src/cli/report.ts';
 import { type Style, visible } from '#src/cli/terminal.ts';

@@ -51,12 +51,13 @@ export function keyCommands(cli: CommandLine): Command {
       cli.report(({ rotation }) => revokeKey(cli, rotation, kid, options)),
     );
   keys
-    .command('import <file>')
+    .command('import [file]')
     .description('let a private key that was made elsewhere sign next: PEM or a JWK, `-` for stdin')
     .option('--alg <alg>', 'what it is to sign with, where it could sign by several algorithms')
     .option('--kid <kid>', 'what it is to be called (default: as its JWK says, else its thumbprint)')
     .option('--passphrase-file <file>', 'the passphrase of an encrypted key, instead of asking for it')
-    .action((file: string, options: ImportKeyOptions) =>
+    .option('--pkcs11 <label>', 'a key pair in the PKCS#11 token of the settings, in place of a file')
+    .action((file: string | undefined, options: ImportKeyOptions) =>
       cli.report((services) => importKey(cli, services, file, options)),
     );
   keys

@@ -1,3 +1,5 @@
+import type { Finding } from '#src/cli/doctor/finding.ts';
+import { tokenFindings } from '#src/cli/doctor/token-findings.ts';
 import type { Client } from '#src/clients/client.ts';
 import {
   brokenProfileRules,
@@ -10,14 +12,6 @@ import type { Config } from '#src/config/schema.ts';
 import { StorageFault } from '#src/fault.ts';
 import type { Services } from '#src/services.ts';
 import type { KeyListing } from '#src/signing/key-listing.ts';
-
-/** What was looked at, how it is, and if it is not well, what to do. */
-export interface Finding {
-  readonly subject: string;
-  readonly state: 'well' | 'notable' | 'ill';
-  readonly says: string;
-  readonly remedy?: string;
-}
 
 /** Which profiles a client keeps as it is, and what keeps it from the others. */
 export interface ClientFinding {
@@ -47,6 +41,7 @@ export async function examine(services: Services): Promise<Examination> {
   const findings = [
     store,
     ...keyFindings(await services.rotation.list(), config),
+    ...(await tokenFindings(services)),
     issuerFinding(config),
     ...(heldTo.has('fapi-2.0-security') ? fapiFindings(config) : []),
   ];

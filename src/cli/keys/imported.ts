@@ -4,12 +4,12 @@ import { UsageFault } from '#src/cli/failure.ts';
 import { askedSecret, pipedText } from '#src/cli/input.ts';
 import { distance, moment } from '#src/cli/layout.ts';
 import { type Report, snakeCase } from '#src/cli/report.ts';
-import type { Style, Terminal } from '#src/cli/terminal.ts';
+import type { Terminal } from '#src/cli/terminal.ts';
 import { describeFileFault } from '#src/config/file-fault.ts';
 import { Secret } from '#src/secret.ts';
 import type { Services } from '#src/services.ts';
 import type { GeneratedKey } from '#src/signing/algorithm.ts';
-import { isEncrypted, readPrivateKey } from '#src/signing/imported-key.ts';
+import { isEncrypted, outsideKey, readPrivateKey } from '#src/signing/imported-key.ts';
 import type { RotationOutcome } from '#src/signing/rotation.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -17,21 +17,63 @@ export interface ImportKeyOptions {
   readonly alg?: string;
   readonly kid?: string;
   readonly passphraseFile?: string;
+  readonly pkcs11?: string;
 }
 
 /** `keyturn keys import`: a key that was made elsewhere becomes the next one to sign. */
 export async function importKey(
-  { terminal, surroundings }: CommandLine,
-  { rotation, config }: Services,
-  file: string,
+  cli: CommandLine,
+  services: Services,
+  file: string | undefined,
   options: ImportKeyOptions,
 ): Promise<Report> {
+  const { pkcs11: label } = options;
+  if ((file === undefined) === (label === undefined)) {
+    throw new UsageFault('name either a file or, by --pkcs11, a key pair in the token');
+  }
+  const found =
+    label === undefined
+      ? await keyInFile(cli, services, file ?? '', options)
+      : await keyInToken(services, label, options);
+  const outcome = await services.rotation.import(found.key);
+  return importedReport(found, outcome, cli.surroundings.clock.now());
+}
+
+interface FoundKey {
+  readonly key: GeneratedKey;
+  /** What is left to be done, or to be known, about where it was. */
+  readonly notes: readonly string[];
+}
+
+async function keyInFile(
+  { terminal }: CommandLine,
+  { config }: Services,
+  file: string,
+  options: ImportKeyOptions,
+): Promise<FoundKey> {
   const { alg, kid } = options;
   const text = file === '-' ? new Secret(await pipedText(terminal)) : readSecret('FILE', file);
   const passphrase = isEncrypted(text) ? await passphraseFor(terminal, file, options) : undefined;
   const key = await readPrivateKey(text, { alg, kid, passphrase, algorithms: config.keys.algorithms });
-  const outcome = await rotation.import(key);
-  return importedReport(key, outcome, surroundings.clock.now(), file === '-' ? null : file);
+  const removal = `The store has it now, sealed. Remove ${file}, and every copy of it.`;
+  return { key, notes: file === '-' ? [] : [removal] };
+}
+
+async function keyInToken(
+  { token, config }: Services,
+  label: string,
+  { alg, kid }: ImportKeyOptions,
+): Promise<FoundKey> {
+  if (token === null) {
+    throw new UsageFault('the settings name no token', 'set pkcs11.module, pkcs11.token and pkcs11.pinFile');
+  }
+  const bounds = { alg, kid, algorithms: config.keys.algorithms };
+  const { jwk, extractable } = await token.keys.read(label);
+  const notes = [
+    `It stays in the token ${token.label}, also when it is revoked or removed here: it is yours to destroy.`,
+    ...(extractable ? ['Its private part can be taken out of the token by whoever has the PIN.'] : []),
+  ];
+  return { key: outsideKey(jwk, token.handleOf(label), bounds), notes };
 }
 
 async function passphraseFor(
@@ -59,34 +101,19 @@ function readSecret(name: string, file: string): Secret {
 }
 
 function importedReport(
-  { alg, kid }: GeneratedKey,
+  { key: { alg, kid, outside }, notes }: FoundKey,
   { outcome, signsFrom }: RotationOutcome,
   now: EpochSeconds,
-  file: string | null,
 ): Report {
+  const when = `${moment(signsFrom)} (${distance(signsFrom, now)})`;
   return {
-    document: { outcome: snakeCase(outcome), alg, kid, signs_from: signsFrom },
+    document: { outcome: snakeCase(outcome), alg, kid, signs_from: signsFrom, outside: outside !== null },
     text: (style) =>
-      [...importedLines(alg, kid, signsFrom, now, style), ...removalLines(file, style)].join('\n'),
+      [
+        `${style('good', 'Imported')} the ${alg} key ${kid}. It is published now, and the next to sign: from ${when}.`,
+        'Until then nothing is signed with it, and no token that is out is touched by it, then or now.',
+        `To have it sign as soon as everyone has it: keyturn keys rotate --alg ${alg}`,
+        ...notes.map((line) => style('notable', line)),
+      ].join('\n'),
   };
 }
-
-function importedLines(
-  alg: string,
-  kid: string,
-  signsFrom: EpochSeconds,
-  now: EpochSeconds,
-  style: Style,
-): string[] {
-  const when = `${moment(signsFrom)} (${distance(signsFrom, now)})`;
-  return [
-    `${style('good', 'Imported')} the ${alg} key ${kid}. It is published now, and the next to sign: from ${when}.`,
-    'Until then nothing is signed with it, and no token that is out is touched by it, then or now.',
-    `To have it sign as soon as everyone has it: keyturn keys rotate --alg ${alg}`,
-  ];
-}
-
-const removalLines = (file: string | null, style: Style): string[] =>
-  file === null
-    ? []
-    : [style('notable', `The store has it now, sealed. Remove ${file}, and every copy of it.`)];

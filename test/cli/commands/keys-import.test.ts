@@ -35,7 +35,7 @@ describe('keyturn keys import', () => {
     const file = await fileWith(pemOf());
     const imported = (await runJson(`keys import ${file} --kid its-old-name`)).json();
     const { signs_from: from, ...what } = imported;
-    assert.deepEqual(what, { outcome: 'scheduled', alg: 'ES256', kid: 'its-old-name' });
+    assert.deepEqual(what, { outcome: 'scheduled', alg: 'ES256', kid: 'its-old-name', outside: false });
     const key = (await listed()).find(({ kid }) => kid === 'its-old-name');
     assert.deepEqual([key?.state, key?.signs_from, key?.outside], ['next', from, false]);
     // It goes before the standby that was there.
