@@ -71,6 +71,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
   const store = opened.use(
     await openStore({
       location: config.store,
+      redis: { ...config.redis, clockSkewMax: config.keys.clockSkewMax },
       keysDirectory: config.keysDir,
       ...(config.kek === null ? undefined : { kek: config.kek }),
       clock,

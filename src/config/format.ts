@@ -159,6 +159,14 @@ export const file: Format<string> = textFormat(
   (value) => value,
 );
 
+/** A password. It must not be printed, and an error never repeats it. */
+export const secretText: Format<Secret> = textFormat(
+  'a text that is not empty',
+  (text) => (text === '' || text.includes('\0') ? NOT_UNDERSTOOD : { value: new Secret(text) }),
+  (value) => value.toString(),
+  true,
+);
+
 /** The text of key-encryption keys. It must not be printed, and an error never repeats it. */
 export const keyEncryptionKeys: Format<Secret> = textFormat(
   'what a `.kek` file holds, one line that begins with `keyturn_kek_`, or several to change keys',
@@ -181,7 +189,7 @@ export function quoted(raw: unknown): string {
   const written = asWritten(raw);
   if (written === null) return 'a group of settings';
   const text = typeof written === 'string' ? written : written.join(', ');
-  const shown = text.replaceAll(/\/\/[^/]*@/g, '//[secret]@');
+  const shown = text.replaceAll(/\/\/.*@/g, '//[secret]@');
   return JSON.stringify(shown.length > QUOTE_LENGTH_MAX ? `${shown.slice(0, QUOTE_LENGTH_MAX)}…` : shown);
 }
 

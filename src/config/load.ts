@@ -9,6 +9,7 @@ import { type GivenValue, type ReadValues, readValues } from '#src/config/read-v
 import { brokenRules } from '#src/config/rules.ts';
 import { type Config, settingsSchema } from '#src/config/schema.ts';
 import { SettingsFault } from '#src/config/settings-fault.ts';
+import { parseStoreLocation, writtenStoreLocation } from '#src/store-location.ts';
 
 /** All that settings depend on. What is left out is taken from the process and the machine. */
 export interface SettingSources {
@@ -96,6 +97,22 @@ function configOf(values: ReadValues['values'], cwd: string): Omit<Config, 'deta
     pkcs11: { ...pkcs11, module: path(pkcs11.module), pinFile: path(pkcs11.pinFile) },
     keysDir: resolve(cwd, config.keysDir),
     requests: { ...requests, authorizationDetailsFile: path(requests.authorizationDetailsFile) },
-    store: `sqlite:${resolve(cwd, config.store.slice('sqlite:'.length))}`,
+    ...storeOf(config, cwd),
+  };
+}
+
+/** The location without the password that may be in it, which from here on is a secret by itself. */
+function storeOf(
+  { store, redis }: Pick<Config, 'store' | 'redis'>,
+  cwd: string,
+): Pick<Config, 'store' | 'redis'> {
+  const location = parseStoreLocation(store);
+  if ('wrong' in location) throw new TypeError('a location that has been read is well-formed');
+  if (location.engine === 'sqlite') return { store: `sqlite:${resolve(cwd, location.path)}`, redis };
+  const path = (given: string | null) => (given === null ? null : resolve(cwd, given));
+  const files = { ca: path(redis.ca), certificate: path(redis.certificate), key: path(redis.key) };
+  return {
+    store: writtenStoreLocation(location),
+    redis: { ...redis, ...files, password: redis.password ?? location.password },
   };
 }

@@ -1,6 +1,7 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { isAdmissibleScheme } from '#src/clients/redirect-uri.ts';
 import { asList, type Format, format, quoted, type Reading, textFormat } from '#src/config/format.ts';
+import { parseStoreLocation, writtenStoreLocation } from '#src/store-location.ts';
 
 /** Which neighbours may say in `X-Forwarded-For` whom they speak for. */
 export type ProxyTrust =
@@ -9,9 +10,6 @@ export type ProxyTrust =
   | { readonly kind: 'hops'; readonly count: number }
   /** Addresses and CIDR blocks of proxies. */
   | { readonly kind: 'addresses'; readonly blocks: readonly string[] };
-
-/** Where the records live: an engine, and what tells it the place. */
-export type StoreLocation = `sqlite:${string}`;
 
 /** More proxies than this in a row is a slip of the finger. */
 const HOPS_MAX = 16;
@@ -36,15 +34,17 @@ export const listenHost: Format<readonly string[]> = textFormat(
   (value) => (value.length === 1 ? value.join() : 'localhost'),
 );
 
-export const storeLocation: Format<StoreLocation> = textFormat<StoreLocation>(
-  '`sqlite:` and the path of a file',
+/** Where the records live, as it is written; shown without the password that may be in it. */
+export const storeLocation: Format<string> = textFormat(
+  '`sqlite:` and the path of a file, or the URL of a Redis: `redis://user@host:6379`, `redis+sentinel://host,host/name`, `redis+cluster://host,host`, and the same with `rediss` for TLS',
   (text) => {
-    const path = /^sqlite:([^\0]+)$/.exec(text)?.[1];
-    if (path === undefined) return { wrong: 'names no store that is known' };
-    if (path === ':memory:') return { wrong: 'would forget everything at the end of the process' };
-    return { value: `sqlite:${path}` };
+    const location = parseStoreLocation(text);
+    return 'wrong' in location ? location : { value: text };
   },
-  (value) => value,
+  (value) => {
+    const location = parseStoreLocation(value);
+    return 'wrong' in location ? '' : writtenStoreLocation(location);
+  },
 );
 
 export const trustedProxies: Format<ProxyTrust> = format(

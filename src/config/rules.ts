@@ -2,6 +2,7 @@ import { SETTINGS, written } from '#src/config/catalogue.ts';
 import { CERTIFICATE_RULES } from '#src/config/certificate-rules.ts';
 import { PKCS11_RULES } from '#src/config/pkcs11-settings.ts';
 import type { GivenValue, ReadValues } from '#src/config/read-values.ts';
+import { REDIS_RULES } from '#src/config/redis-settings.ts';
 import type { SettingRule } from '#src/config/setting-rule.ts';
 import type { SettingProblem } from '#src/config/settings-fault.ts';
 
@@ -139,6 +140,7 @@ export const RULES: readonly SettingRule[] = [
   },
   ...CERTIFICATE_RULES,
   ...PKCS11_RULES,
+  ...REDIS_RULES,
 ];
 
 /** The rules that the values break. A rule of which a value is missing, because it has a problem itself, waits. */

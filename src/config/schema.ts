@@ -28,6 +28,7 @@ import {
 import { outboxSettings } from '#src/config/outbox-settings.ts';
 import { passwords } from '#src/config/password-settings.ts';
 import { pkcs11Settings } from '#src/config/pkcs11-settings.ts';
+import { redisSettings } from '#src/config/redis-settings.ts';
 import { metadataDocuments, registrationLimits } from '#src/config/registration-settings.ts';
 import { requestSettings } from '#src/config/request-settings.ts';
 import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
@@ -92,6 +93,8 @@ export const settingsSchema = z.strictObject({
     'The private-use schemes that redirect URIs may have although they are named after no domain, such as `cursor`: any program on the device of a person can claim one, and get the codes of another.',
   ),
   logLevel: setting(choice(LOG_LEVELS), 'info', 'The least severe messages that are logged.'),
+
+  redis: redisSettings,
 
   lifetimes: group('How long things stand', {
     accessToken: setting(

@@ -96,9 +96,10 @@ describe('the store', () => {
     assert.match(wrong('KEYTURN_STORE', 'data/keyturn.db'), /names no store that is known/);
     assert.match(wrong('KEYTURN_STORE', 'sqlite:'), /names no store that is known/);
     assert.match(
-      wrong('KEYTURN_STORE', 'redis://ada:hunter2@cache'),
-      /"redis:\/\/\[secret\]@cache" names no store/,
+      wrong('KEYTURN_STORE', 'mysql://ada:hun/ter2@cache'),
+      /"mysql:\/\/\[secret\]@cache" names no store/,
     );
+    assert.match(wrong('KEYTURN_STORE', 'redis://a,b'), /names several servers/);
     assert.match(wrong('KEYTURN_STORE', 'sqlite::memory:'), /would forget everything/);
   });
 });
