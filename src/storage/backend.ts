@@ -1,3 +1,4 @@
+import type { StoreFinding } from '#src/storage/store-finding.ts';
 import type { EpochSeconds, Seconds } from '#src/units.ts';
 
 /**
@@ -63,6 +64,9 @@ export interface Backend extends AsyncDisposable {
 
   /** Proves that the database can be read and written, by doing both. */
   ping(): Promise<void>;
+
+  /** What can be said of how the database is set up. */
+  examine(): Promise<readonly StoreFinding[]>;
 }
 
 /** `DIGEST_BYTES` opaque bytes. */

@@ -12,6 +12,7 @@ import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/s
 import { findRootRecord, makeRootSecret, openRootSecret, type RootSecret } from '#src/storage/root-secret.ts';
 import { SealedRecords } from '#src/storage/sealed-records.ts';
 import { openSqliteBackend } from '#src/storage/sqlite/sqlite-backend.ts';
+import type { StoreFinding } from '#src/storage/store-finding.ts';
 import { parseStoreLocation } from '#src/store-location.ts';
 
 export interface StoreOptions {
@@ -36,6 +37,8 @@ export interface Store extends AsyncDisposable {
    * label, today and after a restart; keys of different labels tell nothing of each other.
    */
   derive(label: string): Buffer;
+  /** What can be said of how the database is set up, from well to ill. @throws StorageFault */
+  examine(): Promise<readonly StoreFinding[]>;
 }
 
 /**
@@ -52,6 +55,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     records: new SealedRecords({ backend, sealer, root, clock: options.clock }),
     created,
     derive: (label) => root.derive(`room: ${label}`),
+    examine: () => backend.examine(),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
@@ -65,7 +69,8 @@ function openBackend(options: StoreOptions): Promise<Backend> {
     );
   }
   if (location.engine === 'sqlite') return openSqliteBackend(location.path);
-  return openRedisBackend(location, options.redis ?? DEFAULT_REDIS_SETTINGS, options.random);
+  const { redis: settings = DEFAULT_REDIS_SETTINGS, random, clock } = options;
+  return openRedisBackend(location, { settings, random, clock });
 }
 
 async function unlock(

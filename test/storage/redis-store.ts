@@ -3,6 +3,7 @@ import type { Clock } from '#src/clock.ts';
 import { systemRandom } from '#src/random.ts';
 import { openStore, type Store } from '#src/storage/open-store.ts';
 import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/settings.ts';
+import { days } from '#src/units.ts';
 import type { StoreUnderTest } from '#test/storage/records-contract.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
@@ -19,7 +20,13 @@ export async function makeRedisStore(
 ): Promise<RedisStoreUnderTest> {
   const directory = await makeTemporaryDirectory();
   stores += 1;
-  const redis: RedisSettings = { ...DEFAULT_REDIS_SETTINGS, prefix: `test-${stores}`, ...settings };
+  const redis: RedisSettings = {
+    ...DEFAULT_REDIS_SETTINGS,
+    prefix: `test-${stores}`,
+    // Redis does not live by the clock of a test.
+    clockSkewMax: days(100_000),
+    ...settings,
+  };
   const connections: Store[] = [];
   return {
     prefix: redis.prefix,

@@ -1,8 +1,8 @@
-import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
+import { disconnected } from '#src/storage/redis/disconnected.ts';
 import type { RedisNode } from '#src/store-location.ts';
 
 /** Of which cluster, and of which slot in it, the primary is wanted. */
@@ -100,9 +100,7 @@ async function ask(node: RedisNode, key: string, reach: RedisOptions): Promise<A
   } catch (error) {
     throw trouble ?? error;
   } finally {
-    const ended = redis.status === 'end' ? null : once(redis, 'end');
-    redis.disconnect();
-    await ended;
+    await disconnected(redis);
   }
 }
 

@@ -1,6 +1,6 @@
-import { once } from 'node:events';
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis, type RedisOptions, ReplyError } from 'ioredis';
 import { StorageFault } from '#src/fault.ts';
+import { disconnected } from '#src/storage/redis/disconnected.ts';
 import type { Keys } from '#src/storage/redis/keys.ts';
 import { commandOf } from '#src/storage/redis/redis-options.ts';
 import { SCRIPTS, type ScriptName } from '#src/storage/redis/scripts.ts';
@@ -11,6 +11,16 @@ export type Argument = string | number | Buffer;
 export interface ScriptRunner {
   /** Runs a script on its keys. Texts in the answer come as bytes. */
   run(name: ScriptName, given: readonly Argument[]): Promise<unknown>;
+}
+
+/** Redis has answered, with an error: the first word of `reply` says of which sort. */
+export class RedisRefusal extends StorageFault {
+  readonly reply: string;
+
+  constructor(reply: string) {
+    super(`Redis refused: ${reply}`);
+    this.reply = reply;
+  }
 }
 
 /**
@@ -85,16 +95,14 @@ export class RedisConnection implements ScriptRunner, AsyncDisposable {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#asked);
-    const leaves = ['connecting', 'connect', 'ready'].includes(this.#redis.status);
-    const ended = leaves ? once(this.#redis, 'end') : null;
-    this.#redis.disconnect();
-    await ended;
+    await disconnected(this.#redis);
   }
 
   async #within<T>(work: Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => late.reject(new StorageFault(`Redis has not answered within ${this.#timeoutMs} ms`)),
+      () =>
+        late.reject(new StorageFault(this.#trouble ?? `Redis has not answered within ${this.#timeoutMs} ms`)),
       this.#timeoutMs,
     );
     try {
@@ -110,10 +118,8 @@ export class RedisConnection implements ScriptRunner, AsyncDisposable {
   #fault(error: unknown): StorageFault {
     if (error instanceof StorageFault) return error;
     const reason = error instanceof Error ? error.message : String(error);
-    if (this.#redis.status !== 'ready') {
-      return new StorageFault(`there is no connection to Redis: ${this.#trouble ?? reason}`);
-    }
-    return new StorageFault(`Redis failed: ${reason}`);
+    if (error instanceof ReplyError) return new RedisRefusal(reason);
+    return new StorageFault(`there is no connection to Redis: ${this.#trouble ?? reason}`);
   }
 
   /** True if this is no longer the server that holds the records: then the right one is looked for. */

@@ -1,3 +1,4 @@
+import type { Clock } from '#src/clock.ts';
 import type { Random } from '#src/random.ts';
 import {
   type Backend,
@@ -14,6 +15,8 @@ import {
 } from '#src/storage/backend.ts';
 import { ConfirmedWrites } from '#src/storage/redis/confirmed-writes.ts';
 import { type Argument, RedisConnection, type ScriptRunner } from '#src/storage/redis/connection.ts';
+import { examineRedis } from '#src/storage/redis/examination.ts';
+import { assertFit, assertLayout, assertReachable } from '#src/storage/redis/fitness.ts';
 import { type Keys, keysOf } from '#src/storage/redis/keys.ts';
 import {
   entryName,
@@ -25,30 +28,29 @@ import {
 } from '#src/storage/redis/packed-record.ts';
 import { redisOptionsOf } from '#src/storage/redis/redis-options.ts';
 import type { RedisSettings } from '#src/storage/redis/settings.ts';
+import type { StoreFinding } from '#src/storage/store-finding.ts';
 import type { RedisLocation } from '#src/store-location.ts';
 import { type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
 
 /** Opens the store on Redis. Throws `SetupFault` when the operator has to act. */
 export async function openRedisBackend(
   location: RedisLocation,
-  settings: RedisSettings,
-  random: Random,
+  { settings, random, clock }: { settings: RedisSettings; random: Random; clock: Clock },
 ): Promise<Backend> {
   await using opened = new AsyncDisposableStack();
   const keys = keysOf(settings.prefix);
   const options = await redisOptionsOf(location, { settings, keys, random });
-  const connect = async () => {
-    const { timeoutMs } = settings;
-    const connection = opened.use(new RedisConnection({ options, keys, timeoutMs }));
-    await connection.open();
-    return connection;
-  };
-  const connection = await connect();
-  const { waitReplicas } = settings;
-  const writes =
-    waitReplicas === 0 ? connection : new ConfirmedWrites(await connect(), { ...settings, waitReplicas });
+  const connect = () => opened.use(new RedisConnection({ options, keys, timeoutMs: settings.timeoutMs }));
+  const connection = connect();
+  await assertReachable(connection, location);
+  const examine = () => examineRedis({ connection, location, settings, keys }, clock.now());
+  assertFit(location, await examine());
+  await assertLayout(connection, keys);
+  const confirming = settings.waitReplicas === 0 ? null : connect();
+  await confirming?.open();
+  const writes = confirming === null ? connection : new ConfirmedWrites(confirming, settings);
   const closing = opened.move();
-  return new RedisBackend({ connection, writes, keys, close: () => closing.disposeAsync() });
+  return new RedisBackend({ connection, writes, keys, examine, close: () => closing.disposeAsync() });
 }
 
 /**
@@ -63,17 +65,20 @@ class RedisBackend implements Backend {
   /** For all that must not be lost, which counters may be. */
   readonly #writes: ScriptRunner;
   readonly #keys: Keys;
+  readonly #examine: () => Promise<readonly StoreFinding[]>;
   readonly #close: () => Promise<void>;
 
   constructor(parts: {
     connection: RedisConnection;
     writes: ScriptRunner;
     keys: Keys;
+    examine: () => Promise<readonly StoreFinding[]>;
     close: () => Promise<void>;
   }) {
     this.#connection = parts.connection;
     this.#writes = parts.writes;
     this.#keys = parts.keys;
+    this.#examine = parts.examine;
     this.#close = parts.close;
   }
 
@@ -197,6 +202,10 @@ class RedisBackend implements Backend {
 
   async ping(): Promise<void> {
     await this.#connection.ask((redis) => redis.set(this.#keys.pinged, ''));
+  }
+
+  examine(): Promise<readonly StoreFinding[]> {
+    return this.#examine();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

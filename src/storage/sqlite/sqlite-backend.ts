@@ -18,6 +18,7 @@ import { storageFault } from '#src/storage/sqlite/errors.ts';
 import { GroupCommit } from '#src/storage/sqlite/group-commit.ts';
 import { prepareStatements, type Statements } from '#src/storage/sqlite/statements.ts';
 import { Sweep } from '#src/storage/sqlite/sweep.ts';
+import type { StoreFinding } from '#src/storage/store-finding.ts';
 import type { EpochSeconds, Seconds } from '#src/units.ts';
 
 /** Opens, and on first use makes, the embedded store. Throws `SetupFault` when the operator has to act. */
@@ -162,6 +163,11 @@ class SqliteBackend implements Backend {
 
   async ping(): Promise<void> {
     await this.#write(() => this.#statements.nextVersion.get());
+  }
+
+  /** It is one file, set up by this program alone. */
+  async examine(): Promise<readonly StoreFinding[]> {
+    return [];
   }
 
   /** Lets the writes that were asked for finish, moves the write-ahead log into the database, and closes it. */
