@@ -5,30 +5,45 @@ import {
   isKeyEncryptionKeyId,
   KEK_ID_CHARACTERS,
   type KeyEncryptionKey,
-  type KeyEncryptionKeys,
 } from '#src/sealing/key-encryption-keys.ts';
+
+/** The keys that a sealer works with. Which one is current may change at any time. */
+export interface SealingKeys {
+  readonly current: KeyEncryptionKey;
+  /** `null` for a key that is not held, or must not be used any more. */
+  find(id: string): KeyEncryptionKey | null;
+  /** Where they came from, for messages. */
+  readonly source: string;
+}
+
+/** Something is sealed under a key-encryption key that this process does not have, or may not use. */
+export class MissingKeyFault extends StorageFault {
+  readonly keyId: string;
+
+  constructor(keyId: string, source: string) {
+    super(`the key-encryption key ${keyId} is not in ${source}`);
+    this.name = 'MissingKeyFault';
+    this.keyId = keyId;
+  }
+}
 
 /**
  * Seals bytes so that only a holder of the key-encryption key can read them, and only in the context that they were
  * sealed for. AES-256-GCM (NIST SP 800-38D), and per epoch a data key of its own, derived from the key-encryption key
- * and a random salt by HKDF-SHA256 (RFC 5869). An epoch ends with the process, or after `SEALS_PER_EPOCH_MAX` seals.
+ * and a random salt by HKDF-SHA256 (RFC 5869). An epoch ends with the process, when another key becomes current, or after
+ * `SEALS_PER_EPOCH_MAX` seals.
  *
- *     sealed = version (1) | KEK id (22, ASCII) | epoch salt (16) | nonce (12) | ciphertext | tag (16)
+ *     sealed = seal (23) | epoch salt (16) | nonce (12) | ciphertext | tag (16);  seal = version (1) | KEK id (22, ASCII)
  */
 export class Sealer {
-  readonly #keys: KeyEncryptionKeys;
-  readonly #current: KeyEncryptionKey;
+  readonly #keys: SealingKeys;
   readonly #random: Random;
   readonly #sealsPerEpochMax: number;
   readonly #dataKeys = new Map<string, KeyObject>();
   #epoch: Epoch;
 
-  constructor(keys: KeyEncryptionKeys, random: Random, options: { sealsPerEpochMax?: number } = {}) {
-    if (keys.current === null) {
-      throw new TypeError('a sealer needs a key-encryption key');
-    }
+  constructor(keys: SealingKeys, random: Random, options: { sealsPerEpochMax?: number } = {}) {
     this.#keys = keys;
-    this.#current = keys.current;
     this.#random = random;
     this.#sealsPerEpochMax = options.sealsPerEpochMax ?? SEALS_PER_EPOCH_MAX;
     this.#epoch = this.#newEpoch();
@@ -36,7 +51,7 @@ export class Sealer {
 
   /** Seals under the current key-encryption key. */
   seal(context: Uint8Array | string, plaintext: Uint8Array): Buffer {
-    if (this.#epoch.seals >= this.#sealsPerEpochMax) {
+    if (this.#epoch.kek !== this.#keys.current || this.#epoch.seals >= this.#sealsPerEpochMax) {
       this.#epoch = this.#newEpoch();
     }
     this.#epoch.seals += 1;
@@ -49,8 +64,8 @@ export class Sealer {
   }
 
   /**
-   * Opens what was sealed in the same context under any of the keys. Throws `StorageFault` if the key is missing, or if
-   * the bytes were changed or sealed in another context.
+   * Opens what was sealed in the same context under any of the keys. Throws `MissingKeyFault` if the key is not
+   * there, `StorageFault` if the bytes were changed or sealed in another context.
    */
   open(context: Uint8Array | string, sealed: Uint8Array): Buffer {
     const id = keyEncryptionKeyIdOf(sealed);
@@ -73,23 +88,20 @@ export class Sealer {
   }
 
   #newEpoch(): Epoch {
+    const kek = this.#keys.current;
     const salt = this.#random.bytes(SALT_BYTES);
-    return {
-      dataKey: deriveDataKey(this.#current.key, salt),
-      prefix: Buffer.concat([Buffer.of(FORMAT_VERSION), Buffer.from(this.#current.id, 'latin1'), salt]),
-      seals: 0,
-    };
+    const dataKey = deriveDataKey(kek.key, salt);
+    return { kek, dataKey, prefix: Buffer.concat([sealOfKey(kek.id), salt]), seals: 0 };
   }
 
   /** The most recently used data keys are kept, so that opening does not derive one each time. */
   #dataKeyFor(id: string, salt: Uint8Array): KeyObject {
+    // Asked each time, for a key may have been retired since its data key was derived.
+    const kek = this.#keys.find(id);
+    if (kek === null) throw new MissingKeyFault(id, this.#keys.source);
     const name = id + asBuffer(salt).toString('latin1');
     let dataKey = this.#dataKeys.get(name);
     if (dataKey === undefined) {
-      const kek = this.#keys.find(id);
-      if (kek === null) {
-        throw new StorageFault(`the key-encryption key ${id} is not in ${this.#keys.source}`);
-      }
       dataKey = deriveDataKey(kek.key, salt);
     } else {
       this.#dataKeys.delete(name);
@@ -105,18 +117,28 @@ export class Sealer {
 
 /** Under which key-encryption key something was sealed. Throws `StorageFault` for what no sealer has made. */
 export function keyEncryptionKeyIdOf(sealed: Uint8Array): string {
-  const id = asBuffer(sealed).toString('latin1', KEK_ID_AT, SALT_AT);
-  if (
-    sealed[0] !== FORMAT_VERSION ||
-    sealed.length < CIPHERTEXT_AT + TAG_BYTES ||
-    !isKeyEncryptionKeyId(id)
-  ) {
+  const id = keyOfSeal(asBuffer(sealed));
+  if (id === null || sealed.length < CIPHERTEXT_AT + TAG_BYTES) {
     throw new StorageFault('a record in the store is not in the sealed form that this program knows');
   }
   return id;
 }
 
+/** The id of the key-encryption key that a seal is of; `null` for what is no seal. */
+export function keyOfSeal(seal: Buffer): string | null {
+  const id = seal.toString('latin1', KEK_ID_AT, SEAL_BYTES);
+  return seal[0] === FORMAT_VERSION && isKeyEncryptionKeyId(id) ? id : null;
+}
+
+/** What every body begins with that a key-encryption key has sealed. */
+export const sealOfKey = (id: string): Buffer =>
+  Buffer.concat([Buffer.of(FORMAT_VERSION), Buffer.from(id, 'latin1')]);
+
+/** The seal of a body: its first `SEAL_BYTES`. */
+export const sealOf = (body: Buffer): Buffer => body.subarray(0, SEAL_BYTES);
+
 interface Epoch {
+  readonly kek: KeyEncryptionKey;
   readonly dataKey: KeyObject;
   /** What every body of the epoch begins with. */
   readonly prefix: Buffer;
@@ -128,7 +150,9 @@ const SALT_BYTES = 16;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const KEK_ID_AT = 1;
-const SALT_AT = KEK_ID_AT + KEK_ID_CHARACTERS;
+/** How much of a body says under which key it was sealed. */
+export const SEAL_BYTES = KEK_ID_AT + KEK_ID_CHARACTERS;
+const SALT_AT = SEAL_BYTES;
 const NONCE_AT = SALT_AT + SALT_BYTES;
 const CIPHERTEXT_AT = NONCE_AT + NONCE_BYTES;
 

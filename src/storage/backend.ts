@@ -6,6 +6,10 @@ import type { EpochSeconds, Seconds } from '#src/units.ts';
  * backend never sees an identifier or a value. Keys, aliases, groups, revocation entries and counters reach it as
  * keyed digests, bodies as sealed bytes; only the kind is in clear, because records are listed by it.
  *
+ * The first `SEAL_BYTES` of a body are its seal: what one key has sealed begins with the same seal. Once a put has set the
+ * seal of the store, every write that brings a body with another one is answered `seal-outdated` and changes nothing,
+ * so that from then on nothing comes to be under any other key, whoever writes and whatever they know.
+ *
  * Each operation is one atomic step, acknowledged only when it is durable. A record with `expiresAt <= now` counts as
  * absent everywhere. Whatever goes wrong is thrown as `StorageFault`.
  *
@@ -43,11 +47,15 @@ export interface Backend extends AsyncDisposable {
   listOwned(owner: Digest, page: BackendPage, now: EpochSeconds): Promise<readonly BackendRecord[]>;
 
   /** An entry that was revoked before stays revoked until the later of the two times. */
-  revoke(entries: readonly Digest[], until: EpochSeconds, note: BackendNote | null): Promise<void>;
+  revoke(
+    entries: readonly Digest[],
+    until: EpochSeconds,
+    note: BackendNote | null,
+  ): Promise<BackendNoteOutcome>;
 
   anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean>;
 
-  append(note: BackendNote): Promise<void>;
+  append(note: BackendNote): Promise<BackendNoteOutcome>;
 
   /** Up to `limit` living entries behind `after`, and where to read on. Both are one look at the log. */
   readLog(log: Digest, page: { after: number; limit: number }, now: EpochSeconds): Promise<BackendLogPage>;
@@ -61,6 +69,23 @@ export interface Backend extends AsyncDisposable {
 
   /** Drops what has expired, looking at no more than `limit` rows of each table. `done` ends a round over them all. */
   sweep(limit: number, now: EpochSeconds): Promise<{ readonly removed: number; readonly done: boolean }>;
+
+  /**
+   * Goes through all bodies, of records first and of logs then, looking at no more than `limit`: how many of which kind
+   * are under which seal, and those themselves that are under another than `except`, if one is named. A walk from the
+   * first stretch to the last meets every body that was there when it began and still is, also if it has got from a
+   * record into a log meanwhile. It need not leave out what has expired.
+   */
+  walk(page: BackendWalk): Promise<BackendStretch>;
+
+  /**
+   * Puts other bytes in the place of each body, and changes nothing else: no version, expiry, group, owner, alias or
+   * use. What was written or removed since it was read stays as it is. Answers how many took effect.
+   */
+  replaceBodies(bodies: readonly BackendBody[]): Promise<number | 'seal-outdated'>;
+
+  /** What the database's own clock says; `null` if it has none but that of this process. */
+  clock(): Promise<EpochSeconds | null>;
 
   /** Proves that the database can be read and written, by doing both. */
   ping(): Promise<void>;
@@ -92,6 +117,8 @@ export interface BackendWrite {
   readonly aliases: readonly Digest[];
   readonly onlyIf: 'absent' | { readonly version: number } | null;
   readonly note: BackendNote | null;
+  /** True where the seal of this body becomes that of the store. */
+  readonly setsSeal?: boolean;
 }
 
 /** Which log something is added to, and when it is dropped again. */
@@ -128,7 +155,10 @@ export type BackendPutOutcome =
   | { readonly outcome: 'stored'; readonly version: number }
   | { readonly outcome: 'stale' }
   | { readonly outcome: 'alias-taken'; readonly alias: Digest }
-  | { readonly outcome: 'group-ended' };
+  | { readonly outcome: 'group-ended' }
+  | { readonly outcome: 'seal-outdated' };
+
+export type BackendNoteOutcome = { readonly outcome: 'stored' } | { readonly outcome: 'seal-outdated' };
 
 export interface BackendPage {
   readonly after: Digest | null;
@@ -139,3 +169,37 @@ export interface BackendCounter {
   readonly count: number;
   readonly resetsAt: EpochSeconds;
 }
+
+export interface BackendWalk {
+  /** `next` of the stretch before; `null` begins. */
+  readonly after: string | null;
+  readonly limit: number;
+  readonly except: Buffer | null;
+}
+
+export interface BackendStretch {
+  readonly counts: readonly BackendBodyCount[];
+  readonly bodies: readonly BackendBody[];
+  /** Where to go on; `null` when this was the last. */
+  readonly next: string | null;
+}
+
+export interface BackendBodyCount {
+  /** Of the record; `LOG_KIND` for an entry of a log. */
+  readonly kind: string;
+  readonly seal: Buffer;
+  readonly count: number;
+}
+
+/** Counts as the kind of everything that stands in logs. No record is of that kind. */
+export const LOG_KIND = 'log';
+
+export type BackendBody = { readonly body: Buffer } & (
+  | { readonly in: 'record'; readonly kind: string; readonly key: Digest; readonly version: number }
+  | {
+      readonly in: 'log';
+      readonly log: Digest;
+      readonly position: number;
+      readonly removed: BackendLogEntry['removed'];
+    }
+);

@@ -2,18 +2,20 @@ import type { Clock } from '#src/clock.ts';
 import { SetupFault, StorageFault } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
-import { makeFirstKey, readKeyDirectory } from '#src/sealing/key-directory.ts';
-import { KeyEncryptionKeys, parseKeyEncryptionKeys } from '#src/sealing/key-encryption-keys.ts';
-import { keyEncryptionKeyIdOf, Sealer } from '#src/sealing/sealer.ts';
+import { makeFirstKey } from '#src/sealing/key-directory.ts';
+import { keyEncryptionKeyIdOf } from '#src/sealing/sealer.ts';
 import type { Secret } from '#src/secret.ts';
 import type { Backend } from '#src/storage/backend.ts';
 import { openRedisBackend } from '#src/storage/redis/redis-backend.ts';
 import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/settings.ts';
 import { findRootRecord, makeRootSecret, openRootSecret, type RootSecret } from '#src/storage/root-secret.ts';
+import { SealedBodies } from '#src/storage/sealed-bodies.ts';
 import { SealedRecords } from '#src/storage/sealed-records.ts';
 import { openSqliteBackend } from '#src/storage/sqlite/sqlite-backend.ts';
 import type { StoreFinding } from '#src/storage/store-finding.ts';
+import { loadKeys, missingKeys, StoreKeys } from '#src/storage/store-keys.ts';
 import { parseStoreLocation } from '#src/store-location.ts';
+import type { EpochSeconds } from '#src/units.ts';
 
 export interface StoreOptions {
   /** `sqlite:` and a path, or the URL of a Redis; see `store-location.ts`. */
@@ -32,6 +34,10 @@ export interface Store extends AsyncDisposable {
   readonly records: Records;
   /** True if this call has made the store: its first start. */
   readonly created: boolean;
+  /** The key-encryption keys, and what the store knows of them. */
+  readonly keys: StoreKeys;
+  /** All that is sealed, whatever it is: to be counted by key, and to be sealed anew. */
+  readonly bodies: SealedBodies;
   /**
    * A key of 32 bytes for one purpose, named by the label. Every process on the store gets the same key for the same
    * label, today and after a restart; keys of different labels tell nothing of each other.
@@ -39,23 +45,28 @@ export interface Store extends AsyncDisposable {
   derive(label: string): Buffer;
   /** What can be said of how the database is set up, from well to ill. @throws StorageFault */
   examine(): Promise<readonly StoreFinding[]>;
+  /** What the store's own clock says; `null` if it has none but that of this process. Throws `StorageFault`. */
+  ownClock(): Promise<EpochSeconds | null>;
 }
 
 /**
- * Opens the store and unlocks it with its key-encryption key. A store that is not there yet is made, and so is its
+ * Opens the store and unlocks it with its key-encryption keys. A store that is not there yet is made, and so is its
  * first key-encryption key, unless one is given; a store that exists never gets a new key in place of a lost one.
  * Throws `SetupFault` when the operator has to act, `StorageFault` when the store fails.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   await using opened = new AsyncDisposableStack();
   const backend = opened.use(await openBackend(options));
-  const { root, sealer, created } = await unlock(backend, options);
+  const { root, keys, created } = await unlock(backend, options);
   const closing = opened.move();
   return {
-    records: new SealedRecords({ backend, sealer, root, clock: options.clock }),
+    records: new SealedRecords({ backend, keys, root, clock: options.clock }),
     created,
+    keys,
+    bodies: new SealedBodies({ backend, keys }),
     derive: (label) => root.derive(`room: ${label}`),
     examine: () => backend.examine(),
+    ownClock: () => backend.clock(),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
@@ -76,41 +87,31 @@ function openBackend(options: StoreOptions): Promise<Backend> {
 async function unlock(
   backend: Backend,
   options: StoreOptions,
-): Promise<{ root: RootSecret; sealer: Sealer; created: boolean }> {
+): Promise<{ root: RootSecret; keys: StoreKeys; created: boolean }> {
   const { clock, random } = options;
   const found = await findRootRecord(backend, clock.now());
-  let keys = await loadKeys(options);
-  if (keys.current === null && found === null) {
+  let held = await loadKeys(options);
+  if (held.ids.length === 0 && found === null) {
     await makeFirstKey(options.keysDirectory, { clock, random });
-    keys = await loadKeys(options);
+    held = await loadKeys(options);
   }
+  const assertHeld = (id: string) => {
+    if (held.find(id) === null) throw missingKeys([id], held.source);
+  };
   if (found !== null) {
-    assertHeld(keys, keyEncryptionKeyIdOf(found.body));
+    assertHeld(keyEncryptionKeyIdOf(found.body));
   }
-  const sealer = new Sealer(keys, random);
+  const keys = new StoreKeys({ ...options, backend }, held);
+  const { sealer } = keys;
   const created = found === null && (await makeRootSecret(backend, { sealer, random, now: clock.now() }));
   const record = found ?? (await findRootRecord(backend, clock.now()));
   if (record === null) {
     throw new StorageFault('the store has lost its root secret');
   }
+  const rootKey = keyEncryptionKeyIdOf(record.body);
   // Once more, for the case that another process with another key was faster.
-  assertHeld(keys, keyEncryptionKeyIdOf(record.body));
-  return { root: openRootSecret(record, sealer), sealer, created };
-}
-
-async function loadKeys({ kek, keysDirectory }: StoreOptions): Promise<KeyEncryptionKeys> {
-  if (kek !== undefined) {
-    const source = 'the setting of the key-encryption key';
-    return new KeyEncryptionKeys(parseKeyEncryptionKeys(kek, source), source);
-  }
-  return new KeyEncryptionKeys(await readKeyDirectory(keysDirectory), keysDirectory);
-}
-
-function assertHeld(keys: KeyEncryptionKeys, id: string): void {
-  if (keys.find(id) === null) {
-    throw new SetupFault(
-      `the store is sealed under the key-encryption key ${id}, which is not in ${keys.source}`,
-      'put it back, from a backup of the key; without it nothing in the store can be read',
-    );
-  }
+  assertHeld(rootKey);
+  const root = openRootSecret(record, sealer);
+  await keys.open(rootKey, { created });
+  return { root, keys, created };
 }

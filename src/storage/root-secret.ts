@@ -52,7 +52,7 @@ export async function makeRootSecret(
 
 const KEY_BYTES = 32;
 
-/** The one record whose place is public: the key that hides all other places is derived from what it holds. */
-const ROOT_KIND = 'root';
+/** Its place is public, since the key that hides other places is derived from what it holds. */
+export const ROOT_KIND = 'root';
 const ROOT_KEY = createHash('sha256').update('keyturn root secret').digest();
-const ROOT_CONTEXT = 'root secret';
+export const ROOT_CONTEXT = 'root secret';

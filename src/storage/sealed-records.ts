@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '#src/clock.ts';
-import { Refusal } from '#src/fault.ts';
+import { Refusal, StorageFault } from '#src/fault.ts';
 import { Recent } from '#src/recent.ts';
 import {
   type ConsumeOutcome,
@@ -18,7 +18,7 @@ import {
   type StoredRecord,
   type SweepOutcome,
 } from '#src/records.ts';
-import type { Sealer } from '#src/sealing/sealer.ts';
+import { MissingKeyFault, type Sealer } from '#src/sealing/sealer.ts';
 import {
   type Backend,
   type BackendLogEntry,
@@ -29,6 +29,8 @@ import {
   type Digest,
 } from '#src/storage/backend.ts';
 import type { RootSecret } from '#src/storage/root-secret.ts';
+import { logContext, recordContext } from '#src/storage/sealed-bodies.ts';
+import type { StoreKeys } from '#src/storage/store-keys.ts';
 import type { EpochSeconds, Seconds } from '#src/units.ts';
 
 /**
@@ -40,27 +42,29 @@ import type { EpochSeconds, Seconds } from '#src/units.ts';
  */
 export class SealedRecords implements Records {
   readonly #backend: Backend;
+  readonly #keys: StoreKeys;
   readonly #sealer: Sealer;
   readonly #clock: Clock;
   readonly #indexKey: KeyObject;
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #opened = new Recent<string, OpenedBody>(OPENED_BODIES_MAX);
 
-  constructor(parts: { backend: Backend; sealer: Sealer; root: RootSecret; clock: Clock }) {
+  constructor(parts: { backend: Backend; keys: StoreKeys; root: RootSecret; clock: Clock }) {
     this.#backend = parts.backend;
-    this.#sealer = parts.sealer;
+    this.#keys = parts.keys;
+    this.#sealer = parts.keys.sealer;
     this.#clock = parts.clock;
     this.#indexKey = createSecretKey(parts.root.derive('storage: index'));
   }
 
   async find<T>(kind: RecordKind, id: string): Promise<StoredRecord<T> | null> {
     const record = await this.#backend.find(kind, this.#digest('record', kind, id), this.#clock.now());
-    return record === null ? null : this.#open<T>(kind, record);
+    return record === null ? null : this.#keyed(() => this.#open<T>(kind, record));
   }
 
   async findByAlias<T>(kind: RecordKind, alias: string): Promise<StoredRecord<T> | null> {
     const record = await this.#backend.findByAlias(this.#digest('alias', kind, alias), this.#clock.now());
-    return record === null ? null : this.#open<T>(kind, record);
+    return record === null ? null : this.#keyed(() => this.#open<T>(kind, record));
   }
 
   /** Throws `Refusal('record_too_large')` for a value of more than `RECORD_BYTES_MAX`. */
@@ -73,18 +77,20 @@ export class SealedRecords implements Records {
     const aliases = new Map(
       (record.aliases ?? []).map((alias) => [alias, this.#digest('alias', kind, alias)]),
     );
+    const plain = encode(record);
     const write = {
       kind,
       key,
-      body: this.#sealer.seal(contextOf(kind, key), encode(record)),
       expiresAt,
       group: group === undefined ? null : this.#digest('group', group),
       owner: owner === undefined ? null : this.#digest('owner', kind, owner),
       aliases: [...aliases.values()],
       onlyIf: onlyIf ?? null,
-      note: this.#sealedNote(note),
     };
-    const result = await this.#backend.put(write, this.#clock.now());
+    const result = await this.#sealed(() => {
+      const body = this.#sealer.seal(recordContext(kind, key), plain);
+      return this.#backend.put({ ...write, body, note: this.#sealedNote(note) }, this.#clock.now());
+    });
     if (result.outcome === 'stored') this.#tell(note);
     if (result.outcome !== 'alias-taken') {
       return result;
@@ -141,14 +147,15 @@ export class SealedRecords implements Records {
     const found = await read({ after, limit: page.limit + 1 });
     const records = found.slice(0, page.limit);
     return {
-      records: records.map((record) => this.#open<T>(kind, record)),
+      records: await this.#keyed(() => records.map((record) => this.#open<T>(kind, record))),
       next: found.length > page.limit ? (records.at(-1)?.key.toString('base64url') ?? null) : null,
     };
   }
 
   async revoke(entries: readonly string[], until: EpochSeconds, note?: LogNote): Promise<void> {
     assertWhole('until', until);
-    await this.#backend.revoke(this.#revocations(entries), until, this.#sealedNote(note));
+    const digests = this.#revocations(entries);
+    await this.#sealed(() => this.#backend.revoke(digests, until, this.#sealedNote(note)));
     this.#tell(note);
   }
 
@@ -158,7 +165,7 @@ export class SealedRecords implements Records {
 
   /** Throws `Refusal('record_too_large')` for an entry of more than `RECORD_BYTES_MAX`. */
   async append(note: LogNote): Promise<void> {
-    await this.#backend.append(this.#sealedNote(note) as BackendNote);
+    await this.#sealed(() => this.#backend.append(this.#sealedNote(note) as BackendNote));
     this.#tell(note);
   }
 
@@ -166,7 +173,8 @@ export class SealedRecords implements Records {
     assertCount('limit', limit);
     const log = this.#digest('log', name);
     const page = await this.#backend.readLog(log, { after, limit }, this.#clock.now());
-    return { ...page, entries: page.entries.map((entry) => this.#openEntry<T>(log, entry)) };
+    const open = () => page.entries.map((entry) => this.#openEntry<T>(log, entry));
+    return { ...page, entries: await this.#keyed(open) };
   }
 
   onAdded(log: string, added: () => void): Disposable {
@@ -197,6 +205,29 @@ export class SealedRecords implements Records {
     return this.#backend.ping();
   }
 
+  /** Seals and writes, once more if another key-encryption key has become current meanwhile. */
+  async #sealed<O extends { readonly outcome: string }>(
+    write: () => Promise<O>,
+  ): Promise<Exclude<O, { readonly outcome: 'seal-outdated' }>> {
+    for (let attempt = 0; attempt < SEALING_ATTEMPTS_MAX; attempt += 1) {
+      const result = await write();
+      if (result.outcome !== 'seal-outdated') return result as Exclude<O, { outcome: 'seal-outdated' }>;
+      await this.#keys.refresh();
+    }
+    throw new StorageFault('the key-encryption key of the store changes faster than this process can follow');
+  }
+
+  /** Opens something, once more if it is under a key-encryption key that has come to this process meanwhile. */
+  async #keyed<T>(open: () => T): Promise<T> {
+    try {
+      return open();
+    } catch (fault) {
+      if (!(fault instanceof MissingKeyFault)) throw fault;
+      await this.#keys.lookForKeys();
+      return open();
+    }
+  }
+
   #tell(note: LogName | undefined): void {
     if (note !== undefined) for (const added of this.#listeners.get(note.log) ?? []) added();
   }
@@ -210,13 +241,13 @@ export class SealedRecords implements Records {
   #sealedNote(note: LogNote | undefined): BackendNote | null {
     const log = this.#log(note);
     if (log === null || note === undefined) return null;
-    const body = this.#sealer.seal(contextOf('log', log.log), Buffer.from(jsonOf(note.entry, 'log')));
+    const body = this.#sealer.seal(logContext(log.log), Buffer.from(jsonOf(note.entry, 'log')));
     return { ...log, body };
   }
 
   #openEntry<T>(log: Digest, { position, until, removed, body }: BackendLogEntry): LogEntry<T> {
     if (removed === null) {
-      const entry = JSON.parse(this.#sealer.open(contextOf('log', log), body).toString()) as T;
+      const entry = JSON.parse(this.#sealer.open(logContext(log), body).toString()) as T;
       return { position, until, entry, removed: null };
     }
     const kind = removed.kind as RecordKind;
@@ -252,7 +283,7 @@ export class SealedRecords implements Records {
   }
 
   #unseal(kind: RecordKind, key: Digest, body: Buffer): Opened {
-    return JSON.parse(this.#sealer.open(contextOf(kind, key), body).toString()) as Opened;
+    return JSON.parse(this.#sealer.open(recordContext(kind, key), body).toString()) as Opened;
   }
 }
 
@@ -272,6 +303,9 @@ const OFTEN_READ: ReadonlySet<RecordKind> = new Set([
   'client',
   'resource-server',
 ]);
+
+/** Each lost attempt means that a key-encryption key has become current, which happens a few times a year. */
+const SEALING_ATTEMPTS_MAX = 5;
 
 /** Some kilobytes each. */
 const OPENED_BODIES_MAX = 2048;
@@ -302,9 +336,6 @@ function jsonOf(value: unknown, kind: RecordKind | 'log'): string {
   }
   return json;
 }
-
-/** What a body is bound to. The key has a fixed length, so nothing else reads the same. */
-const contextOf = (kind: string, key: Digest): Buffer => Buffer.concat([key, Buffer.from(kind)]);
 
 function parseCursor(text: string): Digest {
   const key = Buffer.from(text, 'base64url');

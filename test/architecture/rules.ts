@@ -27,7 +27,9 @@ const ROUTES = ['src/*/routes.ts', 'src/*/*-routes.ts'];
 export const ROOMS: readonly Room[] = [
   {
     name: 'leaves',
-    files: ['src/{clock,fault,random,record-loops,recent,records,secret,store-location,sweeping,units}.ts'],
+    files: [
+      'src/{clock,fault,random,record-loops,recent,records,secret,store-location,sweeping,units,version}.ts',
+    ],
     mayImport: [],
     reason: 'Everything rests on the leaves, so they rest on nothing of ours but one another.',
   },
@@ -107,7 +109,7 @@ export const ROOMS: readonly Room[] = [
     files: [
       'src/authorization-details/**',
       'src/{account-page,accounts,admin,audit,backchannel,clients,federation,interaction,mail,outbox,resources}/**',
-      'src/{jwks-readers,key-usage}/**',
+      'src/{fleet,jwks-readers,key-usage}/**',
       'src/{registration,revocations,sealing,sessions,signing,status-lists,throttle,tokens}/**',
     ],
     mayImport: ['leaves'],

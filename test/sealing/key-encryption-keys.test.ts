@@ -101,7 +101,7 @@ describe('the key directory', () => {
     await writeFile(join(directory.path, 'README.md'), 'keys');
     const other = newKeyEncryptionKey({ clock, random }).reveal();
     await writeFile(join(directory.path, 'other.kek'), `${other}\n`, { mode: 0o600 });
-    const ids = (await readKeyDirectory(directory.path)).map(({ id }) => id);
+    const ids = (await readKeyDirectory(directory.path)).flatMap(({ keys }) => keys.map(({ id }) => id));
     assert.equal(ids.length, 2);
     assert.ok(ids.includes(other.split('_')[2] ?? ''));
   });

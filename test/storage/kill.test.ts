@@ -4,9 +4,10 @@ import { test } from 'node:test';
 import { systemClock } from '#src/clock.ts';
 import { systemRandom } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
-import { openStore } from '#src/storage/open-store.ts';
+import { countSealed, type ResealStep } from '#src/sealing/resealing.ts';
+import { openStore, type Store } from '#src/storage/open-store.ts';
 import { after, hours, seconds } from '#src/units.ts';
-import { startStoreProcess } from '#test/storage/store-process.ts';
+import { type StoreProcessTask, startStoreProcess } from '#test/storage/store-process.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
 interface Acknowledged {
@@ -23,12 +24,7 @@ test('what was acknowledged survives kill -9 of two processes that write at once
   for (const count of KILLED_AFTER) {
     const writers = [writeAndKill(directory.path, count), writeAndKill(directory.path, count)];
     acknowledged.push(...(await Promise.all(writers)).flat());
-    await using store = await openStore({
-      location: `sqlite:${join(directory.path, 'data', 'keyturn.db')}`,
-      keysDirectory: join(directory.path, 'keys'),
-      clock: systemClock,
-      random: systemRandom,
-    });
+    await using store = await openIn(directory.path);
     const last = new Map(acknowledged.map((operation) => [operation.id, operation]));
     for (const operation of last.values()) {
       await check(store.records, operation);
@@ -38,19 +34,89 @@ test('what was acknowledged survives kill -9 of two processes that write at once
   assert.deepEqual([...kinds].toSorted(), ['consume', 'endGroup', 'hit', 'put', 'remove', 'revoke']);
 });
 
-async function writeAndKill(directory: string, count: number): Promise<Acknowledged[]> {
-  const child = startStoreProcess('write', directory);
+/** After how many steps of sealing anew the process that does so is killed, and after how many writes one that writes. */
+const KILLED_WHILE_SEALING = [
+  [1, 5],
+  [2, 50],
+  [5, 200],
+  [9, 10],
+  [14, 300],
+  [3, 100],
+] as const;
+
+test('a process that is killed in the middle of sealing the store anew loses and changes nothing, nor does one that writes beside it', async () => {
+  await using directory = await makeTemporaryDirectory();
   const acknowledged: Acknowledged[] = [];
+  const still = await (async () => {
+    await using store = await openIn(directory.path);
+    for (let number = 0; number < 100; number += 1) {
+      const expiresAt = number % 2 === 0 ? null : after(systemClock.now(), hours(1));
+      const aliases = [`client ${number}`];
+      await store.records.put({ kind: 'client', id: `${number}`, value: { number }, expiresAt, aliases });
+      if (number % 3 === 0) await store.records.consume('client', `${number}`);
+    }
+    return clientsOf(store.records);
+  })();
+  for (const [steps, writes] of KILLED_WHILE_SEALING) {
+    const [, written] = await Promise.all([
+      runAndKill('reseal', directory.path, steps),
+      runAndKill('write', directory.path, writes),
+    ]);
+    acknowledged.push(...written.map((line) => JSON.parse(line) as Acknowledged));
+    await using store = await openIn(directory.path);
+    assert.deepEqual(await clientsOf(store.records), still);
+  }
+  await using store = await openIn(directory.path);
+  const faults = await finishSealing(store);
+  assert.deepEqual(faults, []);
+  const counts = await countSealed(store.bodies);
+  assert.deepEqual([...new Set(counts.map(({ kekId }) => kekId))], [store.keys.register.current.id]);
+  assert.ok(store.keys.register.former.length > 0);
+  assert.deepEqual(await clientsOf(store.records), still);
+  for (const operation of new Map(acknowledged.map((each) => [each.id, each])).values()) {
+    await check(store.records, operation);
+  }
+});
+
+const openIn = (directory: string) =>
+  openStore({
+    location: `sqlite:${join(directory, 'data', 'keyturn.db')}`,
+    keysDirectory: join(directory, 'keys'),
+    clock: systemClock,
+    random: systemRandom,
+  });
+
+const clientsOf = async (records: Records) => (await records.list('client', { limit: 1000 })).records;
+
+async function finishSealing({ bodies }: Store): Promise<readonly Error[]> {
+  const faults: Error[] = [];
+  let after: string | null = null;
+  do {
+    const step: ResealStep = await bodies.reseal({ after, limit: 500 });
+    faults.push(...step.faults);
+    after = step.next;
+  } while (after !== null);
+  return faults;
+}
+
+async function writeAndKill(directory: string, count: number): Promise<Acknowledged[]> {
+  return (await runAndKill('write', directory, count)).map((line) => JSON.parse(line));
+}
+
+/** Runs a process until it has said so many lines, and kills it. Answers all that it has said. */
+async function runAndKill(task: StoreProcessTask, directory: string, count: number): Promise<string[]> {
+  const child = startStoreProcess(task, directory);
+  const lines: string[] = [];
   for await (const line of child.lines) {
-    acknowledged.push(JSON.parse(line));
-    if (acknowledged.length === count) {
+    lines.push(line);
+    if (lines.length === count) {
       child.kill();
     }
   }
   const { signal, stderr } = await child.ended;
   assert.deepEqual({ signal, stderr }, { signal: 'SIGKILL', stderr: '' });
-  assert.ok(acknowledged.length >= count);
-  return acknowledged;
+  assert.ok(lines.length >= count);
+  return lines;
 }
 
 /** The operation was the last one acknowledged for its id; the next may have happened, unacknowledged. */

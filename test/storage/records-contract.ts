@@ -1,6 +1,8 @@
 import { describe } from 'node:test';
 import type { Clock } from '#src/clock.ts';
+import type { Backend } from '#src/storage/backend.ts';
 import type { Store } from '#src/storage/open-store.ts';
+import { bodyContract } from '#test/storage/contract/bodies.ts';
 import { groupContract } from '#test/storage/contract/groups.ts';
 import { historyContract } from '#test/storage/contract/histories.ts';
 import { logContract } from '#test/storage/contract/logs.ts';
@@ -8,7 +10,7 @@ import { recordContract } from '#test/storage/contract/records.ts';
 import { revocationAndCounterContract } from '#test/storage/contract/revocations-and-counters.ts';
 import { sweepContract } from '#test/storage/contract/sweep.ts';
 
-/** The eleven promises of `src/records.ts`, to be kept by every backend. */
+/** The eleven promises of `src/records.ts`, and what a backend promises beside them, to be kept by every backend. */
 export function recordsContract(name: string, makeStore: MakeStore): void {
   describe(`the storage contract on ${name}`, () => {
     recordContract(makeStore);
@@ -17,6 +19,7 @@ export function recordsContract(name: string, makeStore: MakeStore): void {
     logContract(makeStore);
     sweepContract(makeStore);
     historyContract(makeStore);
+    bodyContract(makeStore);
   });
 }
 
@@ -27,4 +30,6 @@ export type MakeStore = (clock: Clock) => Promise<StoreUnderTest>;
 export interface StoreUnderTest extends AsyncDisposable {
   /** Connects once more, as another process would. */
   connect(): Promise<Store>;
+  /** Connects to the bytes of the store, whether or not there are any yet. */
+  openBackend(): Promise<Backend>;
 }

@@ -1,8 +1,11 @@
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Clock } from '#src/clock.ts';
 import { systemRandom } from '#src/random.ts';
-import { openStore, type Store } from '#src/storage/open-store.ts';
+import { openStore } from '#src/storage/open-store.ts';
+import { openRedisBackend } from '#src/storage/redis/redis-backend.ts';
 import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/settings.ts';
+import { parseStoreLocation } from '#src/store-location.ts';
 import { days } from '#src/units.ts';
 import type { StoreUnderTest } from '#test/storage/records-contract.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
@@ -27,7 +30,7 @@ export async function makeRedisStore(
     clockSkewMax: days(100_000),
     ...settings,
   };
-  const connections: Store[] = [];
+  const connections: AsyncDisposable[] = [];
   return {
     prefix: redis.prefix,
     async connect() {
@@ -40,6 +43,13 @@ export async function makeRedisStore(
       });
       connections.push(store);
       return store;
+    },
+    async openBackend() {
+      const parsed = parseStoreLocation(location);
+      assert.ok('engine' in parsed && parsed.engine === 'redis');
+      const backend = await openRedisBackend(parsed, { settings: redis, clock, random: systemRandom });
+      connections.push(backend);
+      return backend;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(connections.map((connection) => connection[Symbol.asyncDispose]()));

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { Clock } from '#src/clock.ts';
 import { systemRandom } from '#src/random.ts';
-import { openStore, type Store } from '#src/storage/open-store.ts';
+import { openStore } from '#src/storage/open-store.ts';
+import { openSqliteBackend } from '#src/storage/sqlite/sqlite-backend.ts';
 import type { StoreUnderTest } from '#test/storage/records-contract.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
@@ -16,7 +17,7 @@ export async function makeSqliteStore(clock: Clock): Promise<SqliteStoreUnderTes
   const directory = await makeTemporaryDirectory();
   const databaseFile = join(directory.path, 'data', 'keyturn.db');
   const keysDirectory = join(directory.path, 'keys');
-  const connections: Store[] = [];
+  const connections: AsyncDisposable[] = [];
   return {
     directory: directory.path,
     databaseFile,
@@ -30,6 +31,11 @@ export async function makeSqliteStore(clock: Clock): Promise<SqliteStoreUnderTes
       });
       connections.push(store);
       return store;
+    },
+    async openBackend() {
+      const backend = await openSqliteBackend(databaseFile);
+      connections.push(backend);
+      return backend;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(connections.map((connection) => connection[Symbol.asyncDispose]()));

@@ -1,9 +1,12 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { systemClock } from '#src/clock.ts';
 import { systemRandom } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
-import { openStore } from '#src/storage/open-store.ts';
+import { KekRotation } from '#src/sealing/kek-rotation.ts';
+import { Resealer } from '#src/sealing/resealing.ts';
+import { openStore, type Store } from '#src/storage/open-store.ts';
 import { after, days, hours, seconds } from '#src/units.ts';
 
 const WRITERS = 16;
@@ -11,6 +14,7 @@ const WRITERS = 16;
 /**
  * `derive`: opens the store, says in one line of JSON whether it was made by that and what one derived key is, and
  * closes it. `write`: writes without end, by many writers at once, and says each operation once it is acknowledged.
+ * `reseal`: replaces the key-encryption key without end, seals the store anew each time, and says each step.
  */
 const [, , task, directory = ''] = process.argv;
 
@@ -23,6 +27,8 @@ await using store = await openStore({
 
 if (task === 'derive') {
   say({ created: store.created, derived: store.derive('test').toString('hex') });
+} else if (task === 'reseal') {
+  for (;;) await rotateAndReseal(store);
 } else {
   const run = systemRandom.bytes(6).toString('hex');
   await Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(store.records, `${run}-${writer}`)));
@@ -61,6 +67,26 @@ async function write(records: Records, writer: string): Promise<never> {
       await records.hit(`counter ${id}`, seconds(3600));
       say({ did: 'hit', id });
     }
+  }
+}
+
+async function rotateAndReseal({ records, keys, bodies }: Store): Promise<void> {
+  const clock = systemClock;
+  const rotation = new KekRotation({ keys, store: bodies, users: async () => [], clock });
+  const register = async () => (await keys.refresh()).register;
+  // Always of the same name, so that the next process need not wait for the turn of the one that was killed.
+  const own = { name: 'the process that seals anew', batch: 20, pauseMs: 0 };
+  const resealer = new Resealer({ records, store: bodies, register, clock, ...own });
+  const begun = await resealer.progress();
+  if (begun === null || begun.finishedAt !== null) {
+    await rotation.make();
+    await rotation.advance();
+  }
+  for (;;) {
+    const step = await resealer.step();
+    if (step.outcome !== 'stepped') return;
+    say({ looked: step.progress.looked, faults: step.faults.length });
+    await setImmediate();
   }
 }
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** What a process of its own can be told to do with a store; see `store-process-main.ts`. */
-export type StoreProcessTask = 'derive' | 'write';
+export type StoreProcessTask = 'derive' | 'reseal' | 'write';
 
 export interface StoreProcess {
   /** Each whole line of its output, as it comes; a line that the process did not live to end is left out. */

@@ -17,6 +17,7 @@ const KEY_NAMES = [
   'log_order',
   'log_expiries',
   'position',
+  'seal',
   'counters',
   'counter_expiries',
   'layout',

@@ -73,6 +73,9 @@ export function entryName(log: Digest, position: number): Buffer {
   return Buffer.concat([log, suffix]);
 }
 
+/** The log of an entry with that name. */
+export const logOf = (name: Buffer): Digest => name.subarray(0, DIGEST_BYTES);
+
 /** An entry as `lua/note.lua` packs it: layout, until when it matters, the place of what was removed, body. */
 export function unpackEntry(name: Buffer, packed: Buffer): BackendLogEntry {
   assertLayout(packed, NOTE_LAYOUT);
@@ -101,7 +104,8 @@ const GROUP_AT = 25;
 const PLACE_AT = 10;
 
 const keyOf = (place: Buffer): Digest => place.subarray(-DIGEST_BYTES);
-const kindOf = (place: Buffer): string => place.toString('latin1', 0, place.length - DIGEST_BYTES - 1);
+/** The kind of the record that is at a place. */
+export const kindOf = (place: Buffer): string => place.toString('latin1', 0, place.length - DIGEST_BYTES - 1);
 
 function lengthAndDigest(digest: Digest | null): Buffer[] {
   return digest === null ? [Buffer.of(0)] : [Buffer.of(digest.length), digest];

@@ -2,13 +2,17 @@ import type { Clock } from '#src/clock.ts';
 import type { Random } from '#src/random.ts';
 import {
   type Backend,
+  type BackendBody,
   type BackendCounter,
   type BackendLog,
   type BackendLogPage,
   type BackendNote,
+  type BackendNoteOutcome,
   type BackendPage,
   type BackendPutOutcome,
   type BackendRecord,
+  type BackendStretch,
+  type BackendWalk,
   type BackendWrite,
   DIGEST_BYTES,
   type Digest,
@@ -18,6 +22,7 @@ import { type Argument, RedisConnection, type ScriptRunner } from '#src/storage/
 import { examineRedis } from '#src/storage/redis/examination.ts';
 import { assertFit, assertLayout, assertReachable } from '#src/storage/redis/fitness.ts';
 import { type Keys, keysOf } from '#src/storage/redis/keys.ts';
+import { replacementArguments, unpackStretch, walkArguments } from '#src/storage/redis/packed-bodies.ts';
 import {
   entryName,
   packRecord,
@@ -102,6 +107,7 @@ class RedisBackend implements Backend {
       place,
       packRecord(write),
       condition,
+      write.setsSeal === true ? 1 : '',
       ...noteArguments(note),
     ]);
     const [outcome, detail] = answer as [Buffer, Buffer];
@@ -112,6 +118,8 @@ class RedisBackend implements Backend {
         return { outcome: 'alias-taken', alias: detail };
       case 'stale':
         return { outcome: 'stale' };
+      case 'seal-outdated':
+        return { outcome: 'seal-outdated' };
       default:
         return { outcome: 'group-ended' };
     }
@@ -149,8 +157,12 @@ class RedisBackend implements Backend {
     return this.#listed('owner', { ...bounds, after, limit }, now);
   }
 
-  async revoke(entries: readonly Digest[], until: EpochSeconds, note: BackendNote | null): Promise<void> {
-    await this.#writes.run('revoke', [until, ...noteArguments(note), ...entries]);
+  async revoke(
+    entries: readonly Digest[],
+    until: EpochSeconds,
+    note: BackendNote | null,
+  ): Promise<BackendNoteOutcome> {
+    return noteOutcome(await this.#writes.run('revoke', [until, ...noteArguments(note), ...entries]));
   }
 
   async anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean> {
@@ -159,8 +171,8 @@ class RedisBackend implements Backend {
     return untils.some((until) => until !== null && Number(until) > now);
   }
 
-  async append(note: BackendNote): Promise<void> {
-    await this.#writes.run('append', noteArguments(note));
+  async append(note: BackendNote): Promise<BackendNoteOutcome> {
+    return noteOutcome(await this.#writes.run('append', noteArguments(note)));
   }
 
   async readLog(
@@ -198,6 +210,20 @@ class RedisBackend implements Backend {
     const step = Math.min(limit, SWEEP_STEP_MAX);
     const [removed, done] = (await this.#connection.run('sweep', [now, step])) as [number, number];
     return { removed, done: done === 1 };
+  }
+
+  async walk(page: BackendWalk): Promise<BackendStretch> {
+    return unpackStretch(page, (await this.#connection.run('walk', walkArguments(page))) as Buffer[]);
+  }
+
+  async replaceBodies(bodies: readonly BackendBody[]): Promise<number | 'seal-outdated'> {
+    const replaced = (await this.#writes.run('replaceBodies', replacementArguments(bodies))) as number;
+    return replaced < 0 ? 'seal-outdated' : replaced;
+  }
+
+  async clock(): Promise<EpochSeconds> {
+    const [time] = await this.#connection.ask((redis) => redis.time());
+    return epochSeconds(Number(time));
   }
 
   async ping(): Promise<void> {
@@ -260,6 +286,10 @@ const logArguments = (log: BackendLog | null): Argument[] => (log === null ? [''
 function noteArguments(note: BackendNote | null): Argument[] {
   return [...logArguments(note), note?.body ?? ''];
 }
+
+const noteOutcome = (answer: unknown): BackendNoteOutcome => ({
+  outcome: (answer as Buffer).toString() as BackendNoteOutcome['outcome'],
+});
 
 function pairsOf(flat: readonly Buffer[]): [Buffer, Buffer][] {
   const pairs: [Buffer, Buffer][] = [];

@@ -30,8 +30,8 @@ const LOG = ['log_entries', 'log_order', 'log_expiries', 'position'] as const;
  */
 export const SCRIPTS = {
   put: script('put', {
-    keys: [...LINKED_RECORD, 'ended_groups', 'last_version', ...LOG],
-    parts: ['sequence', 'record', 'links', 'note'],
+    keys: [...LINKED_RECORD, 'ended_groups', 'last_version', ...LOG, 'seal'],
+    parts: ['sequence', 'record', 'links', 'note', 'seal'],
   }),
   findByAlias: script('find-by-alias', { keys: ['aliases', 'records'], flag: 'no-writes' }),
   consume: script('consume', { keys: ['records'], parts: ['record'], flag: 'allow-oom' }),
@@ -46,8 +46,12 @@ export const SCRIPTS = {
     flag: 'allow-oom',
   }),
   list: script('list', { keys: ['kinds', 'owners', 'records'], parts: ['record'], flag: 'no-writes' }),
-  revoke: script('revoke', { keys: ['revoked', ...LOG], parts: ['sequence', 'note'], flag: 'allow-oom' }),
-  append: script('append', { keys: LOG, parts: ['sequence', 'note'] }),
+  revoke: script('revoke', {
+    keys: ['revoked', ...LOG, 'seal'],
+    parts: ['sequence', 'note', 'seal'],
+    flag: 'allow-oom',
+  }),
+  append: script('append', { keys: [...LOG, 'seal'], parts: ['sequence', 'note', 'seal'] }),
   readLog: script('read-log', { keys: LOG, flag: 'no-writes' }),
   hit: script('hit', { keys: ['counters', 'counter_expiries'], parts: ['sequence'] }),
   resetCounter: script('reset-counter', { keys: ['counters', 'counter_expiries'], flag: 'allow-oom' }),
@@ -55,6 +59,15 @@ export const SCRIPTS = {
     keys: [...LINKED_RECORD, 'ended_groups', 'revoked', ...LOG, 'counters', 'counter_expiries'],
     parts: ['sequence', 'record', 'links'],
     flag: 'allow-oom',
+  }),
+  walk: script('walk', {
+    keys: ['kinds', 'records', 'log_order', 'log_entries'],
+    parts: ['record', 'seal', 'bodies'],
+    flag: 'no-writes',
+  }),
+  replaceBodies: script('replace-bodies', {
+    keys: ['records', 'log_entries', 'seal'],
+    parts: ['sequence', 'record', 'seal', 'bodies'],
   }),
 } as const satisfies Readonly<Record<string, Script>>;
 

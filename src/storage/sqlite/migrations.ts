@@ -108,6 +108,13 @@ const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX log_entry_by_log ON log_entry (log, position);
     `,
   },
+  {
+    name: 'the seal of the store',
+    sql: `
+      -- Beside the last version, since whatever stores a body looks there anyway.
+      ALTER TABLE record_version ADD COLUMN seal BLOB;
+    `,
+  },
 ];
 
 function take(database: DatabaseSync, { name, sql }: Migration): void {

@@ -1,18 +1,25 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StorageFault } from '#src/fault.ts';
+import { sealOf } from '#src/sealing/sealer.ts';
 import type {
   Backend,
+  BackendBody,
   BackendCounter,
   BackendLog,
   BackendLogEntry,
   BackendLogPage,
   BackendNote,
+  BackendNoteOutcome,
   BackendPage,
   BackendPutOutcome,
   BackendRecord,
+  BackendStretch,
+  BackendWalk,
   BackendWrite,
   Digest,
 } from '#src/storage/backend.ts';
+import { asBuffer } from '#src/storage/sqlite/as-buffer.ts';
+import { BodyWalk } from '#src/storage/sqlite/body-walk.ts';
 import { openDatabase } from '#src/storage/sqlite/database.ts';
 import { storageFault } from '#src/storage/sqlite/errors.ts';
 import { GroupCommit } from '#src/storage/sqlite/group-commit.ts';
@@ -35,6 +42,7 @@ class SqliteBackend implements Backend {
   readonly #statements: Statements;
   readonly #commit: GroupCommit;
   readonly #sweep: Sweep;
+  readonly #bodies: BodyWalk;
   #closing: Promise<void> | null = null;
 
   constructor(database: DatabaseSync) {
@@ -42,6 +50,7 @@ class SqliteBackend implements Backend {
     this.#statements = prepareStatements(database);
     this.#commit = new GroupCommit(database);
     this.#sweep = new Sweep(database);
+    this.#bodies = new BodyWalk(database);
   }
 
   async find(kind: string, key: Digest, now: EpochSeconds): Promise<BackendRecord | null> {
@@ -109,17 +118,27 @@ class SqliteBackend implements Backend {
     });
   }
 
-  async revoke(entries: readonly Digest[], until: EpochSeconds, note: BackendNote | null): Promise<void> {
+  async revoke(
+    entries: readonly Digest[],
+    until: EpochSeconds,
+    note: BackendNote | null,
+  ): Promise<BackendNoteOutcome> {
     return this.#write(() => {
+      if (note !== null && !this.#takes(note.body)) return SEAL_OUTDATED;
       for (const entry of entries) {
         this.#statements.revoke.run({ entry, until });
       }
       this.#note(note);
+      return STORED;
     });
   }
 
-  async append(note: BackendNote): Promise<void> {
-    return this.#write(() => this.#note(note));
+  async append(note: BackendNote): Promise<BackendNoteOutcome> {
+    return this.#write(() => {
+      if (!this.#takes(note.body)) return SEAL_OUTDATED;
+      this.#note(note);
+      return STORED;
+    });
   }
 
   async readLog(
@@ -161,8 +180,22 @@ class SqliteBackend implements Backend {
     return this.#write(() => this.#sweep.step(limit, now));
   }
 
+  async walk(page: BackendWalk): Promise<BackendStretch> {
+    return this.#read(() => this.#bodies.stretch(page));
+  }
+
+  async replaceBodies(bodies: readonly BackendBody[]): Promise<number | 'seal-outdated'> {
+    return this.#write(() =>
+      bodies.every(({ body }) => this.#takes(body)) ? this.#bodies.replace(bodies) : SEAL_OUTDATED.outcome,
+    );
+  }
+
+  async clock(): Promise<null> {
+    return null;
+  }
+
   async ping(): Promise<void> {
-    await this.#write(() => this.#statements.nextVersion.get());
+    await this.#write(() => this.#statements.ping.run());
   }
 
   /** It is one file, set up by this program alone. */
@@ -206,15 +239,26 @@ class SqliteBackend implements Backend {
     return null;
   }
 
+  /** True if the store has the seal of this body, or none yet. Within a transaction. */
+  #takes(body: Buffer): boolean {
+    return this.#statements.sealIsSet.get({ seal: sealOf(body) }) !== undefined;
+  }
+
   #note(note: BackendNote | null): void {
     if (note === null) return;
     const { log, until, body } = note;
     this.#statements.note.run({ log, until, body });
   }
 
-  #store({ kind, key, expiresAt, group, owner, body, aliases, note }: BackendWrite): BackendPutOutcome {
+  #store(write: BackendWrite): BackendPutOutcome {
+    const { kind, key, expiresAt, group, owner, body, aliases, note } = write;
+    const seal = sealOf(body);
+    if (note !== null && !sealOf(note.body).equals(seal)) return SEAL_OUTDATED;
+    if (write.setsSeal === true) this.#statements.setSeal.run({ seal });
+    const next = this.#statements.nextVersion.get({ seal });
+    if (next === undefined) return SEAL_OUTDATED;
+    const version = Number(next.last);
     this.#note(note);
-    const version = Number(this.#statements.nextVersion.get()?.last);
     const written = this.#statements.writeRecord.get({ kind, key, version, expiresAt, group, owner, body });
     const record = Number(written?.id);
     this.#statements.dropAliases.run({ record });
@@ -249,6 +293,9 @@ class SqliteBackend implements Backend {
     }
   }
 }
+
+const STORED = { outcome: 'stored' } as const;
+const SEAL_OUTDATED = { outcome: 'seal-outdated' } as const;
 
 interface CounterRow {
   readonly count: number;
@@ -293,6 +340,3 @@ function fromRow(row: RecordRow): BackendRecord {
     consumedAt: row.consumed_at_s,
   };
 }
-
-/** The same bytes, not a copy. */
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -27,7 +27,15 @@ export function prepareStatements(database: DatabaseSync) {
       SELECT version FROM record
       WHERE kind = :kind AND key = :key AND (expires_at_s IS NULL OR expires_at_s > :now)`),
 
-    nextVersion: database.prepare('UPDATE record_version SET last = last + 1 RETURNING last'),
+    // No row where the store has another seal.
+    nextVersion: database.prepare(`
+      UPDATE record_version SET last = last + 1 WHERE seal IS NULL OR seal = :seal RETURNING last`),
+
+    setSeal: database.prepare('UPDATE record_version SET seal = :seal'),
+
+    sealIsSet: database.prepare('SELECT 1 FROM record_version WHERE seal IS NULL OR seal = :seal'),
+
+    ping: database.prepare('UPDATE record_version SET last = last + 1'),
 
     // Also over an expired record that has not been swept yet.
     writeRecord: database.prepare(`

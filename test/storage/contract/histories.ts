@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RECORD_KINDS, type RecordPage, type Records } from '#src/records.ts';
+import type { ResealStep } from '#src/sealing/resealing.ts';
+import type { Store } from '#src/storage/open-store.ts';
 import { after, seconds } from '#src/units.ts';
+import { rotationOn } from '#test/sealing/rotation-on.ts';
 import { RecordsModel } from '#test/storage/contract/records-model.ts';
 import type { MakeStore } from '#test/storage/records-contract.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
@@ -20,7 +23,8 @@ export function historyContract(makeStore: MakeStore): void {
         const records = new RecordsModel(clock);
         for (const [number, { text, connection, run, wait }] of history.entries()) {
           clock.move(seconds(wait));
-          const answer = await run(connections[connection]?.records ?? assert.fail(), real);
+          const connected = connections[connection] ?? assert.fail();
+          const answer = await run(connected.records, real, connected);
           assert.deepEqual(answer, await run(records, model), `step ${number}: ${text}`);
         }
       }),
@@ -57,7 +61,8 @@ class Side {
   }
 }
 
-type Run = (records: Records, side: Side) => Promise<unknown>;
+/** The model has no store. */
+type Run = (records: Records, side: Side, store?: Store) => Promise<unknown>;
 
 interface Step {
   readonly text: string;
@@ -191,6 +196,30 @@ const sweep = fc.integer({ min: 1, max: 3 }).map((limit): [string, Run] => [
   },
 ]);
 
+/** That another key-encryption key becomes current, and that all or a part is sealed anew, nobody notices either. */
+const reseal = fc
+  .record({
+    newKey: fc.boolean(),
+    limit: fc.integer({ min: 1, max: 5 }),
+    steps: fc.integer({ min: 0, max: 4 }),
+  })
+  .map((args): [string, Run] => [
+    `reseal ${JSON.stringify(args)}`,
+    async (_records, { clock }, store) => {
+      if (store === undefined) return null;
+      const rotation = rotationOn(store, { clock });
+      if (args.newKey) await rotation.make();
+      await rotation.advance();
+      let after: string | null = null;
+      for (let i = 0; i < args.steps; i += 1) {
+        const done: ResealStep = await store.bodies.reseal({ after, limit: args.limit });
+        assert.deepEqual(done.faults, []);
+        after = done.next;
+      }
+      return null;
+    },
+  ]);
+
 const step: fc.Arbitrary<Step> = fc
   .record({
     connection: fc.nat(1),
@@ -204,6 +233,7 @@ const step: fc.Arbitrary<Step> = fc
       { weight: 1, arbitrary: count },
       { weight: 2, arbitrary: log },
       { weight: 1, arbitrary: sweep },
+      { weight: 2, arbitrary: reseal },
     ),
   })
   .map(({ connection, wait, what: [text, run] }) => ({ connection, wait, text, run }));

@@ -1,3 +1,6 @@
 local log, log_until, body = unpack(ARGV)
+if not takes(body) then
+  return 'seal-outdated'
+end
 add_note(log, log_until, '', body)
-return 1
+return 'stored'

@@ -1,4 +1,4 @@
-local now_text, place, packed, only_if, note_log, note_until, note_body = unpack(ARGV)
+local now_text, place, packed, only_if, sets_seal, note_log, note_until, note_body = unpack(ARGV)
 local now = tonumber(now_text)
 local record = unpack_record(packed)
 
@@ -27,6 +27,16 @@ each_alias(record, function(alias)
 end)
 if taken then
   return { 'alias-taken', taken }
+end
+
+local body_seal = seal_of(packed, record.body_at)
+if note_log ~= '' and seal_of(note_body, 1) ~= body_seal then
+  return { 'seal-outdated' }
+end
+if sets_seal ~= '' then
+  redis.call('SET', seal, body_seal)
+elseif not takes(body_of(record)) then
+  return { 'seal-outdated' }
 end
 
 if note_log ~= '' then
