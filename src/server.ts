@@ -4,6 +4,7 @@ import { listenOnPorts, type PortOptions } from '#src/http/ports.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import { createApp } from '#src/serving/app.ts';
+import { joinFleet } from '#src/serving/fleet-member.ts';
 import { openJwksFetches } from '#src/serving/jwks-fetches.ts';
 import { openKeyUsage } from '#src/serving/key-usage.ts';
 import { logEvents, type ServerEvents } from '#src/serving/log.ts';
@@ -24,6 +25,7 @@ export async function startServer(
   await using started = new AsyncDisposableStack();
   const events = logEvents(log);
   const { onFault } = events;
+  started.use(await joinFleet(services, { clock, random, events }));
   const { onSigning } = started.use(openKeyUsage(services, { clock, random, onFault }));
   const { onKeysChanged: onMaintained } = events;
   const outside = services.token?.signer ?? null;

@@ -12,6 +12,9 @@ import type { ResponseAlgorithms } from '#src/clients/response-protection.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Config } from '#src/config/schema.ts';
 import { TrustedIssuerRegistry } from '#src/federation/trusted-issuer-registry.ts';
+import { Fleet } from '#src/fleet/fleet.ts';
+import type { ServerNode } from '#src/fleet/server-node.ts';
+import { assertStoreClock } from '#src/fleet/store-clock.ts';
 import { Consents } from '#src/interaction/consent.ts';
 import { JwksReaders } from '#src/jwks-readers/jwks-readers.ts';
 import { ReadinessGate, type ReadinessGatePorts } from '#src/jwks-readers/readiness-gate.ts';
@@ -19,10 +22,12 @@ import { KeyUsage } from '#src/key-usage/key-usage.ts';
 import type { Destination } from '#src/outbox/delivery.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import { type KeyToken, keyToken } from '#src/pkcs11/key-token.ts';
-import type { Random } from '#src/random.ts';
+import { newIdentifier, type Random } from '#src/random.ts';
 import { admitsClientId, parseClientIdUrl } from '#src/registration/client-id-url.ts';
 import { InitialAccessTokens } from '#src/registration/initial-access-token.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
+import { KekRotation } from '#src/sealing/kek-rotation.ts';
+import { Resealer } from '#src/sealing/resealing.ts';
 import { Sessions } from '#src/sessions/sessions.ts';
 import { ownKeys } from '#src/signing/algorithm.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
@@ -60,6 +65,10 @@ export interface Services extends AsyncDisposable {
   readonly jwksReaders: JwksReaders;
   readonly readiness: ReadinessGate;
   readonly keyUsage: KeyUsage;
+  /** The servers on the store. */
+  readonly fleet: Fleet;
+  readonly kekRotation: KekRotation<ServerNode>;
+  readonly resealer: Resealer;
 }
 
 /**
@@ -79,6 +88,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     }),
   );
   const { records } = store;
+  await assertStoreClock(store.ownClock, clock, config.keys.clockSkewMax);
   const algorithms = responseAlgorithmsOf(config);
   const secrets = new ClientSecrets({ digestKey: store.derive('client secrets'), clock, random });
   const resources = new ResourceRegistry({
@@ -159,6 +169,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     jwksReaders,
     readiness,
     keyUsage: new KeyUsage({ records, refreshLifetimes: authorizationLifetimesOf(config).refresh }),
+    ...keyEncryptionOf(config, store, { clock, random }),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
@@ -176,6 +187,29 @@ function keyTokenOf({ keys, pkcs11 }: Config, { clock, random }: Surroundings): 
   if (module === null || token === null || pinFile === null) return null;
   const makesKeys = keys.source === 'pkcs11';
   return keyToken({ ...pkcs11, module, token, pinFile, makesKeys, own: ownKeys(random), clock, random });
+}
+
+function keyEncryptionOf(
+  { nodes, keys, keyEncryption }: Config,
+  store: Store,
+  { clock, random }: Surroundings,
+): Pick<Services, 'fleet' | 'kekRotation' | 'resealer'> {
+  const { records, bodies } = store;
+  const fleet = new Fleet({ records, every: nodes.heartbeat, skewMax: keys.clockSkewMax });
+  const users = () => fleet.living();
+  return {
+    fleet,
+    kekRotation: new KekRotation({ keys: store.keys, store: bodies, users, clock }),
+    resealer: new Resealer({
+      records,
+      store: bodies,
+      register: async () => (await store.keys.refresh()).register,
+      clock,
+      name: newIdentifier(random),
+      batch: keyEncryption.resealBatch,
+      pauseMs: keyEncryption.resealPauseMs,
+    }),
+  };
 }
 
 function openAccounts(

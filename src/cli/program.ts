@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CommandLine, type CommandLineParts, type SharedOptions } from '#src/cli/command-line.ts';
 import { accountCommands } from '#src/cli/commands/accounts.ts';
 import { clientCommands } from '#src/cli/commands/clients.ts';
 import { configCommands } from '#src/cli/commands/config.ts';
 import { doctorCommand } from '#src/cli/commands/doctor.ts';
+import { kekCommands } from '#src/cli/commands/kek.ts';
 import { keyCommands } from '#src/cli/commands/keys.ts';
+import { nodesCommand } from '#src/cli/commands/nodes.ts';
 import { registrationTokenCommands } from '#src/cli/commands/registration-tokens.ts';
 import { resourceCommands } from '#src/cli/commands/resources.ts';
 import { serveCommand } from '#src/cli/commands/serve.ts';
@@ -16,6 +17,7 @@ import { trustedIssuerCommands } from '#src/cli/commands/trusted-issuers.ts';
 import { EXIT, failureDocument, failureOf, failureText } from '#src/cli/failure.ts';
 import { shieldIdentifiers } from '#src/cli/operands.ts';
 import { type Streams, Terminal } from '#src/cli/terminal.ts';
+import { PROGRAM_VERSION } from '#src/version.ts';
 
 /** What the program is given by whoever runs it. */
 export interface Host extends Pick<CommandLineParts, 'surroundings' | 'env' | 'stopSignal'> {
@@ -47,7 +49,7 @@ function assemble(program: Command, cli: CommandLine): void {
   const { terminal } = cli;
   program
     .description('Keyturn, an OAuth 2.1 and OpenID Connect authorization server.')
-    .version(version(), '--version', 'print the version')
+    .version(PROGRAM_VERSION, '--version', 'print the version')
     .option('--config <file>', 'the settings file (default: what KEYTURN_CONFIG names)')
     .option('--json', 'print one JSON document, for programs')
     .addHelpText(
@@ -64,17 +66,14 @@ function assemble(program: Command, cli: CommandLine): void {
     accountCommands(cli),
     sessionCommands(cli),
     keyCommands(cli),
+    kekCommands(cli),
+    nodesCommand(cli),
     tokenCommands(cli),
     trustedIssuerCommands(cli),
     doctorCommand(cli),
   ];
   for (const command of commands) program.addCommand(command);
   configure(program, terminal);
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 /** Settings of the parser, which a command added to another does not take over by itself. */

@@ -7,6 +7,7 @@ import {
 } from '#src/clients/response-protection.ts';
 import { clientAuthentication, dpop, mutualTls, tls } from '#src/config/client-proof-settings.ts';
 import { backchannelSettings, deviceAuthorizationSettings } from '#src/config/decoupled-settings.ts';
+import { keyEncryptionSettings, nodeSettings } from '#src/config/fleet-settings.ts';
 import {
   choice,
   choices,
@@ -167,6 +168,9 @@ export const settingsSchema = z.strictObject({
       'By which algorithms their content is encrypted then.',
     ),
   }),
+
+  keyEncryption: keyEncryptionSettings,
+  nodes: nodeSettings,
 
   passwords,
 

@@ -3,11 +3,13 @@ import type { Logger } from 'pino';
 import type { RequestRoutes } from '#src/account-page/request-routes.ts';
 import type { AccountRoutes } from '#src/account-page/routes.ts';
 import { Refusal, type SigningFault } from '#src/fault.ts';
+import type { ClockFinding } from '#src/fleet/server-node.ts';
 import type { InteractionRoutes } from '#src/interaction/routes.ts';
 import type { LackedKey } from '#src/jwks-readers/readiness-gate.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import type { Attempt } from '#src/outbox/dispatcher.ts';
 import type { RegistrationRoutes } from '#src/registration/routes.ts';
+import type { ResealStepDone } from '#src/sealing/resealing.ts';
 
 /** What happens in a server that somebody may want to know later. */
 export interface ServerEvents
@@ -16,13 +18,17 @@ export interface ServerEvents
     Pick<RegistrationRoutes, 'onRegistration' | 'onRefusal'> {
   readonly onAccountChange: AccountRoutes['onChange'];
   readonly onBackchannelAnswer: RequestRoutes['onAnswer'];
+  readonly onClock: (finding: ClockFinding, state: 'apart' | 'together') => void;
   readonly onDelivery: (attempt: Attempt) => void;
   /** A key that is to sign soon has not been fetched by everyone. */
   readonly onKeyLacked: (lacked: LackedKey) => void;
+  readonly onKekCurrent: (kekId: string) => void;
+  readonly onKekFileGone: (kekId: string) => void;
   readonly onKeysChanged: (steps: readonly unknown[]) => void;
   /** The token with the signing keys went away; it is looked for again. */
   readonly onTokenAway: (fault: SigningFault) => void;
   readonly onTokenBack: () => void;
+  readonly onReseal: (step: ResealStepDone) => void;
   readonly onTlsRenewed: () => void;
   readonly onTlsFault: (fault: Error) => void;
   /** Work that no request waits for. */
@@ -62,6 +68,13 @@ export function logEvents(log: Logger): ServerEvents {
     onTokenBack: () => log.info('the token of the signing keys is back'),
     onTlsRenewed: () => log.info('the files of TLS have changed and are in use'),
     onTlsFault: (fault) => log.error({ err: fault }, 'the files of TLS have changed and are of no use'),
+    onClock: ({ of, name, by }, state) =>
+      state === 'apart'
+        ? log.warn({ of, name, seconds: by }, 'a clock is further from ours than it may be')
+        : log.info({ of, name }, 'a clock is no longer too far from ours'),
+    onKekCurrent: (kek) => log.info({ kek }, 'another key-encryption key has become current'),
+    onKekFileGone: (kek) => log.error({ kek }, 'the file of a key-encryption key that records need is gone'),
+    onReseal: (step) => logReseal(log, step),
     onDelivery: (attempt) => {
       const fine = attempt.outcome === 'delivered' || attempt.outcome === 'unwanted';
       log[fine ? 'info' : 'warn'](attempt, 'delivery');
@@ -83,6 +96,13 @@ export function logEvents(log: Logger): ServerEvents {
       log.info({ ...whence(ctx), clientId }, `client ${event} by itself`),
     onProblem: (ctx, problem) => logProblem(log, ctx, problem),
   };
+}
+
+function logReseal(log: Logger, { progress, faults }: ResealStepDone): void {
+  const { kekId, looked, resealed, unreadable, finishedAt } = progress;
+  for (const err of faults) log.error({ err }, 'a record could not be opened, and was not sealed anew');
+  if (finishedAt !== null)
+    log.info({ kek: kekId, looked, resealed, unreadable }, 'the store was sealed anew');
 }
 
 const whence = ({ ip, state: { requestId } }: Context) => ({ requestId, address: ip });

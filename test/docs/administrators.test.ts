@@ -87,6 +87,6 @@ test('the messages that the page tells administrators to watch for are those of 
   const messages = [...paragraph.matchAll(/`([^`]+)`/g)].map(([, message = '']) =>
     message.replace('\n', ' '),
   );
-  assert.equal(messages.length, 3);
+  assert.equal(messages.length, 5);
   for (const message of messages) assert.ok(source.includes(`'${message}'`), message);
 });

@@ -48,6 +48,8 @@ test('every option that a page names belongs to a command', async () => {
     'accounts update',
     'keys import',
     'keys rotate',
+    'kek retire',
+    'kek rotate',
     'keys revoke',
     'sessions end',
     'trusted-issuers add',
@@ -121,6 +123,10 @@ async function replacement(arg: string, keyturn: CommandLine): Promise<string> {
   }
   if (arg === 'TOKEN_ID')
     return JSON.parse((await keyturn(['registration-tokens', 'add', '--json'])).output).id;
+  if (arg === 'KEK_ID') {
+    const { keks } = JSON.parse((await keyturn(['kek', 'list', '--json'])).output);
+    return keks.find(({ state }: { state: string }) => state === 'former').id;
+  }
   if (arg === 'KID') return JSON.parse((await keyturn(['keys', 'list', '--json'])).output)[0].kid;
   return arg;
 }

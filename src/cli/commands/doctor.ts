@@ -21,7 +21,9 @@ export function doctorCommand(cli: CommandLine): Command {
       new Option('--profile <name>', 'show what each client lacks for this profile').choices(PROFILE_NAMES),
     )
     .action(({ profile }: { profile?: ProfileName }) =>
-      cli.report(async (services) => reportOf(await examine(services), profile ?? null)),
+      cli.report(async (services) =>
+        reportOf(await examine(services, cli.surroundings.clock.now()), profile ?? null),
+      ),
     );
 }
 

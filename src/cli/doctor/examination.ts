@@ -1,4 +1,5 @@
 import type { Finding } from '#src/cli/doctor/finding.ts';
+import { fleetFindings } from '#src/cli/doctor/fleet-findings.ts';
 import { tokenFindings } from '#src/cli/doctor/token-findings.ts';
 import type { Client } from '#src/clients/client.ts';
 import {
@@ -12,6 +13,7 @@ import type { Config } from '#src/config/schema.ts';
 import { StorageFault } from '#src/fault.ts';
 import type { Services } from '#src/services.ts';
 import type { KeyListing } from '#src/signing/key-listing.ts';
+import type { EpochSeconds } from '#src/units.ts';
 
 /** Which profiles a client keeps as it is, and what keeps it from the others. */
 export interface ClientFinding {
@@ -29,7 +31,7 @@ export interface Examination {
 }
 
 /** Looks at what a server needs to run well: its store, its keys, its settings, and the clients' profiles. Changes nothing. */
-export async function examine(services: Services): Promise<Examination> {
+export async function examine(services: Services, now: EpochSeconds): Promise<Examination> {
   const { config } = services;
   const store = await storeFinding(services);
   if (store.state === 'ill') return { findings: [store], clients: [] };
@@ -40,6 +42,7 @@ export async function examine(services: Services): Promise<Examination> {
   for (const profile of profilesOf(config.profile)) heldTo.add(profile);
   const findings = [
     store,
+    ...(await fleetFindings(services, now)),
     ...keyFindings(await services.rotation.list(), config),
     ...(await tokenFindings(services)),
     issuerFinding(config),

@@ -24,6 +24,8 @@ describe('keyturn doctor', () => {
       findings.map(({ subject, state }) => [subject, state]),
       [
         ['store', 'well'],
+        ['servers', 'well'],
+        ['kek', 'well'],
         ['keys ES256', 'well'],
         ['keys RS256', 'well'],
         ['issuer', 'notable'],
