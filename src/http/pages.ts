@@ -39,7 +39,6 @@ export interface RenderedPage {
 
 export type PageName = keyof PageLocals;
 
-/** What each page must be told. Whatever came from outside may come as it is: the pages escape it, and link only http and https. */
 /** What there is to be known of a client that nobody here vouches for. */
 export interface UnverifiedClient {
   /** The host that its identifier is of; `null` if it registered itself. */
@@ -48,6 +47,7 @@ export interface UnverifiedClient {
   readonly sentTo: string | 'device' | null;
 }
 
+/** What each page must be told. Whatever came from outside may come as it is: the pages escape it, and link only http and https. */
 export interface PageLocals extends AccountPageLocals {
   /** What this server is, for whoever comes by. */
   readonly front: {
@@ -87,6 +87,9 @@ export interface PageLocals extends AccountPageLocals {
       readonly details: readonly DetailInWords[];
       /** True if the client asks to go on after the person has signed out: `offline_access`. */
       readonly offline: boolean;
+      /** What the client has written about itself, whoever vouches for it. */
+      readonly policyUri?: string | undefined;
+      readonly termsUri?: string | undefined;
       /** Of a client that no administrator has looked at. */
       readonly unverified?: UnverifiedClient;
     };
@@ -236,6 +239,13 @@ const PRESENTERS: { readonly [Name in PageName]: (locals: PageLocals[Name], loca
   consent: (locals, locale) => ({
     ...locals,
     client: presentClient(locals),
+    documents: [
+      { text: 'consent.policy', uri: locals.policyUri },
+      { text: 'consent.terms', uri: locals.termsUri },
+    ].flatMap(({ text, uri }) => {
+      const url = uri === undefined ? null : webUrl(uri);
+      return url === null ? [] : [{ text, href: url.href, host: url.host }];
+    }),
     groups: locals.groups
       .map((group) => presentGroup(group, locale))
       .filter(({ scopes }) => scopes.length > 0),

@@ -10,6 +10,9 @@ export interface Interaction {
   readonly clientId: string;
   readonly clientName: string;
   readonly clientUri: string | undefined;
+  /** What the client will do with what it learns, and on which terms it serves people: RFC 7591 section 2. */
+  readonly policyUri: string | undefined;
+  readonly termsUri: string | undefined;
   /** Who vouches for what is known of the client: an administrator, nobody, or a host that is its identifier's. */
   readonly vouchedBy: 'administrator' | 'nobody' | { readonly host: string };
   /** Where the browser will be sent in the end; `null` if it stays here. */

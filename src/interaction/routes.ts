@@ -180,7 +180,7 @@ async function showAccount(ctx: Context, interaction: Interaction, deps: Interac
 }
 
 async function showConsent(ctx: Context, interaction: Interaction, deps: InteractionRoutes): Promise<void> {
-  const { requested, uid } = interaction;
+  const { policyUri, requested, termsUri, uid } = interaction;
   const account = await activeAccount(interaction, deps);
   const language = languageFor(ctx, interaction, deps);
   show(ctx, interaction, deps, 'consent', {
@@ -195,6 +195,8 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
       inWords(detail, deps.detailTypes.get(detail.type), language),
     ),
     offline: requested.scope.includes('offline_access'),
+    policyUri,
+    termsUri,
   });
 }
 

@@ -56,6 +56,8 @@ async function describe(
     clientId: client.clientId,
     clientName: client.clientName ?? client.clientId,
     clientUri: client.clientUri,
+    policyUri: client.policyUri,
+    termsUri: client.tosUri,
     vouchedBy: vouchedBy(whoRegistered(client), client.clientId),
     redirectUri: text(params.redirect_uri) ?? null,
     subject: session?.accountId ?? null,

@@ -127,6 +127,34 @@ describe('registration that is open to anyone (RFC 7591 section 3)', () => {
     assert.ok((await openid.refreshTokenGrant(config, tokens.refresh_token ?? '')).access_token);
   });
 
+  test('a person who is asked to allow something sees where the client has its policy and terms (RFC 7591 section 2)', async () => {
+    const { password } = await keyturn.addAccount('grace');
+    const documents = {
+      policy_uri: 'https://app.example.com/privacy',
+      tos_uri: 'https://tos.example.com/#1',
+    };
+    const wrong = await post(keyturn.issuer, { ...WEB, ...documents });
+    assert.equal(wrong.status, 400, 'no address has a fragment');
+    const client = await register({ ...WEB, ...documents, tos_uri: 'https://tos.example.com/' });
+    const url = new URL(`${keyturn.issuer}/authorize`);
+    url.search = new URLSearchParams({
+      client_id: client.client_id,
+      redirect_uri: CALLBACK,
+      response_type: 'code',
+      scope: 'openid',
+      nonce: 'n',
+    }).toString();
+    const person = new Person();
+    const asked = await person.submit(await person.visit(url), '/sign-in', { login: 'grace', password });
+    const links = [...asked.html.matchAll(/<a href="(https:[^"]+)"[^>]*>(.*?)<\/a>/g)].map(
+      ([, href, text]) => [href, text?.replaceAll(/<[^>]+>/g, '')],
+    );
+    assert.deepEqual(links, [
+      ['https://app.example.com/privacy', 'Privacy policy, at app.example.com'],
+      ['https://tos.example.com/', 'Terms of service, at tos.example.com'],
+    ]);
+  });
+
   test('serves oauth4webapi, and a client that signs with keys of its own', async () => {
     const pair = await generateKeyPair('ES256', { extractable: true });
     const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'own', alg: 'ES256', use: 'sig' };

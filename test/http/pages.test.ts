@@ -59,7 +59,7 @@ suite('what came from outside', () => {
     ]) {
       for (const { html } of [
         pages.render('sign-in', signIn({ clientUri }), english),
-        pages.render('consent', consent({ clientUri }), english),
+        pages.render('consent', consent({ clientUri, policyUri: clientUri, termsUri: clientUri }), english),
         pages.render('signed-out', { clientName: 'A', clientUri }, english),
       ]) {
         assert.deepEqual(withName(html, 'a'), [], clientUri);

@@ -11,7 +11,7 @@ export interface Markup {
   readonly text: string;
 }
 
-const VOID = new Set(['input', 'link', 'meta']);
+const VOID = new Set(['br', 'input', 'link', 'meta']);
 const TAG = /<(?:!DOCTYPE html|(\/?)([a-z][a-z0-9]*)((?: [a-zA-Z-]+(?:="[^"<>]*")?)*))>/g;
 const ATTRIBUTE = / ([a-zA-Z-]+)(?:="([^"<>]*)")?/g;
 

@@ -105,6 +105,11 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
     'a resource server without a scope': consent({
       groups: [{ title: 'Invoices', identifier: 'https://invoices.example.com/api', scopes: [] }],
     }),
+    'a client with a policy and terms': consent({
+      groups: [{ scopes: [{ name: 'openid' }] }],
+      policyUri: 'https://wiki.example.com/privacy',
+      termsUri: 'https://wiki.example.com/terms',
+    }),
     'a client that registered itself': consent({
       clientUri: undefined,
       groups: [{ scopes: [{ name: 'openid' }] }],
