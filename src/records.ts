@@ -98,6 +98,7 @@ export const RECORD_KINDS = [
   'consent',
   'delivery',
   'device-code',
+  'former-key',
   'interaction',
   'jwks-reader',
   'key-ring',

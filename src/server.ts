@@ -33,6 +33,8 @@ export async function startServer(
   const ports = { rotation, clock, onFault, onMaintained, onSigning, outside };
   const keys = started.use(new KeyHolder(ports));
   keys.start();
+  await services.formerKeys.refresh();
+  started.use(services.formerKeys.follow(config.keys.ringPoll, onFault));
   started.use(services.readiness.watch(events.onKeyLacked));
   started.use(startSweeping({ records, ...config.sweep, onFault }));
   const jwksFetches = started.use(openJwksFetches(services, { clock, onFault }));

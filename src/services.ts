@@ -30,6 +30,7 @@ import { KekRotation } from '#src/sealing/kek-rotation.ts';
 import { Resealer } from '#src/sealing/resealing.ts';
 import { Sessions } from '#src/sessions/sessions.ts';
 import { ownKeys } from '#src/signing/algorithm.ts';
+import { FormerKeys } from '#src/signing/former-keys.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation } from '#src/signing/rotation.ts';
 import { openStore, type Store } from '#src/storage/open-store.ts';
@@ -62,6 +63,8 @@ export interface Services extends AsyncDisposable {
   readonly rotation: KeyRotation;
   /** The PKCS#11 token that keys may be in; `null` if the settings name none. */
   readonly token: KeyToken | null;
+  /** The keys of the server that was here before. */
+  readonly formerKeys: FormerKeys;
   readonly jwksReaders: JwksReaders;
   readonly readiness: ReadinessGate;
   readonly keyUsage: KeyUsage;
@@ -166,6 +169,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     },
     rotation,
     token,
+    formerKeys: new FormerKeys({ records, clock, ring: () => rotation.held.ring }),
     jwksReaders,
     readiness,
     keyUsage: new KeyUsage({ records, refreshLifetimes: authorizationLifetimesOf(config).refresh }),

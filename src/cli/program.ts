@@ -4,6 +4,7 @@ import { accountCommands } from '#src/cli/commands/accounts.ts';
 import { clientCommands } from '#src/cli/commands/clients.ts';
 import { configCommands } from '#src/cli/commands/config.ts';
 import { doctorCommand } from '#src/cli/commands/doctor.ts';
+import { formerKeyCommands } from '#src/cli/commands/former-keys.ts';
 import { kekCommands } from '#src/cli/commands/kek.ts';
 import { keyCommands } from '#src/cli/commands/keys.ts';
 import { nodesCommand } from '#src/cli/commands/nodes.ts';
@@ -68,6 +69,7 @@ function assemble(program: Command, cli: CommandLine): void {
     keyCommands(cli),
     kekCommands(cli),
     nodesCommand(cli),
+    formerKeyCommands(cli),
     tokenCommands(cli),
     trustedIssuerCommands(cli),
     doctorCommand(cli),

@@ -34,7 +34,8 @@ import { noteIn } from '#src/serving/jwks-fetches.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
 import { openProtocol } from '#src/serving/provider.ts';
 import { type Pushed, pushedRoutes } from '#src/serving/pushed.ts';
-import { decryptionKeyOf, withDecryptionKey } from '#src/signing/decryption-key.ts';
+import { type DecryptionKey, decryptionKeyOf } from '#src/signing/decryption-key.ts';
+import { type FurtherJwk, joinedJwks } from '#src/signing/joined-jwks.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
@@ -104,10 +105,11 @@ type Common = Parameters<typeof openProtocol>[1];
 
 /** What everyone may know of the server. */
 async function documents(
-  { config }: Services,
+  services: Services,
   { keys, locales, decryptionKey, jwksFetches }: Common & Pick<AppParts, 'jwksFetches'>,
   { provider }: Protocol,
 ): Promise<Middleware> {
+  const { config } = services;
   const { issuer } = config;
   const discovery = await discoveryDocument(provider, {
     languages: locales.languages,
@@ -115,9 +117,23 @@ async function documents(
     metadataDocuments: config.metadataDocuments.policy !== 'off',
     registrationEndpoint: config.registration === 'closed' ? null : issuer + REGISTRATION_PATH,
   });
-  const jwks = withDecryptionKey(() => keys.jwks(), decryptionKey);
+  const further = furtherKeys(services, decryptionKey);
+  const jwks = joinedJwks(() => keys.jwks(), further);
   const { jwksMaxAge } = config.keys;
   return publicDocuments({ jwks }, discovery, { issuer, jwksMaxAge, onJwksFetched: noteIn(jwksFetches) });
+}
+
+/** What is published beside the keys that sign: the same list until one of those of the former server comes or goes. */
+function furtherKeys({ formerKeys }: Services, { publicJwk }: DecryptionKey): () => readonly FurtherJwk[] {
+  let former = formerKeys.published();
+  let all: readonly FurtherJwk[] = [...former, publicJwk];
+  return () => {
+    if (former !== formerKeys.published()) {
+      former = formerKeys.published();
+      all = [...former, publicJwk];
+    }
+    return all;
+  };
 }
 
 /** Where people sign in, consent, and look after their account. */

@@ -1,5 +1,4 @@
 import { createECDH, createHash } from 'node:crypto';
-import type { JwksDocument } from '#src/signing/key-view.ts';
 
 /** An elliptic curve key that others encrypt to, by any of the ECDH-ES algorithms: RFC 7518 section 4.6. */
 export interface DecryptionKey {
@@ -47,21 +46,3 @@ function privateKeyOf(secret: Buffer): Buffer {
 }
 
 const P256_ORDER = Buffer.from('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551', 'hex');
-
-/** The published keys with this one among them. The document is made once for each that it is made from. */
-export function withDecryptionKey(
-  read: () => JwksDocument,
-  { publicJwk }: Pick<DecryptionKey, 'publicJwk'>,
-): () => JwksDocument {
-  let signing: JwksDocument | undefined;
-  let both: JwksDocument | undefined;
-  return () => {
-    const current = read();
-    if (both !== undefined && signing === current) return both;
-    signing = current;
-    const { keys } = JSON.parse(current.body.toString()) as { keys: object[] };
-    const body = Buffer.from(JSON.stringify({ keys: [...keys, publicJwk] }));
-    both = { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
-    return both;
-  };
-}

@@ -181,9 +181,11 @@ async function assertOnePair(alg: SigningAlgorithm, jwk: JsonWebKey, claimed: Js
 /** What stands in every token and in paths of nothing: letters that need no quoting anywhere. */
 const KID = /^[\w.~:@/+=-]{1,128}$/;
 
+export const isKid = (value: unknown): value is string => typeof value === 'string' && KID.test(value);
+
 function kidOf(wanted: unknown, jwk: JsonWebKey): string {
   if (wanted === undefined) return thumbprint(jwk);
-  if (typeof wanted === 'string' && KID.test(wanted)) return wanted;
+  if (isKid(wanted)) return wanted;
   throw new Refusal(
     'kid_invalid',
     'The key is to have 1 to 128 letters, digits and - _ . ~ : @ / + = as its kid: give another by --kid.',

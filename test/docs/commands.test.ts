@@ -15,7 +15,7 @@ const PASSWORD = 'the quick brown fox of tests';
 const API = 'https://api.example.com';
 
 /** Files that commands name, wherever it says that they are. */
-const FILES = ['/keyturn.yaml', 'old-key.pem'];
+const FILES = ['/keyturn.yaml', 'old-key.pem', 'former-jwks.json'];
 
 /** They run until they are stopped, or against a running server. */
 const NOT_RUN = new Set(['serve', 'tour']);
@@ -74,7 +74,9 @@ function commandLineIn(directory: string): CommandLine {
     KEYTURN_KEYS_DIR: join(directory, 'keys'),
   };
   writeFileSync(join(directory, 'keyturn.yaml'), 'issuer: https://id.example.com\n');
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const former = { ...publicKey.export({ format: 'jwk' }), kid: 'former' };
+  writeFileSync(join(directory, 'former-jwks.json'), JSON.stringify({ keys: [former] }));
   writeFileSync(join(directory, 'old-key.pem'), privateKey.export({ format: 'pem', type: 'pkcs8' }));
   return async (args) => {
     const stdout = new PassThrough();

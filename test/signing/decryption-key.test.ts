@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CompactEncrypt, calculateJwkThumbprint, compactDecrypt, importJWK } from 'jose';
-import { decryptionKeyOf, withDecryptionKey } from '#src/signing/decryption-key.ts';
+import { decryptionKeyOf } from '#src/signing/decryption-key.ts';
 
 const SECRET = Buffer.alloc(32, 7);
 
@@ -26,17 +26,5 @@ describe('the key that others encrypt to', () => {
       const { plaintext } = await compactDecrypt(sealed, await importJWK({ ...privateJwk }, alg));
       assert.equal(Buffer.from(plaintext).toString(), 'a secret');
     }
-  });
-
-  test('is published beside the signing keys, in a document that changes when they do', () => {
-    const key = decryptionKeyOf(SECRET);
-    let signing = { body: Buffer.from('{"keys":[{"kid":"a"}]}'), etag: '"1"' };
-    const read = withDecryptionKey(() => signing, key);
-    const first = read();
-    assert.deepEqual(JSON.parse(first.body.toString()), { keys: [{ kid: 'a' }, key.publicJwk] });
-    assert.equal(read(), first);
-    signing = { body: Buffer.from('{"keys":[{"kid":"b"}]}'), etag: '"2"' };
-    assert.notEqual(read().etag, first.etag);
-    assert.deepEqual(JSON.parse(read().body.toString()).keys[0], { kid: 'b' });
   });
 });
