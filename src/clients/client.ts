@@ -90,7 +90,7 @@ const REDIRECTING_GRANTS: readonly GrantType[] = ['authorization_code', IMPLICIT
 const GRANTS_OF_PEOPLE: readonly GrantType[] = ['authorization_code', DEVICE_CODE_GRANT, CIBA_GRANT];
 
 /** True if people sign in for the client, one way or another. */
-function actsForPeople({ grantTypes }: { readonly grantTypes: readonly GrantType[] }): boolean {
+export function actsForPeople({ grantTypes }: { readonly grantTypes: readonly GrantType[] }): boolean {
   return GRANTS_OF_PEOPLE.some((grant) => grantTypes.includes(grant));
 }
 

@@ -1,7 +1,7 @@
 import { everyValue } from '#src/record-loops.ts';
 import type { Records } from '#src/records.ts';
 import { REFRESH_ALGORITHM } from '#src/signing/algorithm.ts';
-import { type KeyRing, turnsOf } from '#src/signing/key-ring.ts';
+import { type KeyRing, keyOf, turnsOf } from '#src/signing/key-ring.ts';
 import type { Authorization } from '#src/tokens/authorization.ts';
 import { familyExpiresAt, type RefreshLifetimes } from '#src/tokens/refresh-token.ts';
 import { type EpochSeconds, epochSeconds } from '#src/units.ts';
@@ -9,7 +9,8 @@ import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 /** The sign-ins whose refresh token, the current one of its family, was signed by a key. */
 export interface SignIns {
   readonly families: number;
-  readonly people: number;
+  /** The subjects of the accounts. */
+  readonly people: ReadonlySet<string>;
   /** When the last of the tokens expires. */
   readonly lastExpiresAt: EpochSeconds;
 }
@@ -29,7 +30,7 @@ export async function countSignIns(
   ring: KeyRing,
   { lifetimes, now, max }: { lifetimes: RefreshLifetimes; now: EpochSeconds; max: number },
 ): Promise<CountedSignIns> {
-  const tallies = new Map<string, { families: number; people: Set<string>; lastExpiresAt: number }>();
+  const tallies = new Map<string, Tally>();
   let looked = 0;
   let complete = true;
   for await (const { family, subject } of everyValue<Authorization>(records, 'authorization')) {
@@ -42,22 +43,27 @@ export async function countSignIns(
     if (family === null || kid === null) continue;
     const expiresAt = familyExpiresAt(family, lifetimes);
     if (expiresAt <= now) continue;
-    const tally = tallies.get(kid) ?? { families: 0, people: new Set(), lastExpiresAt: 0 };
+    const tally = tallies.get(kid) ?? { families: 0, people: new Set(), lastExpiresAt: expiresAt };
     tallies.set(kid, tally);
     tally.families += 1;
     tally.people.add(subject);
-    tally.lastExpiresAt = Math.max(tally.lastExpiresAt, expiresAt);
+    tally.lastExpiresAt = epochSeconds(Math.max(tally.lastExpiresAt, expiresAt));
   }
-  const counted = [...tallies].map(([kid, { families, people, lastExpiresAt }]): [string, SignIns] => [
-    kid,
-    { families, people: people.size, lastExpiresAt: epochSeconds(lastExpiresAt) },
-  ]);
-  return { byKid: new Map(counted), complete };
+  return { byKid: tallies, complete };
+}
+
+interface Tally {
+  families: number;
+  readonly people: Set<string>;
+  lastExpiresAt: EpochSeconds;
 }
 
 /** The refresh key whose turn it was at `time`, though it may have been revoked since. */
 function kidAt(ring: KeyRing, time: EpochSeconds): string | null {
   const turns = turnsOf(ring, REFRESH_ALGORITHM);
+  // In the second in which a key was revoked it had signed, most likely, what was signed then.
+  const before = turns.findLast(({ from }) => from < time)?.kid ?? null;
+  if (before !== null && keyOf(ring, before)?.revoked?.at === time) return before;
   // The clock of the node that signed may have been behind.
   return (turns.findLast(({ from }) => from <= time) ?? turns[0])?.kid ?? null;
 }

@@ -1,9 +1,9 @@
 import type { Clock } from '#src/clock.ts';
-import type { AlgorithmUse, KeyCount } from '#src/key-usage/usage.ts';
+import { type AlgorithmUse, type KeyCount, USE_STEP } from '#src/key-usage/usage.ts';
 import type { Unwritten, UsageCounter } from '#src/key-usage/usage-counter.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
-import { after, type EpochSeconds, epochSeconds, minutes, type Seconds, seconds } from '#src/units.ts';
+import { after, type EpochSeconds, epochSeconds, type Seconds, seconds } from '#src/units.ts';
 
 export interface UsageWriterPorts {
   readonly counter: UsageCounter;
@@ -17,9 +17,6 @@ export interface UsageWriterPorts {
   /** Told of what went wrong in the background; it is tried again. */
   readonly onFault: (error: unknown) => void;
 }
-
-/** Who uses an algorithm all the time is written down this often, and with everything else when the server stops. */
-const USE_STEP = minutes(10);
 
 /** Enough to keep up, and so few that no request waits for them. */
 const USES_PER_WRITE_MAX = 500;

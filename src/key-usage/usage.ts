@@ -1,5 +1,5 @@
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
-import type { EpochSeconds } from '#src/units.ts';
+import { type EpochSeconds, minutes } from '#src/units.ts';
 
 /**
  * The tokens that live on after they were signed. What else is signed, such as an answer of userinfo or introspection,
@@ -16,6 +16,9 @@ export type TokenKind = (typeof TOKEN_KINDS)[number];
 export const ROLES = ['client', 'holder', 'resource-server'] as const;
 
 export type Role = (typeof ROLES)[number];
+
+/** By how much a last use may be later than it is told: whoever uses an algorithm all the time is written down this often. */
+export const USE_STEP = minutes(10);
 
 /** When somebody was last given something that was signed with an algorithm. */
 export interface AlgorithmUse {

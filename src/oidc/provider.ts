@@ -88,6 +88,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
       grace: deps.lifetimes.refreshGrace,
     },
     refreshKeyAt: (time) => deps.keys.refreshKeyAt(time),
+    readRing: () => deps.keys.readRing(),
     assertAnswerable,
   });
   registerTokenExchange(provider, registered, resources, deps);

@@ -13,7 +13,7 @@ import {
   type RefreshLifetimes,
   refreshTokenClaims,
 } from '#src/tokens/refresh-token.ts';
-import type { StandingSources } from '#src/tokens/standing.ts';
+import { keyStands, type StandingSources } from '#src/tokens/standing.ts';
 import type { TokenReader } from '#src/tokens/token-reader.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -23,9 +23,11 @@ export interface RefreshTokenDependencies {
   readonly authorizations: Authorizations;
   readonly reader: TokenReader;
   readonly lifetimes: RefreshLifetimes;
-  readonly standing: Pick<StandingSources, 'accountStands' | 'clientStands'>;
+  readonly standing: Pick<StandingSources, 'accountStands' | 'clientStands' | 'records'>;
   /** The key that signed refresh tokens at that time; the same for everyone who asks. */
   refreshKeyAt(time: EpochSeconds): Signer;
+  /** Turns to the newest ring of keys. */
+  readRing(): Promise<unknown>;
   readonly assertAnswerable: AssertAnswerable;
   /** Told when a family ends because one of its old tokens came back. */
   onReuse(detail: {
@@ -74,7 +76,7 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
   RefreshTokens.find = async (value) => {
     const jwt = typeof value === 'string' ? jwtIn(value, currentRequest().oidc.route) : null;
     const read = jwt === null || deps.reader.claimedKind(jwt) !== 'refresh' ? null : deps.reader.read(jwt);
-    if (read?.kind !== 'refresh') return undefined;
+    if (read?.kind !== 'refresh' || !(await keyStands(deps.standing, read.kid))) return undefined;
     const { authorizationId, generation, issuedAt, expiresAt } = read.reading;
     const presented = await deps.authorizations.present(authorizationId, generation);
     if (presented.outcome === 'absent') return undefined;
@@ -153,5 +155,13 @@ async function tokenOf(
   deps: RefreshTokenDependencies,
 ): Promise<string> {
   const claims = refreshTokenClaims(deps.issuer, authorizationId, family, deps.lifetimes);
-  return signJwt(deps.refreshKeyAt(family.advancedAt), { typ: REFRESH_TOKEN_TYPE }, { ...claims });
+  return signJwt(await keyAt(family.advancedAt, deps), { typ: REFRESH_TOKEN_TYPE }, { ...claims });
+}
+
+/** What a key signs that was revoked a moment ago, without this node having read of it, would cost a person a sign-in. */
+async function keyAt(time: EpochSeconds, deps: RefreshTokenDependencies): Promise<Signer> {
+  const key = deps.refreshKeyAt(time);
+  if (await keyStands(deps.standing, key.kid)) return key;
+  await deps.readRing();
+  return deps.refreshKeyAt(time);
 }

@@ -91,6 +91,11 @@ export class KeyHolder implements AsyncDisposable {
     return this.#now().jwks;
   }
 
+  /** Turns to the newest ring now, and not only at the next poll. @throws StorageFault */
+  async readRing(): Promise<void> {
+    await this.#ports.rotation.refresh();
+  }
+
   /** Follows the ring in the background, and carries out what is due, until disposed. Keeps no process alive. */
   start(): void {
     const { ringPoll } = this.#ports.rotation.policy;

@@ -51,8 +51,15 @@ export async function standingOf(
     standingOfGround(sources, { clientId, authorizationId, issuedAt: claims.iat, restsOn }),
   ]);
   if (!revoked) return ground;
-  const keyRevoked = await sources.records.anyRevoked([keyRevocationEntry(kid)]);
-  return fallen(keyRevoked ? 'key_revoked' : 'revoked');
+  return fallen((await keyStands(sources, kid)) ? 'revoked' : 'key_revoked');
+}
+
+/** True unless the key was revoked, also where a node has not read the newest ring yet. */
+export async function keyStands(
+  { records }: Pick<StandingSources, 'records'>,
+  kid: string,
+): Promise<boolean> {
+  return !(await records.anyRevoked([keyRevocationEntry(kid)]));
 }
 
 /** What a token rests on, besides its own name and key. */

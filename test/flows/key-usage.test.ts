@@ -72,7 +72,7 @@ describe('what the keys have signed', () => {
     // An answer of userinfo is nobody's to keep.
     assert.deepEqual([rs256?.access, rs256?.id], [0, 2]);
     assert.equal(signIns.get(kidOf(signedIn.refresh_token))?.families, 2);
-    assert.equal(signIns.get(kidOf(signedIn.refresh_token))?.people, 1);
+    assert.equal(signIns.get(kidOf(signedIn.refresh_token))?.people.size, 1);
   });
 
   test('is known by who was last given it, whether to verify or to hold', async () => {

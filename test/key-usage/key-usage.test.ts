@@ -177,18 +177,21 @@ describe('the sign-ins that a refresh key has signed for', () => {
     const started = clock.now() - 60;
     assert.deepEqual(byKid.get(active.kid), {
       families: 2,
-      people: 2,
+      people: new Set(['ada', 'bob']),
       lastExpiresAt: started + REFRESH.idle,
     });
     assert.deepEqual(byKid.get(turned.kid), {
       families: 1,
-      people: 1,
+      people: new Set(['bob']),
       lastExpiresAt: clock.now() + REFRESH.idle,
     });
     assert.equal((await count(2)).complete, false);
 
     await rotation.revoke(active.kid, 'stolen');
     assert.equal((await count()).byKid.get(active.kid)?.families, 2, 'those are the ones that have ended');
+    await open('five', 'eve');
+    await rotation.revoke(turned.kid, 'stolen too');
+    assert.equal((await count()).byKid.get(turned.kid)?.families, 2, 'with the one of the same second');
     clock.move(days(14));
     assert.equal((await count()).byKid.size, 0);
   });

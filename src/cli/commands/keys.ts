@@ -5,7 +5,7 @@ import { keyHistory } from '#src/cli/keys/happened.ts';
 import { type ImportKeyOptions, importKey } from '#src/cli/keys/imported.ts';
 import { listKeys } from '#src/cli/keys/listed.ts';
 import { listReaders } from '#src/cli/keys/readers.ts';
-import { type RevokeOptions, revokeKey } from '#src/cli/keys/revoked.ts';
+import { type RevokeOptions, revokeKeys } from '#src/cli/keys/revoked.ts';
 import { type RotateOptions, rotateKeys, undoRotation } from '#src/cli/keys/turned.ts';
 import { YES } from '#src/cli/options.ts';
 
@@ -34,21 +34,21 @@ export function keyCommands(cli: CommandLine): Command {
     .option('--anyway', 'do not look who has fetched the next key')
     .option('--break-glass', 'do not wait for those who may have cached the keys without it')
     .option('--reason <text>', 'why the glass was broken, for the record')
+    .option(...YES)
     .action((options: RotateOptions) => cli.report((services) => rotateKeys(cli, services, options)));
   keys
     .command('undo')
     .description('let the key that signed before sign again, which everyone still has')
     .option(...ALG)
-    .action((options: { alg?: string }) =>
-      cli.report(({ rotation }) => undoRotation(rotation, options, now())),
-    );
+    .action((options: { alg?: string }) => cli.report((services) => undoRotation(cli, services, options)));
   keys
-    .command('revoke <kid>')
+    .command('revoke [kid]')
     .description('end a key that was stolen, and every token that it signed, at once')
+    .option('--all', 'every key, when the store was stolen together with its key-encryption key')
     .requiredOption('--reason <text>', 'why, for the record')
     .option(...YES)
-    .action((kid: string, options: RevokeOptions) =>
-      cli.report(({ rotation }) => revokeKey(cli, rotation, kid, options)),
+    .action((kid: string | undefined, options: RevokeOptions) =>
+      cli.report((services) => revokeKeys(cli, services, kid, options)),
     );
   keys
     .command('import [file]')

@@ -16,10 +16,10 @@ export interface Alive {
   readonly allSignIns: boolean;
 }
 
-/** Looking at them takes about a second. */
-const SIGN_INS_MAX = 20_000;
+/** Looking at so many takes about a second. */
+export const SIGN_INS_MAX = 20_000;
 
-/** @throws StorageFault */
+/** Looks at `max` sign-ins at most. @throws StorageFault */
 export async function aliveNow(
   { keyUsage, rotation }: Pick<Services, 'keyUsage' | 'rotation'>,
   now: EpochSeconds,
@@ -31,14 +31,27 @@ export async function aliveNow(
   return { tokens, countedAt, signIns, allSignIns };
 }
 
+/** The sign-ins of several keys. */
+export function signInsOf(
+  { signIns }: Alive,
+  kids: readonly string[],
+): { readonly families: number; readonly people: number } {
+  const those = kids.flatMap((kid) => signIns.get(kid) ?? []);
+  return {
+    families: those.reduce((total, { families }) => total + families, 0),
+    people: new Set(those.flatMap(({ people }) => [...people])).size,
+  };
+}
+
 /** What is added to a key in a document. */
 export function aliveDocument(
   { tokens, countedAt, signIns, allSignIns }: Alive,
   { kid, purpose }: Pick<KeyListing, 'kid' | 'purpose'>,
 ): object {
   if (purpose === 'refresh') {
-    const { families = 0, people = 0, lastExpiresAt = null } = signIns.get(kid) ?? {};
-    return { sign_ins: families, people, complete: allSignIns, last_expires_at: lastExpiresAt };
+    const { families = 0, people, lastExpiresAt = null } = signIns.get(kid) ?? {};
+    const size = people?.size ?? 0;
+    return { sign_ins: families, people: size, complete: allSignIns, last_expires_at: lastExpiresAt };
   }
   const { access = 0, id = 0, lastExpiresAt = null } = tokens.get(kid) ?? {};
   return { access_tokens: access, id_tokens: id, counted_at: countedAt, last_expires_at: lastExpiresAt };
@@ -60,8 +73,17 @@ export function aliveCell(
 
 /** How much is to be believed of a count of tokens. */
 export function countNote({ countedAt }: Alive, now: EpochSeconds): string {
-  const when = countedAt === null ? 'no server has counted yet' : `counted ${distance(countedAt, now)}`;
-  return `Tokens that have not expired, ${when}: there may be more, as servers count on and write it down now and then.`;
+  if (countedAt === null) return 'No server has counted yet how many tokens are alive.';
+  return `Tokens that have not expired, at least, as of ${distance(countedAt, now)}.`;
+}
+
+/** Tokens by their kind, in words. */
+export function tokenWords({ access, id }: Pick<LivingTokens, 'access' | 'id'>): string {
+  const kinds = [
+    ...(access > 0 || id === 0 ? [counted(access, 'access token')] : []),
+    ...(id > 0 ? [counted(id, 'ID token')] : []),
+  ];
+  return kinds.join(' and ');
 }
 
 /** When the next key of an algorithm takes over, as it is planned now; `null` if none is there to. */
@@ -73,6 +95,6 @@ export function nextRotation(keys: readonly KeyListing[], alg: JwsAlgorithm): Ep
 }
 
 /** A number of things: `1 token`, `1,204 tokens`. */
-function counted(count: number, thing: string): string {
+export function counted(count: number, thing: string): string {
   return `${count.toLocaleString('en')} ${thing}${count === 1 ? '' : 's'}`;
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { UsageFault } from '#src/cli/failure.ts';
 import { askedSecret, pipedText } from '#src/cli/input.ts';
+import { announce, type Touched, touchedByTurning, touchedOf } from '#src/cli/keys/touched.ts';
 import { distance, moment } from '#src/cli/layout.ts';
 import { type Report, snakeCase } from '#src/cli/report.ts';
 import type { Terminal } from '#src/cli/terminal.ts';
@@ -35,8 +36,11 @@ export async function importKey(
     label === undefined
       ? await keyInFile(cli, services, file ?? '', options)
       : await keyInToken(services, label, options);
+  const { clock } = cli.surroundings;
+  const touched = await touchedByTurning(services, found.key.alg, clock.now());
+  announce(cli, touched);
   const outcome = await services.rotation.import(found.key);
-  return importedReport(found, outcome, cli.surroundings.clock.now());
+  return importedReport(found, outcome, touched, clock.now());
 }
 
 interface FoundKey {
@@ -103,11 +107,19 @@ function readSecret(name: string, file: string): Secret {
 function importedReport(
   { key: { alg, kid, outside }, notes }: FoundKey,
   { outcome, signsFrom }: RotationOutcome,
+  touched: Touched,
   now: EpochSeconds,
 ): Report {
   const when = `${moment(signsFrom)} (${distance(signsFrom, now)})`;
   return {
-    document: { outcome: snakeCase(outcome), alg, kid, signs_from: signsFrom, outside: outside !== null },
+    document: {
+      outcome: snakeCase(outcome),
+      alg,
+      kid,
+      signs_from: signsFrom,
+      outside: outside !== null,
+      ...touchedOf(touched, alg),
+    },
     text: (style) =>
       [
         `${style('good', 'Imported')} the ${alg} key ${kid}. It is published now, and the next to sign: from ${when}.`,

@@ -1,17 +1,21 @@
 import type { CommandLine } from '#src/cli/command-line.ts';
+import { confirm } from '#src/cli/input.ts';
 import { type GateOptions, passGate } from '#src/cli/keys/gate.ts';
 import { type KeyStanding, standingDocument, standingLines, standingsOf } from '#src/cli/keys/standing.ts';
+import { announce, type Touched, touchedByTurning, touchedOf } from '#src/cli/keys/touched.ts';
 import { distance, moment } from '#src/cli/layout.ts';
 import { type Report, snakeCase } from '#src/cli/report.ts';
 import type { Style } from '#src/cli/terminal.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Services } from '#src/services.ts';
 import type { JwsAlgorithm } from '#src/signing/algorithm.ts';
-import type { KeyRotation, UndoOutcome } from '#src/signing/rotation.ts';
+import { standbyKey } from '#src/signing/key-ring.ts';
+import type { UndoOutcome } from '#src/signing/rotation.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 export interface RotateOptions extends GateOptions {
   readonly reason?: string;
+  readonly yes?: boolean;
 }
 
 /** `keyturn keys rotate`. Whether there is such an algorithm is for the rotation to say. */
@@ -24,23 +28,46 @@ export async function rotateKeys(
   if (breakGlass === true && reason === undefined) {
     throw new Refusal('reason_missing', '--break-glass sets a rule aside: say why, with --reason.');
   }
+  const { clock } = cli.surroundings;
+  const touched = await touchedByTurning(services, alg, clock.now());
+  announce(cli, touched);
   await passGate(cli, services, options);
+  if (breakGlass === true) await confirmBreaking(cli, services, options);
   const outcomes = await services.rotation.rotate({
     ...algorithmOf(alg),
     ...(breakGlass === true && reason !== undefined ? { breakGlass: reason } : undefined),
   });
   const standings = await standingsOf(services, outcomes);
-  return turnedReport(outcomes, cli.surroundings.clock.now(), standings);
+  return turnedReport(outcomes, clock.now(), touched, standings);
+}
+
+/** Asks first if caches may lack a key that is to sign at once. */
+async function confirmBreaking(
+  { terminal, surroundings }: CommandLine,
+  { rotation }: Services,
+  { alg, yes }: RotateOptions,
+): Promise<void> {
+  const { ring } = rotation.held;
+  const now = surroundings.clock.now();
+  const algorithms = rotation.policy.algorithms.filter((each) => alg === undefined || each === alg);
+  const lacked = algorithms.filter((each) => (standbyKey(ring, each, now)?.readyAt ?? now) > now);
+  if (lacked.length === 0) return;
+  const question = `Whoever has cached the keys may refuse tokens by the next ${lacked.join(' and ')} key. Let it sign now?`;
+  await confirm(terminal, question, { yes: yes === true });
 }
 
 /** `keyturn keys undo` */
 export async function undoRotation(
-  rotation: KeyRotation,
+  cli: CommandLine,
+  services: Services,
   { alg }: { readonly alg?: string },
-  now: EpochSeconds,
 ): Promise<Report> {
-  const outcomes = await rotation.undo(algorithmOf(alg));
-  return { ...turnedReport(outcomes, now), ok: outcomes.some(({ outcome }) => outcome !== 'nothing-before') };
+  const { clock } = cli.surroundings;
+  const touched = await touchedByTurning(services, alg, clock.now());
+  announce(cli, touched);
+  const outcomes = await services.rotation.undo(algorithmOf(alg));
+  const ok = outcomes.some(({ outcome }) => outcome !== 'nothing-before');
+  return { ...turnedReport(outcomes, clock.now(), touched), ok };
 }
 
 const algorithmOf = (alg: string | undefined) => (alg === undefined ? {} : { alg: alg as JwsAlgorithm });
@@ -48,6 +75,7 @@ const algorithmOf = (alg: string | undefined) => (alg === undefined ? {} : { alg
 function turnedReport(
   outcomes: readonly UndoOutcome[],
   now: EpochSeconds,
+  touched: Touched,
   standings: readonly KeyStanding[] = [],
 ): Report {
   return {
@@ -57,6 +85,7 @@ function turnedReport(
       kid: each.kid,
       signs_from: each.outcome === 'nothing-before' ? null : each.signsFrom,
       ...standingDocument(standings, each.kid),
+      ...touchedOf(touched, each.alg),
     })),
     text: (style) =>
       outcomes

@@ -34,8 +34,9 @@ describe('keyturn keys import', () => {
   test('publishes a key under the name that it has elsewhere, and lets it sign next', async () => {
     const file = await fileWith(pemOf());
     const imported = (await runJson(`keys import ${file} --kid its-old-name`)).json();
-    const { signs_from: from, ...what } = imported;
+    const { signs_from: from, touches, ...what } = imported;
     assert.deepEqual(what, { outcome: 'scheduled', alg: 'ES256', kid: 'its-old-name', outside: false });
+    assert.ok((touches as Document).clients, 'what there is of the key that signs until then');
     const key = (await listed()).find(({ kid }) => kid === 'its-old-name');
     assert.deepEqual([key?.state, key?.signs_from, key?.outside], ['next', from, false]);
     // It goes before the standby that was there.
