@@ -56,7 +56,7 @@ export function describedIn(document: ClientDocument): Record<string, unknown> {
 /** A problem as `newClient` tells it, with the field as the document calls it. */
 export function inDocumentWords(problem: string): string {
   const [, field = '', rest = ''] = /^(\w+)((?:\.\w+)*: .*)$/s.exec(problem) ?? [];
-  if (field === 'metadata') return rest.slice(1);
+  if (field === 'metadata') return rest.slice(1).trimStart();
   const name = (NAMES as Readonly<Record<string, string>>)[field];
   return name === undefined ? problem : name + rest;
 }

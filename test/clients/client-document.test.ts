@@ -130,6 +130,7 @@ describe('a client as RFC 7591 writes it', () => {
       'redirect_uris.0: not an absolute URI',
     );
     assert.equal(inDocumentWords('metadata.contacts.1: Invalid'), 'contacts.1: Invalid');
+    assert.equal(inDocumentWords('metadata: x says nothing of y'), 'x says nothing of y');
     assert.equal(inDocumentWords('profile: a client of mcp'), 'profile: a client of mcp');
     assert.equal(inDocumentWords('out of the blue'), 'out of the blue');
   });
