@@ -1,7 +1,7 @@
 import { choice, duration, wholeNumber } from '#src/config/format.ts';
-import { setting } from '#src/config/setting.ts';
+import { group, setting, unlessSet } from '#src/config/setting.ts';
 import { READINESS_POLICIES } from '#src/jwks-readers/readiness-gate.ts';
-import { days, seconds } from '#src/units.ts';
+import { days, minutes, seconds } from '#src/units.ts';
 
 /** Among the settings of signing keys: who is remembered of those that fetch the JWK Set, and waited for. */
 export const readerSettings = {
@@ -31,3 +31,26 @@ export const readerSettings = {
     'How often a server writes down who has fetched the published keys.',
   ),
 };
+
+/** How a rotation is rehearsed with the resource servers that say where. */
+export const rehearsalSettings = group('Rehearsals of a key rotation', {
+  patience: unlessSet(
+    duration({ min: '1s', max: '2d' }),
+    'How long resource servers are given to take the new key; without it, as long as a key is published before it signs.',
+  ),
+  retryEvery: setting(
+    duration({ min: '1s', max: '10m' }),
+    seconds(15),
+    'The longest pause before a resource server that refuses the new key is asked again.',
+  ),
+  tokenLifetime: setting(
+    duration({ min: '10s', max: '5m' }),
+    minutes(1),
+    'How long the tokens live that resource servers are tried out with.',
+  ),
+  parallel: setting(
+    wholeNumber({ min: 1, max: 100 }),
+    8,
+    'How many resource servers are asked at the same time.',
+  ),
+});

@@ -29,6 +29,7 @@ import {
 import { outboxSettings } from '#src/config/outbox-settings.ts';
 import { passwords } from '#src/config/password-settings.ts';
 import { pkcs11Settings } from '#src/config/pkcs11-settings.ts';
+import { rehearsalSettings } from '#src/config/readiness-settings.ts';
 import { redisSettings } from '#src/config/redis-settings.ts';
 import { metadataDocuments, registrationLimits } from '#src/config/registration-settings.ts';
 import { requestSettings } from '#src/config/request-settings.ts';
@@ -155,6 +156,8 @@ export const settingsSchema = z.strictObject({
 
   keys: keySettings,
   pkcs11: pkcs11Settings,
+
+  rehearsal: rehearsalSettings,
 
   encryption: group('Encryption between clients and the server', {
     algorithms: setting(

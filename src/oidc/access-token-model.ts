@@ -8,6 +8,7 @@ import {
 } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
+import { canaryAskedAbout } from '#src/oidc/canaries.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import { narrowed } from '#src/oidc/resource-policy.ts';
 import { type StatusClaimPorts, statusClaim } from '#src/oidc/status-claim.ts';
@@ -110,6 +111,8 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
   ClientTokens.find = async (value, options) => {
     const jwt = typeof value === 'string' ? jwtIn(value, currentRequest().oidc.route) : null;
     if (jwt === null) return withSubject(await ifStanding(await findOpaqueClientToken(value, options), deps));
+    const canary = await canaryAskedAbout(jwt, deps);
+    if (canary !== null) return new ClientTokens(canary);
     const found = await findStanding(jwt, 'access-of-client', deps);
     if (found === null) return undefined;
     const { claims } = found;

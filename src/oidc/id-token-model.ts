@@ -54,7 +54,7 @@ export function teachIdTokens(
     const parsed = parseJwt(jwt);
     const valid =
       parsed !== null &&
-      verifyJwt(parsed, (kid) => keys.verifier(kid)) &&
+      verifyJwt(parsed, (kid) => liveKey(keys, kid)) &&
       parsed.header.alg === client.idTokenSignedResponseAlg &&
       // ID tokens have no type; whatever has one is another kind of token (RFC 8725 section 3.11).
       parsed.header.typ === undefined &&
@@ -66,4 +66,10 @@ export function teachIdTokens(
     const named = oidc.route === 'backchannel_authentication' && client.subjectType === 'pairwise';
     return { header: parsed.header, payload: named ? await withAccount(parsed.claims) : parsed.claims };
   };
+}
+
+/** A key that is only published to be tried out signs no ID token. */
+function liveKey(keys: KeyHolder, kid: string) {
+  const key = keys.verifier(kid);
+  return key === null || key.rehearsed ? null : key;
 }

@@ -29,6 +29,8 @@ import type { EpochSeconds } from '#src/units.ts';
 export interface PublicVerifier extends Verifier {
   readonly alg: SigningAlgorithm;
   readonly publicKey: KeyObject;
+  /** True if the key is only published to be tried out. */
+  readonly rehearsed: boolean;
 }
 
 /** A key that refresh tokens are signed and verified with. The same bytes always get the same signature. */
@@ -95,7 +97,7 @@ const isActive = (ring: KeyRing, now: EpochSeconds) => (key: SigningKeyRecord) =
   stateOf(ring, key, now) === 'active';
 
 /** What signs with a key of the ring, whatever its state. */
-function signerOf(key: PublishedKey, means: SigningMeans): Signer {
+export function signerOf(key: PublishedKey, means: SigningMeans): Signer {
   const { kid, alg } = key;
   const name = { kid, alg };
   const { onSigning } = means;
@@ -136,9 +138,15 @@ function nobodyOutside(kid: string): OutsideSigner {
   return { sign: refuse, ready: refuse };
 }
 
-function verifierOf({ kid, alg, jwk }: PublishedKey): PublicVerifier {
+function verifierOf({ kid, alg, jwk, rehearsalUntil }: PublishedKey): PublicVerifier {
   const publicKey = importPublicKey(jwk);
-  return { kid, alg, publicKey, verify: (data, signature) => verifyWith(alg, publicKey, data, signature) };
+  return {
+    kid,
+    alg,
+    publicKey,
+    rehearsed: rehearsalUntil !== null,
+    verify: (data, signature) => verifyWith(alg, publicKey, data, signature),
+  };
 }
 
 function refreshKeyOf({ kid, jwk }: SigningKeyRecord): RefreshKey {

@@ -46,12 +46,22 @@ export async function standingOf(
   claims: AccessTokenClaims,
 ): Promise<Standing> {
   const { jti, client_id: clientId, grant_id: authorizationId, rests_on: restsOn } = claims;
-  const [revoked, ground] = await Promise.all([
-    sources.records.anyRevoked([tokenEntry(jti), keyRevocationEntry(kid)]),
+  const [itself, ground] = await Promise.all([
+    standingByItself(sources, kid, jti),
     standingOfGround(sources, { clientId, authorizationId, issuedAt: claims.iat, restsOn }),
   ]);
-  if (!revoked) return ground;
-  return fallen((await keyStands(sources, kid)) ? 'revoked' : 'key_revoked');
+  return itself.stands ? ground : itself;
+}
+
+/** Whether a token stands that rests on nothing but its key, as a canary does. */
+export async function standingByItself(
+  { records }: Pick<StandingSources, 'records'>,
+  kid: string,
+  jti: string,
+): Promise<Standing> {
+  const revoked = await records.anyRevoked([tokenEntry(jti), keyRevocationEntry(kid)]);
+  if (!revoked) return { stands: true, authorization: null };
+  return fallen((await keyStands({ records }, kid)) ? 'revoked' : 'key_revoked');
 }
 
 /** True unless the key was revoked, also where a node has not read the newest ring yet. */

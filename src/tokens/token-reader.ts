@@ -7,6 +7,7 @@ import {
   audiencesOf,
   readAccessTokenClaims,
 } from '#src/tokens/access-token.ts';
+import { isCanary } from '#src/tokens/canary.ts';
 import {
   REFRESH_TOKEN_TYPE,
   type RefreshTokenReading,
@@ -15,7 +16,7 @@ import {
 
 /** The keys that tokens may name. */
 export interface VerifyingKeys {
-  verifier(kid: string): Verifier | null;
+  verifier(kid: string): (Verifier & { readonly rehearsed: boolean }) | null;
   refreshKey(kid: string): Verifier | null;
 }
 
@@ -24,6 +25,8 @@ export type UnreadableReason = 'malformed' | 'not_ours' | 'unknown_key' | 'bad_s
 
 export type TokenReading =
   | { readonly kind: 'access'; readonly kid: string; readonly claims: AccessTokenClaims }
+  /** A token that a resource server is tried out with: it is good for nothing but being asked about. */
+  | { readonly kind: 'canary'; readonly kid: string; readonly claims: AccessTokenClaims }
   | { readonly kind: 'refresh'; readonly kid: string; readonly reading: RefreshTokenReading }
   | { readonly kind: 'unreadable'; readonly reason: UnreadableReason };
 
@@ -44,7 +47,7 @@ export class TokenReader {
   }
 
   /** What a JWT claims to be, before any work is spent on it; `null` if it is none of ours. */
-  claimedKind(jwt: string): 'access-of-person' | 'access-of-client' | 'refresh' | null {
+  claimedKind(jwt: string): ClaimedKind | null {
     const verified = this.#verified.get(jwt);
     if (verified !== undefined) return kindOf(verified.claims);
     const parsed = parseJwt(jwt);
@@ -73,6 +76,9 @@ export class TokenReader {
     if (typeof signed !== 'object') return unreadable(signed);
     const claims = readAccessTokenClaims(parsed.header, parsed.claims, this.#issuer);
     if (claims === null) return unreadable('not_ours');
+    // Whatever else such a key may have signed counts for nothing.
+    if (this.#keys.verifier(signed.kid)?.rehearsed === true && !isCanary(claims))
+      return unreadable('unknown_key');
     const verified = { kid: signed.kid, claims };
     this.#verified.set(jwt, verified);
     return this.#unlessOver(verified);
@@ -82,7 +88,7 @@ export class TokenReader {
   #unlessOver({ kid, claims }: VerifiedAccessToken): TokenReading {
     if (this.#keys.verifier(kid) === null) return unreadable('unknown_key');
     if (this.#clock.now() >= claims.exp) return unreadable('expired');
-    return { kind: 'access', kid, claims };
+    return { kind: isCanary(claims) ? 'canary' : 'access', kid, claims };
   }
 
   #readRefreshToken(parsed: ParsedJwt): TokenReading {
@@ -103,8 +109,12 @@ interface VerifiedAccessToken {
 /** An API asks about the same token many times in its few minutes. About two kilobytes each. */
 const VERIFIED_TOKENS_MAX = 4096;
 
-const kindOf = ({ grant_id }: { grant_id?: unknown }) =>
-  grant_id === undefined ? 'access-of-client' : 'access-of-person';
+type ClaimedKind = 'access-of-person' | 'access-of-client' | 'canary' | 'refresh';
+
+function kindOf(claims: object & { readonly grant_id?: unknown }): ClaimedKind {
+  if (isCanary(claims)) return 'canary';
+  return claims.grant_id === undefined ? 'access-of-client' : 'access-of-person';
+}
 
 function checkSignature(
   jwt: ParsedJwt,

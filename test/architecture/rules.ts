@@ -109,7 +109,7 @@ export const ROOMS: readonly Room[] = [
     files: [
       'src/authorization-details/**',
       'src/{account-page,accounts,admin,audit,backchannel,clients,federation,interaction,mail,outbox,resources}/**',
-      'src/{fleet,jwks-readers,key-usage}/**',
+      'src/{fleet,jwks-readers,key-usage,rehearsal}/**',
       'src/{registration,revocations,sealing,sessions,signing,status-lists,throttle,tokens}/**',
     ],
     mayImport: ['leaves'],

@@ -5,6 +5,7 @@ import { keyHistory } from '#src/cli/keys/happened.ts';
 import { type ImportKeyOptions, importKey } from '#src/cli/keys/imported.ts';
 import { listKeys } from '#src/cli/keys/listed.ts';
 import { listReaders } from '#src/cli/keys/readers.ts';
+import { type RehearsalOptions, rehearseRotation } from '#src/cli/keys/rehearsed.ts';
 import { type RevokeOptions, revokeKeys } from '#src/cli/keys/revoked.ts';
 import { type RotateOptions, rotateKeys, undoRotation } from '#src/cli/keys/turned.ts';
 import { YES } from '#src/cli/options.ts';
@@ -35,7 +36,16 @@ export function keyCommands(cli: CommandLine): Command {
     .option('--break-glass', 'do not wait for those who may have cached the keys without it')
     .option('--reason <text>', 'why the glass was broken, for the record')
     .option(...YES)
-    .action((options: RotateOptions) => cli.report((services) => rotateKeys(cli, services, options)));
+    .option(
+      '--rehearse',
+      'rotate nothing, but try out with their canary URLs whether resource servers would take a new key',
+    )
+    .option('--patience <duration>', 'how long they are given for it; default: rehearsal.patience')
+    .action(({ rehearse, ...options }: RotateOptions & RehearsalOptions & { rehearse?: boolean }) =>
+      cli.report((services) =>
+        rehearse === true ? rehearseRotation(cli, services, options) : rotateKeys(cli, services, options),
+      ),
+    );
   keys
     .command('undo')
     .description('let the key that signed before sign again, which everyone still has')

@@ -45,6 +45,7 @@ function reportOf(inspection: Inspection): Report {
 const TITLES: Readonly<Record<Inspection['kind'], string>> = {
   access_token_of_person: 'Access token of a person',
   access_token_of_client: 'Access token of a client',
+  canary: 'Canary of a rehearsal, good for nothing',
   refresh_token: 'Refresh token',
   opaque_token: 'Opaque token',
   unknown: 'Unknown token',

@@ -5,7 +5,7 @@ import { parseJwt } from '#src/signing/jws.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import type { AccessTokenClaims, RestsOn } from '#src/tokens/access-token.ts';
 import type { RefreshTokenReading } from '#src/tokens/refresh-token.ts';
-import { type FallenReason, standingOf, standingOfGround } from '#src/tokens/standing.ts';
+import { type FallenReason, standingByItself, standingOf, standingOfGround } from '#src/tokens/standing.ts';
 import { TokenReader, type UnreadableReason } from '#src/tokens/token-reader.ts';
 import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 
@@ -28,6 +28,7 @@ export interface Finding {
 export type TokenKind =
   | 'access_token_of_person'
   | 'access_token_of_client'
+  | 'canary'
   | 'refresh_token'
   | 'opaque_token'
   | 'unknown';
@@ -57,6 +58,7 @@ async function findJwt(token: string, services: Services, clock: Clock): Promise
   };
   const read = reader.read(token);
   if (read.kind === 'access') return { ...said, ...(await accessOutcome(read, services)) };
+  if (read.kind === 'canary') return { ...said, ...(await canaryOutcome(read, services)) };
   if (read.kind === 'refresh') return { ...said, ...(await refreshOutcome(read.reading, services)) };
   const reason = read.reason === 'unknown_key' ? await whyUnknown(said.header?.kid, services) : read.reason;
   return { ...said, ...UNREAD, reason };
@@ -71,6 +73,7 @@ async function whyUnknown(kid: unknown, { rotation }: Services): Promise<Inactiv
 function kindOf(claimed: ReturnType<TokenReader['claimedKind']>): TokenKind {
   if (claimed === 'access-of-person') return 'access_token_of_person';
   if (claimed === 'access-of-client') return 'access_token_of_client';
+  if (claimed === 'canary') return 'canary';
   return claimed === 'refresh' ? 'refresh_token' : 'unknown';
 }
 
@@ -89,6 +92,14 @@ async function accessOutcome(
     authorizationId,
     family: null,
   };
+}
+
+async function canaryOutcome(
+  { kid, claims }: { kid: string; claims: AccessTokenClaims },
+  services: Services,
+): Promise<Outcome> {
+  const standing = await standingByItself(services.standing, kid, claims.jti);
+  return { ...UNREAD, clientId: claims.client_id, reason: standing.stands ? null : standing.reason };
 }
 
 async function refreshOutcome(

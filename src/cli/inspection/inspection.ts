@@ -42,6 +42,7 @@ const CHECKS: Readonly<Record<TokenKind, readonly CheckName[]>> = {
     'account',
   ],
   access_token_of_client: ['format', 'signature', 'issuer', 'expiry', 'revocation', 'client'],
+  canary: ['format', 'signature', 'issuer', 'expiry', 'revocation'],
   refresh_token: [
     'format',
     'signature',
