@@ -5,6 +5,7 @@ import {
   CONTENT_ENCRYPTION_ALGORITHMS,
   KEY_MANAGEMENT_ALGORITHMS,
 } from '#src/clients/response-protection.ts';
+import { clientLogos } from '#src/config/client-logo-settings.ts';
 import { clientAuthentication, dpop, mutualTls, tls } from '#src/config/client-proof-settings.ts';
 import { backchannelSettings, deviceAuthorizationSettings } from '#src/config/decoupled-settings.ts';
 import { keyEncryptionSettings, nodeSettings } from '#src/config/fleet-settings.ts';
@@ -153,6 +154,8 @@ export const settingsSchema = z.strictObject({
   registrationLimits,
 
   metadataDocuments,
+
+  clientLogos,
 
   keys: keySettings,
   pkcs11: pkcs11Settings,

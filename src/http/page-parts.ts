@@ -2,7 +2,20 @@ import type { Locale } from '#src/http/locale.ts';
 
 export interface ClientLocals {
   readonly clientName: string;
+  /** Its page, shown beside its name as if it were a part of it. */
   readonly clientUri?: string | undefined;
+  /** The path of its logo on this server; the letter takes its place where there is none. */
+  readonly logo?: string | undefined;
+  /** Where it says more of itself. */
+  readonly links?: ClientLinks | undefined;
+  /** True if nobody here has checked what it says. */
+  readonly claimed?: boolean | undefined;
+}
+
+export interface ClientLinks {
+  readonly website?: string | undefined;
+  readonly policy?: string | undefined;
+  readonly terms?: string | undefined;
 }
 
 export interface FormLocals {
@@ -28,11 +41,30 @@ export interface ScopeGroup {
 export const OFFLINE_ACCESS = 'offline_access';
 
 /** A client by its name, its page if that can be linked, and the first letter of its name. */
-export function presentClient({ clientName, clientUri }: ClientLocals) {
+export function presentClient({ clientName, clientUri, logo, links = {}, claimed }: ClientLocals) {
   const url = clientUri ? webUrl(clientUri) : null;
   const [first] = new Intl.Segmenter().segment(clientName.trim());
-  return { name: clientName, href: url?.href, host: url?.host, monogram: first?.segment.toUpperCase() };
+  return {
+    name: clientName,
+    href: url?.href,
+    host: url?.host,
+    logo,
+    claimed,
+    monogram: first?.segment.toUpperCase(),
+    links: LINKS.flatMap(({ name, text }) => {
+      const link = webUrl(links[name] ?? '');
+      if (link === null) return [];
+      // Whose page it leads to is said unless it is the one that the client is known by.
+      return [{ href: link.href, host: link.host, text: link.host === url?.host ? text : `${text}-at` }];
+    }),
+  };
 }
+
+const LINKS = [
+  { name: 'website', text: 'client.website' },
+  { name: 'policy', text: 'client.policy' },
+  { name: 'terms', text: 'client.terms' },
+] as const satisfies readonly { readonly name: keyof ClientLinks; readonly text: string }[];
 
 export function presentGroup(group: ScopeGroup, locale: Locale) {
   const ofAccount = group.title === undefined;

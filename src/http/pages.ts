@@ -87,9 +87,6 @@ export interface PageLocals extends AccountPageLocals {
       readonly details: readonly DetailInWords[];
       /** True if the client asks to go on after the person has signed out: `offline_access`. */
       readonly offline: boolean;
-      /** What the client has written about itself, whoever vouches for it. */
-      readonly policyUri?: string | undefined;
-      readonly termsUri?: string | undefined;
       /** Of a client that no administrator has looked at. */
       readonly unverified?: UnverifiedClient;
     };
@@ -239,13 +236,6 @@ const PRESENTERS: { readonly [Name in PageName]: (locals: PageLocals[Name], loca
   consent: (locals, locale) => ({
     ...locals,
     client: presentClient(locals),
-    documents: [
-      { text: 'consent.policy', uri: locals.policyUri },
-      { text: 'consent.terms', uri: locals.termsUri },
-    ].flatMap(({ text, uri }) => {
-      const url = uri === undefined ? null : webUrl(uri);
-      return url === null ? [] : [{ text, href: url.href, host: url.host }];
-    }),
     groups: locals.groups
       .map((group) => presentGroup(group, locale))
       .filter(({ scopes }) => scopes.length > 0),

@@ -9,10 +9,9 @@ export interface Interaction {
   readonly prompt: string;
   readonly clientId: string;
   readonly clientName: string;
+  /** The client's page, if an administrator vouches for it. */
   readonly clientUri: string | undefined;
-  /** What the client will do with what it learns, and on which terms it serves people: RFC 7591 section 2. */
-  readonly policyUri: string | undefined;
-  readonly termsUri: string | undefined;
+  readonly says: ClientSays;
   /** Who vouches for what is known of the client: an administrator, nobody, or a host that is its identifier's. */
   readonly vouchedBy: 'administrator' | 'nobody' | { readonly host: string };
   /** Where the browser will be sent in the end; `null` if it stays here. */
@@ -25,6 +24,14 @@ export interface Interaction {
   readonly requested: Consent;
   /** What it asks for in detail, each time anew: RFC 9396. */
   readonly details: readonly AuthorizationDetail[];
+}
+
+/** What a client says of itself: RFC 7591 section 2. Whether anybody has checked it, `vouchedBy` tells. */
+export interface ClientSays {
+  readonly logoUri: string | undefined;
+  readonly clientUri: string | undefined;
+  readonly policyUri: string | undefined;
+  readonly tosUri: string | undefined;
 }
 
 /** How a person has answered. */

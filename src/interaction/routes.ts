@@ -3,10 +3,12 @@ import type { Context } from 'koa';
 import type { AccountRegistry } from '#src/accounts/account-registry.ts';
 import type { DetailTypes } from '#src/authorization-details/detail-type.ts';
 import { inWords } from '#src/authorization-details/words.ts';
+import type { ClientLogos } from '#src/clients/client-logos.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Locales } from '#src/http/locale.ts';
 import { assertMethod } from '#src/http/method.ts';
-import type { PageLocals, PageName, Pages } from '#src/http/pages.ts';
+import type { ClientLocals } from '#src/http/page-parts.ts';
+import type { PageLocals, PageName, Pages, UnverifiedClient } from '#src/http/pages.ts';
 import { field, parseForm, readBody } from '#src/http/request-body.ts';
 import type { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import type { Consents } from '#src/interaction/consent.ts';
@@ -23,6 +25,7 @@ export interface InteractionRoutes extends SignInPorts {
   readonly resources: Pick<ResourceRegistry, 'findByIndicator'>;
   readonly detailTypes: DetailTypes;
   readonly antiForgery: AntiForgery;
+  readonly logos: Pick<ClientLogos, 'find' | 'isAtHand'>;
   readonly pages: Pages;
   readonly locales: Locales;
   readonly bodyMax: number;
@@ -45,6 +48,15 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
     if (step === 'select-account') return showAccount(ctx, interaction, deps);
     if (step === 'consent') return showConsent(ctx, interaction, deps);
     return goOn(ctx, deps, { answer: 'denied', description: 'this server has no page for what was asked' });
+  });
+
+  router.get('/logo', async (ctx) => {
+    const { says } = await found(ctx, deps);
+    const logo = says.logoUri === undefined ? null : await deps.logos.find(says.logoUri, ctx.ip);
+    if (logo === null) return;
+    ctx.set('Content-Security-Policy', "default-src 'none'; sandbox; frame-ancestors 'none'");
+    ctx.type = logo.type;
+    ctx.body = logo.bytes;
   });
 
   router.post('/sign-in', async (ctx) => {
@@ -85,7 +97,7 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
     return goOn(ctx, deps, { answer: 'denied', description: 'the person declined' });
   });
 
-  router.all('/', (ctx) => assertMethod(ctx, ['GET', 'HEAD']));
+  router.all(['/', '/logo'], (ctx) => assertMethod(ctx, ['GET', 'HEAD']));
   router.all(FORMS, (ctx) => assertMethod(ctx, ['GET', 'HEAD', 'POST']));
   return router;
 }
@@ -121,15 +133,14 @@ async function goOn(ctx: Context, deps: InteractionRoutes, answer: Answer) {
   ctx.redirect(next);
 }
 
-function showSignIn(
+async function showSignIn(
   ctx: Context,
   interaction: Interaction,
   deps: InteractionRoutes,
   rest: Partial<Pick<PageLocals['sign-in'], 'login' | 'problem' | 'retryAfterMinutes'>>,
-): void {
+): Promise<void> {
   show(ctx, interaction, deps, 'sign-in', {
-    clientName: interaction.clientName,
-    ...(interaction.clientUri === undefined ? undefined : { clientUri: interaction.clientUri }),
+    ...(await clientLocals(ctx, interaction, deps)),
     action: `/interaction/${interaction.uid}/sign-in`,
     cancelAction: `/interaction/${interaction.uid}/cancel`,
     antiForgery: deps.antiForgery.tokenFor(interaction.uid),
@@ -142,20 +153,20 @@ const SIGN_IN_REFUSAL_STATUS = { missing: 400, refused: 401, throttled: 429, ove
 /** How soon to come back when too many passwords wait to be hashed, in seconds. */
 const OVERLOAD_RETRY_AFTER_S = 5;
 
-function refuseSignIn(
+async function refuseSignIn(
   ctx: Context,
   interaction: Interaction,
   deps: InteractionRoutes,
   login: string,
   refusal: Exclude<SignInOutcome, { outcome: 'signed-in' }>,
-): void {
+): Promise<void> {
   const { outcome } = refusal;
   if (outcome === 'throttled') ctx.set('Retry-After', String(refusal.retryAfter));
   if (outcome === 'overloaded') ctx.set('Retry-After', String(OVERLOAD_RETRY_AFTER_S));
   const retry =
     outcome === 'throttled' ? { retryAfterMinutes: Math.ceil(refusal.retryAfter / 60) } : undefined;
   ctx.status = SIGN_IN_REFUSAL_STATUS[outcome];
-  showSignIn(ctx, interaction, deps, { login, problem: outcome, ...retry });
+  return showSignIn(ctx, interaction, deps, { login, problem: outcome, ...retry });
 }
 
 /** Whom the browser is signed in as. @throws Refusal `interaction_ended` */
@@ -169,8 +180,7 @@ async function showAccount(ctx: Context, interaction: Interaction, deps: Interac
   const { uid } = interaction;
   const account = await activeAccount(interaction, deps);
   show(ctx, interaction, deps, 'select-account', {
-    clientName: interaction.clientName,
-    ...(interaction.clientUri === undefined ? undefined : { clientUri: interaction.clientUri }),
+    ...(await clientLocals(ctx, interaction, deps)),
     accountName: account.displayName ?? account.username,
     action: `/interaction/${uid}/select-account`,
     switchAction: `/interaction/${uid}/switch`,
@@ -180,11 +190,14 @@ async function showAccount(ctx: Context, interaction: Interaction, deps: Interac
 }
 
 async function showConsent(ctx: Context, interaction: Interaction, deps: InteractionRoutes): Promise<void> {
-  const { policyUri, requested, termsUri, uid } = interaction;
+  const { requested, uid } = interaction;
   const account = await activeAccount(interaction, deps);
   const language = languageFor(ctx, interaction, deps);
   show(ctx, interaction, deps, 'consent', {
-    ...consentClient(interaction),
+    ...(await clientLocals(ctx, interaction, deps)),
+    ...(interaction.vouchedBy === 'administrator'
+      ? undefined
+      : { unverified: unverifiedClient(interaction) }),
     accountName: account.displayName ?? account.username,
     action: `/interaction/${uid}/consent`,
     cancelAction: `/interaction/${uid}/cancel`,
@@ -195,18 +208,31 @@ async function showConsent(ctx: Context, interaction: Interaction, deps: Interac
       inWords(detail, deps.detailTypes.get(detail.type), language),
     ),
     offline: requested.scope.includes('offline_access'),
-    policyUri,
-    termsUri,
   });
 }
 
-/** Whom a person is asked about. A client that nobody here has looked at may say that its home is anywhere. */
-function consentClient({ clientName, clientUri, vouchedBy, redirectUri }: Interaction) {
-  if (vouchedBy === 'administrator')
-    return { clientName, ...(clientUri === undefined ? undefined : { clientUri }) };
+/** Who asks. A client that nobody here has looked at may say that its home is anywhere, so that stands apart. */
+async function clientLocals(
+  ctx: Context,
+  { uid, clientName, clientUri, vouchedBy, says }: Interaction,
+  { logos }: InteractionRoutes,
+): Promise<ClientLocals> {
+  const { logoUri, policyUri, tosUri } = says;
+  const website = vouchedBy === 'administrator' ? undefined : says.clientUri;
+  const hasLogo = logoUri !== undefined && (await logos.isAtHand(logoUri, ctx.ip));
   return {
     clientName,
-    unverified: { knownBy: vouchedBy === 'nobody' ? null : vouchedBy.host, sentTo: whereTo(redirectUri) },
+    clientUri,
+    logo: hasLogo ? `/interaction/${uid}/logo` : undefined,
+    links: { website, policy: policyUri, terms: tosUri },
+    claimed: vouchedBy !== 'administrator',
+  };
+}
+
+function unverifiedClient({ vouchedBy, redirectUri }: Interaction): UnverifiedClient {
+  return {
+    knownBy: typeof vouchedBy === 'string' ? null : vouchedBy.host,
+    sentTo: whereTo(redirectUri),
   };
 }
 

@@ -81,14 +81,13 @@ export function accountVisitors(options: AccountVisitorsOptions): Visitors<Conte
  * if it is there no more, or cannot be read now.
  */
 export async function describeClient(
-  { provider, whoRegistered }: Pick<Protocol, 'provider' | 'whoRegistered'>,
+  { provider }: Pick<Protocol, 'provider'>,
   clientId: string,
 ): Promise<{ name: string; uri: string | undefined } | null> {
   try {
     const client = await provider.Client.find(clientId);
     if (client === undefined) return null;
-    const uri = whoRegistered(client).by === 'administrator' ? client.clientUri : undefined;
-    return { name: client.clientName ?? client.clientId, uri };
+    return { name: client.clientName ?? client.clientId, uri: client.clientUri };
   } catch (problem) {
     if (problem instanceof errors.OIDCProviderError) return null;
     throw problem;

@@ -255,7 +255,10 @@ function metadataOf(registered: Registered, further: ClientMetadata, offered: Of
     token_endpoint_auth_method: client.authenticationMethod as ClientAuthMethod,
     id_token_signed_response_alg: client.idTokenSignedResponseAlg as 'ES256',
     ...(openidScope === '' ? undefined : { scope: openidScope }),
-    ...(client.clientUri === null ? undefined : { client_uri: client.clientUri }),
+    // Wherever a client is named its page is linked, which may be anybody's unless somebody here has looked at it.
+    ...(client.clientUri !== null && client.registeredBy.by === 'administrator'
+      ? { client_uri: client.clientUri }
+      : undefined),
     ...keysOf(client),
     ...(usesSecret(client.authenticationMethod)
       ? { client_secret: placeholderSecret(registered) }

@@ -1,5 +1,6 @@
 import { Refusal } from '#src/fault.ts';
 import type { OutgoingFetch } from '#src/oidc/outgoing-fetch.ts';
+import { readAtMost } from '#src/oidc/read-at-most.ts';
 import type { FetchedDocument } from '#src/registration/metadata-documents.ts';
 import { type Seconds, seconds } from '#src/units.ts';
 
@@ -28,24 +29,17 @@ export function documentFetcher(fetch: OutgoingFetch, options: { readonly sizeMa
       await response.body?.cancel();
       throw new Refusal('metadata_document_refused', 'the metadata document is not served as JSON');
     }
+    const body = await readAtMost(response, options.sizeMax);
+    if (body === null)
+      throw new Refusal(
+        'metadata_document_refused',
+        `the metadata document is larger than ${options.sizeMax} bytes`,
+      );
     return {
-      document: parse(await readAtMost(response, options.sizeMax)),
+      document: parse(body),
       maxAge: maxAgeOf(response.headers.get('cache-control')),
     };
   };
-}
-
-async function readAtMost(response: Response, sizeMax: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Leaving the loop ends the connection.
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length;
-    if (length > sizeMax)
-      throw new Refusal('metadata_document_refused', `the metadata document is larger than ${sizeMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function parse(body: Buffer): unknown {

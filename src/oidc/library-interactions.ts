@@ -1,14 +1,15 @@
 import { type ParsedUrlQueryInput, stringify } from 'node:querystring';
 import type { Context } from 'koa';
 import { errors, type InteractionResults, type Interaction as LibraryInteraction } from 'oidc-provider';
+import type { Client } from '#src/clients/client.ts';
 import type { RegisteredBy } from '#src/clients/registered-by.ts';
-import type { Answer, Interaction, Interactions } from '#src/interaction/interaction.ts';
+import type { Answer, ClientSays, Interaction, Interactions } from '#src/interaction/interaction.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import type { Protocol } from '#src/oidc/provider.ts';
 import { detailsIn, requestedOf } from '#src/oidc/requested-consent.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 
-type Parts = Pick<Protocol, 'provider' | 'whoRegistered' | 'begun'>;
+type Parts = Pick<Protocol, 'provider' | 'whoRegistered' | 'application' | 'begun'>;
 
 /** The interactions of the library. The browser is known by its cookies. */
 export function libraryInteractions(parts: Parts, resources: ResourceRegistry): Interactions<Context> {
@@ -44,7 +45,7 @@ async function unlessEnded<T>(promise: Promise<T>): Promise<T | null> {
 
 async function describe(
   { uid, params, prompt, session }: LibraryInteraction,
-  { provider, whoRegistered }: Parts,
+  { provider, whoRegistered, application }: Parts,
   resources: ResourceRegistry,
 ): Promise<Interaction | null> {
   const clientId = text(params.client_id);
@@ -56,8 +57,7 @@ async function describe(
     clientId: client.clientId,
     clientName: client.clientName ?? client.clientId,
     clientUri: client.clientUri,
-    policyUri: client.policyUri,
-    termsUri: client.tosUri,
+    says: saidBy(application(client)),
     vouchedBy: vouchedBy(whoRegistered(client), client.clientId),
     redirectUri: text(params.redirect_uri) ?? null,
     subject: session?.accountId ?? null,
@@ -66,6 +66,11 @@ async function describe(
     requested: await requestedOf(params, resources),
     details: detailsIn(params.authorization_details),
   };
+}
+
+function saidBy(client: Client | null): ClientSays {
+  const { logo_uri: logoUri, policy_uri: policyUri, tos_uri: tosUri } = client?.metadata ?? {};
+  return { logoUri, clientUri: client?.clientUri ?? undefined, policyUri, tosUri };
 }
 
 function vouchedBy({ by }: RegisteredBy, clientId: string): Interaction['vouchedBy'] {

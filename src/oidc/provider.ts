@@ -41,6 +41,8 @@ export interface Protocol {
   readonly begun: BegunInteractions;
   /** How one of the library's clients came to be known here. */
   whoRegistered(client: object): RegisteredBy;
+  /** What one of the library's clients has registered; `null` for a resource server. */
+  application(client: object): Client | null;
 }
 
 /** The library, configured by Keyturn's policies and taught Keyturn's tokens. */
@@ -103,6 +105,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     provider,
     assertServable: servableClients(provider, registered),
     whoRegistered,
+    application: (client) => registered.application(client),
     begun,
     backchannelRequests,
     senders: {

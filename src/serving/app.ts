@@ -16,7 +16,7 @@ import { probes } from '#src/http/probes.ts';
 import { requestLog } from '#src/http/request-log.ts';
 import { securityHeaders } from '#src/http/security-headers.ts';
 import { AntiForgery } from '#src/interaction/anti-forgery.ts';
-import { interactionRoutes } from '#src/interaction/routes.ts';
+import { type InteractionRoutes, interactionRoutes } from '#src/interaction/routes.ts';
 import type { JwksFetchLog } from '#src/jwks-readers/fetch-log.ts';
 import { accountVisitors, describeClient } from '#src/oidc/account-visitors.ts';
 import { discoveryDocument } from '#src/oidc/discovery.ts';
@@ -72,7 +72,7 @@ export async function createApp(
     pairwise: new PairwiseSubjects(store.derive('pairwise subjects')),
     decryptionKey: decryptionKeyOf(store.derive('request object decryption')),
   };
-  const { oidc, uninvited, protocolPages } = openProtocol(services, common);
+  const { oidc, uninvited, protocolPages, logos } = openProtocol(services, common);
   const { provider, begun, senders, assertServable } = oidc;
 
   const app = new Koa();
@@ -89,7 +89,7 @@ export async function createApp(
   const subjectFor = subjectNames(provider, common.pairwise);
   for (const routes of pushedRoutes(services, keys, parts.pushed, { clock, stopping, subjectFor }))
     app.use(routes);
-  for (const router of peoplesPages(services, common, oidc)) app.use(router.routes());
+  for (const router of peoplesPages(services, { ...common, logos }, oidc)) app.use(router.routes());
   if (config.registration !== 'closed') {
     app.use(uninvited.routes({ assertServable, fetchKeys: publishedKeys(provider), ...events }));
   }
@@ -137,9 +137,13 @@ function furtherKeys({ formerKeys }: Services, { publicJwk }: DecryptionKey): ()
 }
 
 /** Where people sign in, consent, and look after their account. */
-function peoplesPages(services: Services, common: Common, oidc: Protocol): readonly Router[] {
+function peoplesPages(
+  services: Services,
+  common: Common & Pick<InteractionRoutes, 'logos'>,
+  oidc: Protocol,
+): readonly Router[] {
   const { config, store } = services;
-  const { clock, events, pages, locales } = common;
+  const { clock, events, pages, locales, logos } = common;
   const { signInFailuresPerAccount, signInFailuresPerAddress, signInWindow } = config.throttle;
   const forms = {
     ...services,
@@ -160,6 +164,7 @@ function peoplesPages(services: Services, common: Common, oidc: Protocol): reado
   };
   const interactions = interactionRoutes({
     ...forms,
+    logos,
     interactions: libraryInteractions(oidc, services.resources),
     onSignIn: events.onSignIn,
   });

@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import type { Logger } from 'pino';
 import type { RequestRoutes } from '#src/account-page/request-routes.ts';
 import type { AccountRoutes } from '#src/account-page/routes.ts';
+import type { ClientLogosOptions } from '#src/clients/client-logos.ts';
 import { Refusal, type SigningFault } from '#src/fault.ts';
 import type { ClockFinding } from '#src/fleet/server-node.ts';
 import type { InteractionRoutes } from '#src/interaction/routes.ts';
@@ -19,6 +20,7 @@ export interface ServerEvents
   readonly onAccountChange: AccountRoutes['onChange'];
   readonly onBackchannelAnswer: RequestRoutes['onAnswer'];
   readonly onClock: (finding: ClockFinding, state: 'apart' | 'together') => void;
+  readonly onLogoUnavailable: ClientLogosOptions['onUnavailable'];
   readonly onDelivery: (attempt: Attempt) => void;
   /** A key that is to sign soon has not been fetched by everyone. */
   readonly onKeyLacked: (lacked: LackedKey) => void;
@@ -79,6 +81,8 @@ export function logEvents(log: Logger): ServerEvents {
       const fine = attempt.outcome === 'delivered' || attempt.outcome === 'unwanted';
       log[fine ? 'info' : 'warn'](attempt, 'delivery');
     },
+    onLogoUnavailable: (logo, reason) =>
+      log.info({ logo, reason: String(reason) }, 'the logo of a client is not shown'),
     onReuse: (detail) => log.warn(detail, 'a used refresh token came back, its family has ended'),
     onExchange: (detail) => log.info(detail, 'token exchanged'),
     onAssertion: (detail) => log.info(detail, 'assertion taken for a token'),

@@ -5,6 +5,7 @@ import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, type Protocol } from '#src/oidc/provider.ts';
 import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
+import { openClientLogos } from '#src/serving/client-logos.ts';
 import { clientProofsOf } from '#src/serving/client-proofs.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
 import type { Pushed } from '#src/serving/pushed.ts';
@@ -73,7 +74,7 @@ export function openProtocol(services: Services, parts: ProtocolParts) {
     metadataDocuments: uninvited.metadataDocuments,
     fetch,
   });
-  return { oidc, uninvited, protocolPages };
+  return { oidc, uninvited, protocolPages, logos: openClientLogos(services, { ...parts, fetch }) };
 }
 
 /** What bounds how often codes are guessed and people are asked. */

@@ -4,7 +4,7 @@ import type { Records } from '#src/records.ts';
 import { addressPrefix } from '#src/throttle/address-prefix.ts';
 import { between, type Seconds } from '#src/units.ts';
 
-/** Bounds how often one address may bring a client that nobody has registered, in a fixed window. */
+/** Bounds how often one address may bring a client that nobody has registered, or its logo, in a fixed window. */
 export class RegistrationThrottle {
   readonly #records: Pick<Records, 'hit'>;
   readonly #clock: Clock;
@@ -16,7 +16,7 @@ export class RegistrationThrottle {
     records: Pick<Records, 'hit'>;
     clock: Clock;
     /** What is counted apart from everything else. */
-    what: 'registration' | 'metadata-document';
+    what: 'registration' | 'metadata-document' | 'client-logo';
     perAddress: number;
     window: Seconds;
   }) {

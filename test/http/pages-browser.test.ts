@@ -5,6 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { launchBrowser } from '#test/support/browser.ts';
+import { pngOf } from '#test/support/png.ts';
 import {
   locales,
   pages,
@@ -15,7 +16,7 @@ import {
   type TestServer,
 } from '#test/views/gallery.ts';
 import { readMarkup } from '#test/views/markup.ts';
-import { consent, EVERY_SAMPLE, type Sample, signIn } from '#test/views/samples.ts';
+import { consent, EVERY_SAMPLE, LOGO, type Sample, signIn } from '#test/views/samples.ts';
 
 const english = { language: 'en' };
 
@@ -31,7 +32,13 @@ suite('in a browser', () => {
 
   before(async () => {
     browser = await launchBrowser();
+    const logo = pngOf({ width: 96, height: 64 });
     gallery = await serve(
+      async (ctx, next) => {
+        if (ctx.path !== LOGO) return next();
+        ctx.type = 'image/png';
+        ctx.body = logo;
+      },
       showing((path) => {
         const [, language = '', page, what] = path.split('/');
         const sample = EVERY_SAMPLE.find((each) => each.page === page && each.what === what);
@@ -72,6 +79,10 @@ suite('in a browser', () => {
             'document.documentElement.scrollWidth - document.documentElement.clientWidth',
           );
           assert.equal(overhang, 0, `${sample.page}: ${sample.what}`);
+          const broken = await page.evaluate<number>(
+            'Array.from(document.images).filter((image) => image.naturalWidth === 0).length',
+          );
+          assert.equal(broken, 0, `an image of ${sample.page}: ${sample.what}`);
         }
         assert.deepEqual(complaints, []);
       });

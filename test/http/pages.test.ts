@@ -59,7 +59,11 @@ suite('what came from outside', () => {
     ]) {
       for (const { html } of [
         pages.render('sign-in', signIn({ clientUri }), english),
-        pages.render('consent', consent({ clientUri, policyUri: clientUri, termsUri: clientUri }), english),
+        pages.render(
+          'consent',
+          consent({ clientUri, links: { policy: clientUri, terms: clientUri } }),
+          english,
+        ),
         pages.render('signed-out', { clientName: 'A', clientUri }, english),
       ]) {
         assert.deepEqual(withName(html, 'a'), [], clientUri);
@@ -68,6 +72,21 @@ suite('what came from outside', () => {
     const [link] = withName(pages.render('sign-in', signIn({}), english).html, 'a');
     assert.equal(link?.get('href'), 'https://wiki.example.com/');
     assert.equal(link?.get('rel'), 'noopener noreferrer external');
+  });
+
+  test('is linked by its policy and terms only where they are http or https', () => {
+    const links = {
+      website: 'https://a.example/',
+      policy: 'javascript:alert(1)',
+      terms: 'https://a@b.example/',
+    };
+    for (const { html } of [
+      pages.render('sign-in', signIn({ clientUri: undefined, links }), english),
+      pages.render('consent', consent({ clientUri: undefined, links }), english),
+    ]) {
+      const hrefs = withName(html, 'a').map((link) => [link.get('href'), link.get('rel')]);
+      assert.deepEqual(hrefs, [['https://a.example/', 'noopener noreferrer external']]);
+    }
   });
 
   test('does not decide where "stay signed in" leads, unless it is a path of this server or a web page', () => {

@@ -11,7 +11,7 @@ export interface Markup {
   readonly text: string;
 }
 
-const VOID = new Set(['br', 'input', 'link', 'meta']);
+const VOID = new Set(['img', 'input', 'link', 'meta']);
 const TAG = /<(?:!DOCTYPE html|(\/?)([a-z][a-z0-9]*)((?: [a-zA-Z-]+(?:="[^"<>]*")?)*))>/g;
 const ATTRIBUTE = / ([a-zA-Z-]+)(?:="([^"<>]*)")?/g;
 
@@ -63,6 +63,8 @@ export function checkReferences({ elements }: Markup): void {
     if (name === 'input' && attributes.get('type') !== 'hidden') {
       assert.ok(labelled.has(attributes.get('id') ?? ''), `${attributes.get('name')} has a label`);
     }
+    if (name === 'img')
+      assert.ok(attributes.has('alt'), 'an image says what it is for those who do not see it');
     if (name === 'form') assert.equal(attributes.get('method'), 'post');
     assert.notEqual(name, 'style');
   }

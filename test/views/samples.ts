@@ -4,6 +4,10 @@ import { ACCOUNT_SAMPLES } from '#test/views/account-samples.ts';
 
 const CLAIMS = ['name', 'preferred_username', 'updated_at', 'email', 'email_verified', 'groups', 'roles'];
 
+/** Under this path the gallery has a picture. */
+export const LOGO = '/interaction/abc/logo';
+const LINKS = { policy: 'https://wiki.example.com/privacy', terms: 'https://wiki.example.com/terms' };
+
 /** What a page is shown with, by the name of what it shows. Together they use every branch of every template. */
 export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, PageLocals[Name]>> } = {
   front: {
@@ -31,6 +35,13 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
     'a missing login': signIn({ problem: 'missing' }),
     'a missing password': signIn({ login: 'ada', problem: 'missing' }),
     'a client without a page': signIn({ clientUri: undefined }),
+    'a client with a logo, and more to say': signIn({ logo: LOGO, links: LINKS }),
+    'a client that registered itself, with all that it says': signIn({
+      clientUri: undefined,
+      logo: LOGO,
+      links: { website: 'https://wiki.example.com/', ...LINKS },
+      claimed: true,
+    }),
     'a very long name': signIn({
       clientName: 'Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk'.repeat(3),
     }),
@@ -38,6 +49,7 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
   'select-account': {
     'somebody is signed in': selectAccount({}),
     'a client without a page': selectAccount({ clientUri: undefined }),
+    'a client with a logo, and more to say': selectAccount({ logo: LOGO, links: LINKS }),
     'a very long name': selectAccount({ accountName: `${'a'.repeat(120)}@example.com` }),
   },
   consent: {
@@ -105,14 +117,22 @@ export const SAMPLES: { readonly [Name in PageName]: Readonly<Record<string, Pag
     'a resource server without a scope': consent({
       groups: [{ title: 'Invoices', identifier: 'https://invoices.example.com/api', scopes: [] }],
     }),
-    'a client with a policy and terms': consent({
-      groups: [{ scopes: [{ name: 'openid' }] }],
-      policyUri: 'https://wiki.example.com/privacy',
-      termsUri: 'https://wiki.example.com/terms',
-    }),
     'a client that registered itself': consent({
       clientUri: undefined,
       groups: [{ scopes: [{ name: 'openid' }] }],
+      unverified: { knownBy: null, sentTo: 'app.example.com' },
+    }),
+    'a client with a logo, and more to say': consent({
+      logo: LOGO,
+      links: LINKS,
+      groups: [{ scopes: [{ name: 'openid' }] }],
+    }),
+    'a client that registered itself, with all that it says': consent({
+      clientUri: undefined,
+      logo: LOGO,
+      links: { website: 'https://wiki.example.com/', ...LINKS },
+      claimed: true,
+      groups: [{ scopes: [{ name: 'openid' }, { name: 'email' }] }],
       unverified: { knownBy: null, sentTo: 'app.example.com' },
     }),
     'a client with a metadata document': consent({
