@@ -165,7 +165,7 @@ describe('keyturn keys rotate', () => {
     const turned = await keyturn.cli(['keys', 'rotate', '--alg', 'ES256', '--anyway']);
     assert.equal(turned.code, 0, turned.stderr);
     assert.match(turned.stdout, /^ +not fetched by https:\/\/api\.example\.com \(says it is\), last seen/m);
-    const broken = await rotate('--alg', 'ES256', '--break-glass', '--reason', 'a drill');
+    const broken = await rotate('--alg', 'ES256', '--break-glass', '--reason', 'a drill', '--yes');
     assert.equal(broken.code, 0, broken.stderr);
   });
 
