@@ -67,11 +67,6 @@ export class TokenProcess implements AsyncDisposable {
     }
   }
 
-  /** True while it can be asked something. */
-  get usable(): boolean {
-    return this.#child.connected;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined)
       return;

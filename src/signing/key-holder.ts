@@ -40,18 +40,10 @@ export class KeyHolder implements AsyncDisposable {
   #disposed = false;
   #told: unknown = null;
 
-  /** Throws `SetupFault` if a key that signs is with an outside signer, and there is none. */
   constructor(ports: KeyHolderPorts) {
     this.#ports = ports;
     this.#means = { outside: ports.outside ?? null, onSigning: ports.onSigning ?? null };
     this.#view = viewOf(ports.rotation.held.ring, ports.clock.now(), this.#means);
-    const outside = [...this.#view.signers.values()].find(({ ready }) => ready !== undefined);
-    if (outside !== undefined && !ports.outside) {
-      throw new SetupFault(
-        `the signing key ${outside.kid} is not in the store but in a token, and none is set up`,
-        'set pkcs11.module, pkcs11.token and pkcs11.pinFile',
-      );
-    }
   }
 
   /** The key that signs with this algorithm now. Throws `RangeError` for an algorithm that is not in the settings. */
@@ -96,8 +88,12 @@ export class KeyHolder implements AsyncDisposable {
     await this.#ports.rotation.refresh();
   }
 
-  /** Follows the ring in the background, and carries out what is due, until disposed. Keeps no process alive. */
+  /**
+   * Follows the ring in the background, and carries out what is due, until disposed. Keeps no process alive.
+   * Throws `SetupFault` if a key that signs is with an outside signer, and there is none.
+   */
   start(): void {
+    this.#assertOutside();
     const { ringPoll } = this.#ports.rotation.policy;
     const every = Math.min(ringPoll * 1000, POLL_EVERY_MS_MAX);
     const next = () => {
@@ -114,6 +110,15 @@ export class KeyHolder implements AsyncDisposable {
     this.#disposed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#polling;
+  }
+
+  #assertOutside(): void {
+    const outside = [...this.#now().signers.values()].find(({ ready }) => ready !== undefined);
+    if (outside === undefined || this.#means.outside !== null) return;
+    throw new SetupFault(
+      `the signing key ${outside.kid} is not in the store but in a token, and none is set up`,
+      'set pkcs11.module, pkcs11.token and pkcs11.pinFile',
+    );
   }
 
   async #poll(): Promise<void> {

@@ -107,11 +107,15 @@ describe('a node that is not told of the outside signer', () => {
   test('does not start, and says what to set', async () => {
     const { deployment, vault } = await deployed();
     await using _ = deployment;
-    await assert.rejects(deployment.startNode(POLICY, { source: vault }), (error) => {
-      assert.ok(error instanceof SetupFault);
-      assert.match(error.hint, /pkcs11\.module/);
-      return true;
-    });
+    const { holder } = await deployment.startNode(POLICY, { source: vault });
+    assert.throws(
+      () => holder.start(),
+      (error) => {
+        assert.ok(error instanceof SetupFault);
+        assert.match(error.hint, /pkcs11\.module/);
+        return true;
+      },
+    );
   });
 
   test('goes on if it runs already, and fails to sign by that algorithm alone', async () => {

@@ -133,6 +133,18 @@ describe('keyturn doctor', () => {
   });
 });
 
+describe('keyturn tokens inspect', () => {
+  test('needs no token of keys to look at a token', async () => {
+    const rotated = await keyturn.runJson('keys rotate --alg ES256 --break-glass --reason test');
+    const [{ kid } = {}] = rotated.json<Document[]>();
+    const key = (await listed()).find((each) => each.kid === kid);
+    assert.deepEqual([key?.state, key?.outside], ['active', true]);
+    const none = Object.fromEntries(Object.keys(soft.settings).map((name) => [name, '']));
+    const { stderr } = await keyturn.runWithEnv(['tokens', 'inspect', 'eyJh.eyJh.eyJh', '--json'], none);
+    assert.doesNotMatch(stderr, /setup_fault/);
+  });
+});
+
 describe('settings that a token cannot keep', () => {
   test('are told at once', async () => {
     for (const [env, rule] of [
