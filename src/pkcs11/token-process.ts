@@ -48,8 +48,8 @@ export class TokenProcess implements AsyncDisposable {
   }
 
   /**
-   * Asks for one thing, and ends the process if there is no answer within `limit`: then the module is stuck. The
-   * process must not be busy, and is of no use any more after `TokenProblem` `away` for that reason.
+   * Asks for one thing. If there is no answer within `limit` the module is stuck, and the process is of no use any more:
+   * it has to be disposed of. Throws `TokenProblem`.
    */
   async ask<Name extends RequestName>(
     op: Name,
@@ -67,6 +67,7 @@ export class TokenProcess implements AsyncDisposable {
     }
   }
 
+  /** Lets the process put the token in order, and ends it if it does not within moments. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined)
       return;
@@ -88,10 +89,7 @@ export class TokenProcess implements AsyncDisposable {
         resolve(answer);
       };
       const gone = () => settle(away('the process of its module has ended'));
-      const timer = setTimeout(() => {
-        child.kill('SIGKILL');
-        settle(away(`it has not answered for ${limit} s`));
-      }, limit * 1000);
+      const timer = setTimeout(() => settle(away(`it has not answered for ${limit} s`)), limit * 1000);
       child.on('message', settle as (message: unknown) => void);
       child.on('exit', gone);
       child.on('error', gone);
