@@ -50,7 +50,13 @@ export async function joinFleet(
       onFault: events.onFault,
     }),
   );
-  await heartbeat.start();
+  try {
+    await heartbeat.start();
+  } catch (fault) {
+    // Without the current key not even that can be written.
+    await keys.assertComplete();
+    throw fault;
+  }
   // Only now do the others know that this server is there: what became current before may be a key that it lacks.
   await keys.assertComplete();
   const member = joined.move();
