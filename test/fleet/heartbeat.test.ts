@@ -124,6 +124,17 @@ describe('a clock that is further away than it may be', () => {
     assert.deepEqual(ours.told, []);
   });
 
+  test('is not told of a server that was killed, however often it is looked for', async () => {
+    await using store = await openTemporaryStore();
+    const [ours, killed] = [memberOf(store, 'ours'), memberOf(store, 'killed')];
+    await killed.heartbeat.beat();
+    for (let silence = 0; silence < 60; silence += every) {
+      await ours.heartbeat.beat();
+      store.clock.move(every);
+    }
+    assert.deepEqual(ours.told, []);
+  });
+
   test('is told of the store, where it has one of its own', async () => {
     await using store = await openTemporaryStore();
     const storeClock = new MovingClock(store.clock.now());

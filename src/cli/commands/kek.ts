@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { confirm } from '#src/cli/input.ts';
 import { kekListReport, kindsText, madeKekText, resealReport, rotateReport } from '#src/cli/kek-reports.ts';
+import { distance } from '#src/cli/layout.ts';
 import { YES } from '#src/cli/options.ts';
 import { ProgressLine } from '#src/cli/progress.ts';
 import type { Report } from '#src/cli/report.ts';
@@ -14,6 +15,7 @@ import type { KekStanding } from '#src/sealing/kek-rotation.ts';
 import { removeKeyFile } from '#src/sealing/key-directory.ts';
 import type { ResealProgress } from '#src/sealing/resealing.ts';
 import type { Services } from '#src/services.ts';
+import { between, type EpochSeconds, type Seconds } from '#src/units.ts';
 
 /** `keyturn kek …`: the key-encryption key, under which everything in the store is sealed, and replacing it. */
 export function kekCommands(cli: CommandLine): Command {
@@ -62,7 +64,7 @@ async function rotate(cli: CommandLine, services: Services, wait: boolean | unde
 /** Waits until the key is current, for no longer than `limitMs`. */
 async function current(
   cli: CommandLine,
-  { kekRotation }: Services,
+  { kekRotation, fleet }: Services,
   id: string,
   limitMs: number,
 ): Promise<KekStanding<ServerNode>> {
@@ -74,7 +76,9 @@ async function current(
     // Another may have become current that is newer still.
     if (register.current.id >= id || performance.now() - begun >= limitMs) return standing;
     if (lacking.length > 0) {
-      progress.show(`Waiting for ${visible(lacking.map(({ name }) => name).join(', '))} to have the key …`);
+      const now = cli.surroundings.clock.now();
+      const who = lacking.map((node) => serverText(node, { now, every: fleet.every }));
+      progress.show(`Waiting for ${who.join(', ')} to have the key …`);
     }
     await setTimeout(LOOK_EVERY_MS);
   }
@@ -96,14 +100,22 @@ async function sealAnew(
     const step = await resealer.step();
     if (step.outcome === 'not-needed') return null;
     const { progress } = step;
-    line.show(`Sealing anew: ${share(progress.looked, total)} of ${total} records looked at`);
+    // More may have been looked at than there were when they were counted.
+    const looked = Math.min(progress.looked, total).toLocaleString('en');
+    line.show(`Sealing anew: ${looked} of ${total.toLocaleString('en')} records looked at`);
     if (progress.finishedAt !== null) return progress;
     await setTimeout(step.outcome === 'stepped' ? config.keyEncryption.resealPauseMs : LOOK_EVERY_MS);
   }
 }
 
-/** More may have been looked at than there were when they were counted. */
-const share = (looked: number, total: number): string => String(Math.min(looked, total));
+/** One that was killed counts as living for a while, and who waits for it should know. */
+function serverText(
+  { name, clock: heardAt }: ServerNode,
+  { now, every }: { readonly now: EpochSeconds; readonly every: Seconds },
+): string {
+  const silent = between(heardAt, now) > 2 * every;
+  return visible(silent ? `${name} (last heard of ${distance(heardAt, now)})` : name);
+}
 
 interface RetireOptions {
   readonly deleteFile?: boolean;
