@@ -218,7 +218,7 @@ async function clientLocals(
   { logos }: InteractionRoutes,
 ): Promise<ClientLocals> {
   const { logoUri, policyUri, tosUri } = says;
-  const website = vouchedBy === 'administrator' ? undefined : says.clientUri;
+  const website = claimedHome(vouchedBy, says.clientUri);
   const hasLogo = logoUri !== undefined && (await logos.isAtHand(logoUri, ctx.ip));
   return {
     clientName,
@@ -227,6 +227,15 @@ async function clientLocals(
     links: { website, policy: policyUri, terms: tosUri },
     claimed: vouchedBy !== 'administrator',
   };
+}
+
+/**
+ * The home that a client says it has, where nobody has checked that: none of the administrators', whose clients have it
+ * beside their name, and for a client that is known by a host none elsewhere, which could only mislead.
+ */
+function claimedHome(vouchedBy: Interaction['vouchedBy'], clientUri: string | undefined): string | undefined {
+  if (vouchedBy === 'administrator' || clientUri === undefined) return undefined;
+  return vouchedBy === 'nobody' || new URL(clientUri).host === vouchedBy.host ? clientUri : undefined;
 }
 
 function unverifiedClient({ vouchedBy, redirectUri }: Interaction): UnverifiedClient {
