@@ -128,9 +128,13 @@ function applicationRoutes(router: Router, deps: AccountRoutes): void {
     const posted = await postedAt(ctx, deps, 'applications');
     if (posted === null) return;
     const { subject } = posted.visitor.account;
-    const clientId = field(posted.form, 'client');
-    await revokeApplication(deps, subject, clientId);
-    deps.onChange(ctx, subject, `took access away from ${JSON.stringify(clientId)}`);
+    const wanted = field(posted.form, 'client');
+    const applications = await applicationsOf(deps, posted.visitor.account);
+    const clientId = applications.find((each) => each.clientId === wanted)?.clientId;
+    if (clientId !== undefined) {
+      await revokeApplication(deps, subject, clientId);
+      deps.onChange(ctx, subject, `took access away from ${JSON.stringify(clientId)}`);
+    }
     redirect(ctx, '/account/applications?done');
   });
 }

@@ -73,6 +73,8 @@ export function interactionRoutes(deps: InteractionRoutes): Router {
     const { interaction } = await posted(ctx, deps);
     const due = dueStep(interaction);
     if (due.step !== 'consent') return ctx.redirect(`/interaction/${interaction.uid}`);
+    // What is agreed to is remembered, also where the account has been locked since the page was shown.
+    await activeAccount(interaction, deps);
     await deps.consents.remember(due.subject, interaction.clientId, interaction.requested);
     return goOn(ctx, deps, { answer: 'consented' });
   });

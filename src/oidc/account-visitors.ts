@@ -10,7 +10,7 @@ import { cookiesOf } from '#src/oidc/cookies.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import { type ProviderLifetimes, sessionEndsAt } from '#src/oidc/lifetimes.ts';
 import type { Protocol } from '#src/oidc/provider.ts';
-import { type LibrarySession, seenIn } from '#src/oidc/session-model.ts';
+import { type LibrarySession, seenIn, sessionOf } from '#src/oidc/session-model.ts';
 import type { Random } from '#src/random.ts';
 import { between, type EpochSeconds, epochSeconds } from '#src/units.ts';
 
@@ -31,13 +31,10 @@ export interface AccountVisitorsOptions {
 export function accountVisitors(options: AccountVisitorsOptions): Visitors<Context> {
   const { provider, issuer, clock, random, lifetimes } = options;
   const { long: cookieOptions } = cookiesOf(issuer, options.cookieKeys);
-  const Sessions = provider.Session as unknown as {
-    new (): LibrarySession;
-    get(ctx: Context): Promise<LibrarySession>;
-  };
+  const Sessions = provider.Session as unknown as new () => LibrarySession;
   return {
     find: async (ctx) => {
-      const { accountId, loginTs, uid, acr, amr } = await Sessions.get(ctx);
+      const { accountId, loginTs, uid, acr, amr } = await sessionOf(provider, ctx);
       if (accountId === undefined || loginTs === undefined) return null;
       if (sessionEndsAt(loginTs, lifetimes) <= clock.now()) return null;
       const signedInAt = epochSeconds(loginTs);

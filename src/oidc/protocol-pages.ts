@@ -1,6 +1,8 @@
 import type { Client, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 import type { Locales } from '#src/http/locale.ts';
 import type { PageLocals, PageName, Pages } from '#src/http/pages.ts';
+import { ROUTES } from '#src/oidc/endpoints.ts';
+import { sessionOf } from '#src/oidc/session-model.ts';
 
 /** The pages that the library asks for while it speaks the protocol. */
 export class ProtocolPages {
@@ -52,7 +54,13 @@ export class ProtocolPages {
     );
   }
 
+  /** Tells that the sign-out is done; whoever comes here without one is asked for it. */
   async renderSignedOut(ctx: KoaContextWithOIDC): Promise<void> {
+    const { accountId } = await sessionOf(ctx.oidc.provider, ctx);
+    if (accountId !== undefined) {
+      ctx.status = 303;
+      return ctx.redirect(ROUTES.end_session);
+    }
     this.show(ctx, 'signed-out', clientLocals(ctx.oidc.client));
   }
 

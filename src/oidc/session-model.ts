@@ -46,6 +46,14 @@ export function teachSessions(provider: Provider, { clock, sessions, authorizati
   });
 }
 
+/** The session of the browser that asks; a new one, which is nobody's, if it has none. */
+export function sessionOf(
+  { Session: model }: Pick<Provider, 'Session'>,
+  ctx: Context,
+): Promise<LibrarySession> {
+  return (model as unknown as { get(ctx: Context): Promise<LibrarySession> }).get(ctx);
+}
+
 /** Where a request comes from, as far as a session remembers it. */
 export function seenIn(ctx: Pick<Context, 'get' | 'ip'>, clock: Clock): Seen {
   return { at: clock.now(), browser: browserOf(ctx.get('user-agent')), network: networkOf(ctx.ip) };

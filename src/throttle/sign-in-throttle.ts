@@ -5,10 +5,11 @@ import { addressPrefix } from '#src/throttle/address-prefix.ts';
 import { between, type EpochSeconds, type Seconds, seconds } from '#src/units.ts';
 
 /**
- * An account may be guessed at this many times more often by all addresses together than by one. At the
- * default of ten it is the hundred that NIST SP 800-63B-4 section 3.2.2 allows at most.
+ * Under one name an account may be guessed at this many times more often by all addresses together than by one. An
+ * account goes by two, a username and an e-mail address, which are counted apart, so that nobody can tell that they
+ * belong together. At the default of ten that makes the hundred that NIST SP 800-63B-4 section 3.2.2 allows at most.
  */
-const ADDRESSES_PER_ACCOUNT = 10;
+const ADDRESSES_PER_NAME = 5;
 
 /** Who tries to sign in, from where. */
 export interface SignInAttempt {
@@ -25,12 +26,12 @@ export type Admission =
 /**
  * Slows down guessing. Three counters of failures, each over a fixed window:
  *
- * - at one account from one address, which stops someone who guesses at one person's password;
- * - at one account from anywhere, with a limit ten times as high, which stops the same from many addresses;
+ * - at one account, by one of its names, from one address, which stops someone who guesses at one person's password;
+ * - at one account from anywhere, with a limit five times as high, which stops the same from many addresses;
  * - at any account from one address, which stops someone who tries one password on everybody.
  *
  * A stranger who fails on purpose locks out only the own address: what the first counter stops never reaches the
- * second, so it takes ten addresses, all busy in one window, to keep a person out, and then for the rest of that
+ * second, so it takes five addresses, all busy in one window, to keep a person out, and then for the rest of that
  * window only. Without the second counter a botnet could guess without end, so that is the price. Nothing here locks
  * an account.
  *
@@ -69,7 +70,7 @@ export class SignInThrottle {
     const limits: readonly (readonly [counter: string, limit: number])[] = [
       [address, perAddress],
       [pair, perAccount],
-      [account, perAccount * ADDRESSES_PER_ACCOUNT],
+      [account, perAccount * ADDRESSES_PER_NAME],
     ];
     for (const [counter, limit] of limits) {
       const failures = await this.#records.counted(counter);

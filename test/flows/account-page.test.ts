@@ -239,6 +239,15 @@ describe('which applications have access', () => {
   });
 });
 
+test('what is no application of the person is passed over, and does not get into the log', async () => {
+  const ada = await somebody();
+  const tokens = await wiki.signIn(ada.person, ada);
+  const client = 'x'.repeat(10_000);
+  await ada.person.submit(await ada.person.visit(at('/applications')), '/applications/revoke', { client });
+  assert.equal(await isActive(tokens.access_token), true);
+  assert.ok(!keyturn.logged.some((line) => line.includes(client)));
+});
+
 describe('changing the password', () => {
   const NEW = 'another quick brown fox';
   const change = async (person: Person, fields: Record<string, string>) =>
