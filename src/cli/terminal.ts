@@ -3,7 +3,7 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 /** Where a command reads from and writes to. `isTTY` is true of a terminal. */
 export interface Streams {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
@@ -21,6 +21,10 @@ const FORMATS = {
   notable: 'yellow',
 } as const;
 
+const COLUMNS_USUAL = 80;
+/** More would be a drawing that nobody can take in at a glance. */
+const COLUMNS_MAX = 120;
+
 /** The terminal, or the pipes in its place: the only door through which commands say anything. */
 export class Terminal {
   readonly streams: Streams;
@@ -37,6 +41,11 @@ export class Terminal {
   /** True if what is printed is read by a person as it comes. */
   get watched(): boolean {
     return this.streams.stdout.isTTY === true;
+  }
+
+  /** How many columns a drawing may have. */
+  get columns(): number {
+    return Math.min(COLUMNS_MAX, this.streams.stdout.columns ?? COLUMNS_USUAL);
   }
 
   /** For what is printed. Follows NO_COLOR and FORCE_COLOR. */

@@ -42,6 +42,20 @@ export function beginningOf({ createdAt, turns }: KeyRing): KeyEvents {
   }));
 }
 
+/** What a change did to other keys than those that it tells of: a turn that comes earlier or later, a key that is gone. */
+export function besides(told: KeyEvents, before: KeyRing, after: KeyRing, at: EpochSeconds): KeyEvents {
+  const nothing = { signsFrom: null, reason: null, brokeGlass: false };
+  const isTold = (kid: string | null) => told.some((event) => event.kid === kid);
+  const moved = after.turns.flatMap(({ alg, kid, from }): KeyEvent[] => {
+    const own = before.turns.filter((turn) => turn.kid === kid);
+    if (kid === null || isTold(kid) || own.some((turn) => turn.from === from)) return [];
+    const what = own.some((turn) => turn.from > from) ? 'reschedule' : 'postpone';
+    return [{ ...nothing, at, what, alg, kid, signsFrom: from }];
+  });
+  const gone = before.keys.filter(({ kid }) => !isTold(kid) && !after.keys.some((key) => key.kid === kid));
+  return [...moved, ...gone.map(({ alg, kid }): KeyEvent => ({ ...nothing, at, what: 'remove', alg, kid }))];
+}
+
 export function noteOf(events: KeyEvents, now: EpochSeconds, keptFor: Seconds): LogNote<KeyEvents> {
   return { log: KEY_EVENTS, until: after(now, keptFor), entry: events };
 }

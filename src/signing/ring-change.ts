@@ -102,7 +102,7 @@ export function revoke(
   return {
     outcome: 'revoked',
     ring: withTurn(withoutTurnsAfter(revoked, successor.kid, now), turn),
-    successor: { kid: successor.kid, signsFrom: from, cachesMayLackIt: successor.readyAt > now },
+    successor: { kid: successor.kid, cachesMayLackIt: successor.readyAt > now },
   };
 }
 
@@ -124,7 +124,6 @@ export type Revoked =
 /** The key that signs in place of a revoked one. */
 export interface Successor {
   readonly kid: string;
-  readonly signsFrom: EpochSeconds;
   /** It was published so recently that a resource server may have to fetch the JWK Set again before it knows it. */
   readonly cachesMayLackIt: boolean;
 }

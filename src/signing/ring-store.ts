@@ -4,6 +4,7 @@ import type { Records } from '#src/records.ts';
 import type { GeneratedKey, JwsAlgorithm, KeySource } from '#src/signing/algorithm.ts';
 import {
   beginningOf,
+  besides,
   eventOf,
   KEY_EVENTS,
   type KeyEvent,
@@ -211,6 +212,7 @@ function draftChange<R>(ring: KeyRing, { policy, generated, now, held }: Means, 
   const events = [
     ...before.done.map((step) => eventOf(step, now)),
     ...edited.events,
+    ...besides(edited.events, before.ring, edited.ring, now),
     ...settled.done.map((step) => eventOf(step, now)),
   ];
   const done = [...before.done, ...settled.done];

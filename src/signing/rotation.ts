@@ -151,10 +151,6 @@ export class KeyRotation {
       if (revoked.outcome !== 'revoked') return { ring: settled, result: revoked, events: [] };
       const brokeGlass = revoked.successor?.cachesMayLackIt === true;
       const events = [event('revoke', { at, alg: key.alg, kid, reason, brokeGlass })];
-      if (revoked.successor !== null) {
-        const { kid: successor, signsFrom } = revoked.successor;
-        events.push(event('reschedule', { at, alg: key.alg, kid: successor, signsFrom }));
-      }
       return { ring: revoked.ring, result: revoked, events };
     });
     if (result.outcome !== 'revoked') return result;

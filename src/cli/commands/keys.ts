@@ -7,6 +7,7 @@ import { listKeys } from '#src/cli/keys/listed.ts';
 import { listReaders } from '#src/cli/keys/readers.ts';
 import { type RehearsalOptions, rehearseRotation } from '#src/cli/keys/rehearsed.ts';
 import { type RevokeOptions, revokeKeys } from '#src/cli/keys/revoked.ts';
+import { drawKeys } from '#src/cli/keys/timeline.ts';
 import { type RotateOptions, rotateKeys, undoRotation } from '#src/cli/keys/turned.ts';
 import { YES } from '#src/cli/options.ts';
 
@@ -77,7 +78,24 @@ export function keyCommands(cli: CommandLine): Command {
     .action(({ limit }: { limit: string }) =>
       cli.report(({ rotation }) => keyHistory(rotation, countOf(limit))),
     );
+  drawingCommands(keys, cli);
   return keys;
+}
+
+const SVG = ['--svg <file>', 'draw it into this file as well, as an SVG'] as const;
+
+/** What an administrator looks at. */
+function drawingCommands(keys: Command, cli: CommandLine): void {
+  const { surroundings, terminal } = cli;
+  keys
+    .command('timeline')
+    .description('draw what the keys did, and when the next rotations come')
+    .option(...SVG)
+    .action(({ svg }: { svg?: string }) =>
+      cli.report(({ rotation }) =>
+        drawKeys(rotation, { now: surroundings.clock.now(), columns: terminal.columns, svg: svg ?? null }),
+      ),
+    );
 }
 
 function countOf(text: string): number {

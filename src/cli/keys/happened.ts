@@ -7,7 +7,7 @@ const PAGE = 500;
 
 /** `keyturn keys history`: the last `limit` things that happened to the keys, the latest at the end. */
 export async function keyHistory(rotation: KeyRotation, limit: number): Promise<Report> {
-  const events = (await readAll(rotation)).slice(-limit);
+  const events = (await everyKeyEvent(rotation)).slice(-limit);
   return {
     document: events.map((event) => ({
       at: event.at,
@@ -25,7 +25,8 @@ export async function keyHistory(rotation: KeyRotation, limit: number): Promise<
   };
 }
 
-async function readAll(rotation: KeyRotation): Promise<readonly KeyEvent[]> {
+/** All that is remembered of what happened to the keys, oldest first. */
+export async function everyKeyEvent(rotation: KeyRotation): Promise<readonly KeyEvent[]> {
   const events: KeyEvent[] = [];
   for (let after = 0; ; ) {
     const page = await rotation.history({ after, limit: PAGE });
