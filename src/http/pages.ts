@@ -193,11 +193,10 @@ export function createPages(options: {
   readonly sections?: readonly SectionName[];
 }): Pages {
   const { viewsDirectory, locales, assets, serverName, sections = ALL_SECTIONS } = options;
+  // Where several servers run in one process, each page is compiled once.
+  const compiling = { compileDebug: false, cache: true };
   const templates = new Map(
-    PAGE_NAMES.map((page) => [
-      page,
-      pug.compileFile(join(viewsDirectory, `${page}.pug`), { compileDebug: false }),
-    ]),
+    PAGE_NAMES.map((page) => [page, pug.compileFile(join(viewsDirectory, `${page}.pug`), compiling)]),
   );
   return {
     render: (page, locals, { language, formActionOrigins = [] }) => {

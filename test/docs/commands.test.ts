@@ -51,6 +51,7 @@ test('every option that a page names belongs to a command', async () => {
     'kek retire',
     'kek rotate',
     'keys revoke',
+    'keys drill',
     'keys timeline',
     'sessions end',
     'trusted-issuers add',

@@ -76,7 +76,7 @@ export function keyCommands(cli: CommandLine): Command {
     .description('show what happened to the keys, by the schedule and by hand')
     .option('--limit <count>', 'how many of the latest events', '50')
     .action(({ limit }: { limit: string }) =>
-      cli.report(({ rotation }) => keyHistory(rotation, countOf(limit))),
+      cli.report(({ rotation }) => keyHistory(rotation, countOf(limit, '--limit'))),
     );
   drawingCommands(keys, cli);
   return keys;
@@ -96,10 +96,20 @@ function drawingCommands(keys: Command, cli: CommandLine): void {
         drawKeys(rotation, { now: surroundings.clock.now(), columns: terminal.columns, svg: svg ?? null }),
       ),
     );
+  keys
+    .command('drill')
+    .description('rehearse ten rotations, an undo and a revocation under traffic, on servers made for it')
+    .option('--seed <number>', 'play another course of the same events', '1')
+    .option(...SVG)
+    .action(async ({ seed, svg }: { seed: string; svg?: string }) => {
+      // Loaded here, since no other command plays the servers and their clients.
+      const { drillKeys } = await import('#src/cli/keys/drilled.ts');
+      cli.say(await drillKeys(cli, { seed: countOf(seed, '--seed'), svg: svg ?? null }));
+    });
 }
 
-function countOf(text: string): number {
+function countOf(text: string, option: string): number {
   const count = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (count > 0) return count;
-  throw new UsageFault(`--limit: "${text}" is no whole number above 0`);
+  throw new UsageFault(`${option}: "${text}" is no whole number above 0`);
 }
