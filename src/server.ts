@@ -10,6 +10,7 @@ import { openKeyUsage } from '#src/serving/key-usage.ts';
 import { logEvents, type ServerEvents } from '#src/serving/log.ts';
 import { openPushed } from '#src/serving/pushed.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
+import { leavingAlgorithms } from '#src/signing/leaving.ts';
 import { startSweeping } from '#src/sweeping.ts';
 
 /** A running server. Disposing it lets requests finish; the services that it was given stay open. */
@@ -33,6 +34,11 @@ export async function startServer(
   const ports = { rotation, clock, onFault, onMaintained, onSigning, outside };
   const keys = started.use(new KeyHolder(ports));
   keys.start();
+  for (const alg of leavingAlgorithms(rotation.held.ring, rotation.policy, clock.now()))
+    log.warn(
+      { alg },
+      'the settings do not name this algorithm any more; it goes on for who is registered for it',
+    );
   await services.formerKeys.refresh();
   started.use(services.formerKeys.follow(config.keys.ringPoll, onFault));
   started.use(services.readiness.watch(events.onKeyLacked));

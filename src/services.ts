@@ -29,14 +29,15 @@ import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { KekRotation } from '#src/sealing/kek-rotation.ts';
 import { Resealer } from '#src/sealing/resealing.ts';
 import { Sessions } from '#src/sessions/sessions.ts';
-import { ownKeys } from '#src/signing/algorithm.ts';
+import { ownKeys, type SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { FormerKeys } from '#src/signing/former-keys.ts';
+import { leavingAlgorithms } from '#src/signing/leaving.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation } from '#src/signing/rotation.ts';
 import { openStore, type Store } from '#src/storage/open-store.ts';
 import { Authorizations } from '#src/tokens/authorization.ts';
 import type { StandingSources } from '#src/tokens/standing.ts';
-import { seconds } from '#src/units.ts';
+import { type EpochSeconds, seconds } from '#src/units.ts';
 
 /** Where time and chance come from. */
 export interface Surroundings {
@@ -126,6 +127,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     random,
     algorithms,
     answers: authorizationAnswersOf(config.requests),
+    leaving: () => leavingAlgorithms(rotation.held.ring, rotation.policy, clock.now()),
     authenticationMethods: authenticationMethodsOf(authenticationMeansOf(config)),
     redirectSchemes: config.redirectSchemes,
     profile: config.profile,
@@ -258,10 +260,21 @@ async function signOutDestination(clients: ClientRegistry, clientId: string): Pr
   return { origin: new URL(uri).origin, uninvited: cameUninvited(client.registeredBy) };
 }
 
+/** What is signed with: what the settings name, and behind it what is leaving. */
+export function signingAlgorithmsOf(
+  { config, rotation }: Pick<Services, 'config' | 'rotation'>,
+  now: EpochSeconds,
+): readonly SigningAlgorithm[] {
+  return [...config.keys.algorithms, ...leavingAlgorithms(rotation.held.ring, rotation.policy, now)];
+}
+
 /** What answers are signed and encrypted with. */
-export function responseAlgorithmsOf({ keys, encryption }: Config): ResponseAlgorithms {
+export function responseAlgorithmsOf(
+  { keys, encryption }: Config,
+  signing: readonly SigningAlgorithm[] = keys.algorithms,
+): ResponseAlgorithms {
   return {
-    signing: keys.algorithms,
+    signing,
     keyManagement: encryption.algorithms,
     contentEncryption: encryption.contentAlgorithms,
   };

@@ -13,6 +13,7 @@ import {
 import type { ProfileName } from '#src/clients/profile.ts';
 import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
 import { needsSecretText, type ResponseAlgorithms } from '#src/clients/response-protection.ts';
+import { signingAlgorithmsNamedIn } from '#src/clients/response-signing.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
@@ -39,6 +40,7 @@ export class ClientRegistry {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #algorithms: ResponseAlgorithms;
+  readonly #leaving: () => readonly string[];
   readonly #answers: AuthorizationAnswers;
   readonly #profile: ProfileName | null;
   readonly #longestToken: Seconds;
@@ -49,6 +51,8 @@ export class ClientRegistry {
     clock: Clock;
     random: Random;
     algorithms: ResponseAlgorithms;
+    /** What is signed with for those alone who are registered for it, or say so in their document. */
+    leaving?: () => readonly string[];
     answers: AuthorizationAnswers;
     authenticationMethods: readonly ClientAuthenticationMethod[];
     redirectSchemes?: readonly string[];
@@ -61,6 +65,7 @@ export class ClientRegistry {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#algorithms = options.algorithms;
+    this.#leaving = options.leaving ?? (() => []);
     this.#answers = options.answers;
     this.authenticationMethods = options.authenticationMethods;
     this.redirectSchemes = options.redirectSchemes ?? [];
@@ -91,7 +96,9 @@ export class ClientRegistry {
    * @throws Refusal `invalid_client_metadata`.
    */
   describe(input: unknown, registeredBy: RegisteredBy = BY_ADMINISTRATOR): RegisteredClient {
-    return this.#withSecrets({ ...this.#described(input), registeredBy }, []);
+    // Nobody knows whether a document said so before the algorithm was leaving.
+    const allowed = registeredBy.by === 'metadata-document' ? this.#leaving() : [];
+    return this.#withSecrets({ ...this.#described(input, allowed), registeredBy }, []);
   }
 
   /** Writes a client that is new; `taken` if its identifier, or its place, is somebody else's. */
@@ -131,7 +138,9 @@ export class ClientRegistry {
    */
   redescribe(current: Client, input: unknown): RegisteredClient {
     const { clientId, createdAt, registeredBy } = current;
-    const described = this.#described({ ...(input as object), clientId });
+    const named = signingAlgorithmsNamedIn(current);
+    const kept = this.#leaving().filter((alg) => named.has(alg));
+    const described = this.#described({ ...(input as object), clientId }, kept);
     return this.#withSecrets({ ...described, createdAt, registeredBy }, current.secrets);
   }
 
@@ -189,10 +198,12 @@ export class ClientRegistry {
     return this.#change(clientId, (current) => ({ ...current, secrets: newestSecret(current.secrets) }));
   }
 
-  #described(input: unknown): Client {
+  /** `more` are algorithms that it may have its answers signed with beside those that anybody may. */
+  #described(input: unknown, more: readonly string[]): Client {
+    const signing = [...this.#algorithms.signing, ...more];
     return newClient(input, {
       clientId: newClientId(this.#random),
-      algorithms: this.#algorithms,
+      algorithms: { ...this.#algorithms, signing },
       answers: this.#answers,
       authenticationMethods: this.authenticationMethods,
       redirectSchemes: this.redirectSchemes,

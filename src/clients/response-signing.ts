@@ -21,3 +21,24 @@ export function membersNaming(
   const registered = { ...metadata, id_token_signed_response_alg: idTokenSignedResponseAlg };
   return RESPONSE_SIGNING_MEMBERS.filter((member) => registered[member] === alg);
 }
+
+/** The algorithms that a client's registration names. */
+export function signingAlgorithmsNamedIn({
+  idTokenSignedResponseAlg,
+  metadata,
+}: Pick<Client, 'idTokenSignedResponseAlg' | 'metadata'>): ReadonlySet<string> {
+  const registered = { ...metadata, id_token_signed_response_alg: idTokenSignedResponseAlg };
+  return new Set(RESPONSE_SIGNING_MEMBERS.flatMap((member) => registered[member] ?? []));
+}
+
+/** What changes in a client's registration when `to` takes the place of the algorithm `from`; nothing else does. */
+export function responsesMoved(client: Client, from: string, to: string): Readonly<Record<string, unknown>> {
+  const members = membersNaming(from, client);
+  const metadata = members
+    .filter((member) => member !== 'id_token_signed_response_alg')
+    .map((member) => [member, to]);
+  return {
+    ...(members.includes('id_token_signed_response_alg') ? { idTokenSignedResponseAlg: to } : undefined),
+    ...(metadata.length > 0 ? { metadata: Object.fromEntries(metadata) } : undefined),
+  };
+}

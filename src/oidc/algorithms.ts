@@ -36,10 +36,15 @@ export function enabledAlgorithms(algorithms: ResponseAlgorithms): EnabledAlgori
   };
 }
 
+/** How introspection and authorization answers are signed for a client that says nothing about it. */
+export function registeredDefault(signing: readonly string[]): string {
+  return signing.includes(REGISTERED_DEFAULT) ? REGISTERED_DEFAULT : (signing[0] as string);
+}
+
 /** How answers are signed for a client that says nothing about it. */
 export function defaultAlgorithms({ signing }: ResponseAlgorithms) {
   const [first] = signing;
-  const registered = signing.includes(REGISTERED_DEFAULT) ? REGISTERED_DEFAULT : first;
+  const registered = registeredDefault(signing);
   return {
     id_token_signed_response_alg: first as 'ES256',
     introspection_signed_response_alg: registered as 'ES256',

@@ -29,6 +29,7 @@ import { IMPLICIT_GRANT, isAmongResponseTypes, responseTypesOf } from '#src/clie
 import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
+import { registeredDefault } from '#src/oidc/algorithms.ts';
 import type { BackchannelPolicy } from '#src/oidc/backchannel-authentication.ts';
 import { boundKeyFetches, type KeyFetching } from '#src/oidc/client-keys.ts';
 import { currentAsker } from '#src/oidc/library.ts';
@@ -41,6 +42,7 @@ import type { MetadataDocuments } from '#src/registration/metadata-documents.ts'
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
+import type { KeyHolder } from '#src/signing/key-holder.ts';
 
 /** Who authenticates: an application, or a resource server that asks about tokens. */
 export type Registered =
@@ -53,7 +55,9 @@ export type Registered =
 
 export interface ClientDependencies {
   readonly issuer: string;
+  /** What signed when the server started. The first is for tokens of its own. */
   readonly signingAlgorithms: readonly SigningAlgorithm[];
+  readonly keys: Pick<KeyHolder, 'signs'>;
   readonly clients: ClientRegistry;
   readonly resources: ResourceRegistry;
   readonly secrets: ClientSecrets;
@@ -77,7 +81,9 @@ export class RegisteredClients {
   readonly #offered: Offered;
   readonly #account: { readonly version: number; readonly registered: Registered };
   readonly #registered = new WeakMap<object, Registered>();
-  readonly #held = new Recent<string, { version: number; client: LibraryClient }>(HELD_CLIENTS_MAX);
+  readonly #held = new Recent<string, { version: number; signed: string; client: LibraryClient }>(
+    HELD_CLIENTS_MAX,
+  );
 
   constructor(deps: ClientDependencies) {
     this.#deps = deps;
@@ -114,7 +120,15 @@ export class RegisteredClients {
    * @throws errors.InvalidClient for a client that does not keep the rules of its profiles.
    */
   libraryMetadata(registered: Registered): AllClientMetadata {
-    return metadataOf(registered, this.#profileMetadata(registered), this.#offered);
+    const signed = this.#signedByDefault() as 'ES256';
+    const defaults = { introspection_signed_response_alg: signed, authorization_signed_response_alg: signed };
+    return { ...defaults, ...metadataOf(registered, this.#profileMetadata(registered), this.#offered) };
+  }
+
+  /** How answers are signed for whoever leaves that to the server. An algorithm may be given up while the server runs. */
+  #signedByDefault(): string {
+    const { keys, signingAlgorithms } = this.#deps;
+    return registeredDefault(signingAlgorithms.filter((alg) => keys.signs(alg)));
   }
 
   teach(provider: Provider): void {
@@ -134,14 +148,15 @@ export class RegisteredClients {
       const found = typeof id === 'string' && id !== '' ? await this.#find(id) : null;
       if (found === null) return undefined;
       const held = this.#held.get(id as string);
-      if (held?.version === found.version) return held.client;
+      const signed = this.#signedByDefault();
+      if (held?.version === found.version && held.signed === signed) return held.client;
       const metadata = this.libraryMetadata(found.registered);
       const client = new Clients(metadata);
       await sectors.assertConfirmed(client, () => Clients.validate(metadata));
       addOlderSecret(client, found.registered);
       boundKeyFetches(client, { clock, ...keyFetching });
       this.#registered.set(client, found.registered);
-      this.#held.set(id as string, { version: found.version, client });
+      this.#held.set(id as string, { version: found.version, signed, client });
       return client;
     };
     const registeredAs = (client: object) => this.of(client);

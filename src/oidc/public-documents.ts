@@ -1,7 +1,8 @@
 import type { Middleware } from 'koa';
-import { fixedDocument, type MetadataOptions, metadata } from '#src/http/metadata.ts';
+import { type Document, fixedDocument, type MetadataOptions, metadata } from '#src/http/metadata.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import { protectedResources } from '#src/oidc/protected-resource.ts';
+import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import type { Seconds } from '#src/units.ts';
 
@@ -12,7 +13,7 @@ type OnFetched = NonNullable<MetadataOptions['documents'][string]['onFetched']>;
 
 /** What everyone may know: the metadata of the server and of its own protected resource, and the public keys. */
 export function publicDocuments(
-  keys: Pick<KeyHolder, 'jwks'>,
+  keys: Pick<KeyHolder, 'jwks' | 'signs'>,
   discovery: Readonly<Record<string, unknown>>,
   {
     issuer,
@@ -25,7 +26,7 @@ export function publicDocuments(
     maxAge: METADATA_MAX_AGE,
     read: fixedDocument(document),
   });
-  const server = json(discovery);
+  const server = { ...json(discovery), read: whatSigns(discovery, (alg) => keys.signs(alg)) };
   const resources = Object.entries(protectedResources(issuer, discovery));
   return metadata({
     documents: {
@@ -40,4 +41,31 @@ export function publicDocuments(
       },
     },
   });
+}
+
+/** What of the metadata names the algorithms that this server signs with. */
+const SIGNED_WITH = ['id_token', 'userinfo', 'introspection', 'authorization'].map(
+  (response) => `${response}_signing_alg_values_supported`,
+);
+
+/** The metadata without what nothing signs with any more: an algorithm may be given up while the server runs. */
+function whatSigns(
+  discovery: Readonly<Record<string, unknown>>,
+  signs: (alg: SigningAlgorithm) => boolean,
+): () => Document {
+  const listed = SIGNED_WITH.flatMap((name) => (discovery[name] as SigningAlgorithm[] | undefined) ?? []);
+  const algorithms = [...new Set(listed)];
+  let held = { signing: '', read: fixedDocument(discovery) };
+  return () => {
+    const signing = algorithms.filter(signs);
+    if (held.signing !== signing.join()) {
+      const lists = SIGNED_WITH.filter((name) => name in discovery).map((name) => [
+        name,
+        (discovery[name] as SigningAlgorithm[]).filter((alg) => signing.includes(alg)),
+      ]);
+      const document = { ...discovery, ...Object.fromEntries(lists) };
+      held = { signing: signing.join(), read: fixedDocument(document) };
+    }
+    return held.read();
+  };
 }

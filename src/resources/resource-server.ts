@@ -190,7 +190,14 @@ export function changedResourceServer(
   const { clientId, secrets, createdAt } = current;
   const before = registrationOf(current, patch);
   const introspection = { ...before.introspection, ...(patch.introspection as object | undefined) };
-  const described = newResourceServer({ ...before, ...patch, introspection }, { ...made, clientId });
+  // What it is registered for it keeps, also when the settings name that no longer.
+  const { introspection_signed_response_alg: signed = current.signingAlgorithm } = current.introspection;
+  const signing = [...made.algorithms.signing, current.signingAlgorithm, signed];
+  const algorithms = { ...made.algorithms, signing };
+  const described = newResourceServer(
+    { ...before, ...patch, introspection },
+    { ...made, algorithms, clientId },
+  );
   return { ...described, clientId, secrets, createdAt };
 }
 

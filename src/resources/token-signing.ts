@@ -15,3 +15,18 @@ export function membersNaming(
       : []),
   ];
 }
+
+/** What changes in its registration when `to` takes the place of the algorithm `from`; nothing else does. */
+export function tokensMoved(
+  resourceServer: ResourceServer,
+  from: string,
+  to: string,
+): Readonly<Record<string, unknown>> {
+  const members = membersNaming(from, resourceServer);
+  return {
+    ...(members.includes('signing_algorithm') ? { signingAlgorithm: to } : undefined),
+    ...(members.includes('introspection_signed_response_alg')
+      ? { introspection: { introspection_signed_response_alg: to } }
+      : undefined),
+  };
+}

@@ -34,6 +34,7 @@ import { noteIn } from '#src/serving/jwks-fetches.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
 import { openProtocol } from '#src/serving/provider.ts';
 import { type Pushed, pushedRoutes } from '#src/serving/pushed.ts';
+import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { type DecryptionKey, decryptionKeyOf } from '#src/signing/decryption-key.ts';
 import { type FurtherJwk, joinedJwks } from '#src/signing/joined-jwks.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
@@ -120,7 +121,8 @@ async function documents(
   const further = furtherKeys(services, decryptionKey);
   const jwks = joinedJwks(() => keys.jwks(), further);
   const { jwksMaxAge } = config.keys;
-  return publicDocuments({ jwks }, discovery, { issuer, jwksMaxAge, onJwksFetched: noteIn(jwksFetches) });
+  const published = { jwks, signs: (alg: SigningAlgorithm) => keys.signs(alg) };
+  return publicDocuments(published, discovery, { issuer, jwksMaxAge, onJwksFetched: noteIn(jwksFetches) });
 }
 
 /** What is published beside the keys that sign: the same list until one of those of the former server comes or goes. */

@@ -4,7 +4,12 @@ import type { Pages } from '#src/http/pages.ts';
 import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { createProvider, type Protocol } from '#src/oidc/provider.ts';
-import { responseAlgorithmsOf, type Services, type Surroundings } from '#src/services.ts';
+import {
+  responseAlgorithmsOf,
+  type Services,
+  type Surroundings,
+  signingAlgorithmsOf,
+} from '#src/services.ts';
 import { openClientLogos } from '#src/serving/client-logos.ts';
 import { clientProofsOf } from '#src/serving/client-proofs.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
@@ -42,6 +47,7 @@ export function openProtocol(services: Services, parts: ProtocolParts) {
     locales,
     accountName: async (subject) => nameOf(await accounts.findBySubject(subject)),
   });
+  const signing = signingAlgorithmsOf(services, clock.now());
   const oidc: Protocol = createProvider({
     ...services,
     ...parts,
@@ -51,8 +57,8 @@ export function openProtocol(services: Services, parts: ProtocolParts) {
     records: services.store.records,
     secrets: services.clientSecrets,
     profile: config.profile,
-    signingAlgorithms: config.keys.algorithms,
-    algorithms: responseAlgorithmsOf(config),
+    signingAlgorithms: signing,
+    algorithms: responseAlgorithmsOf(config, signing),
     statusLists: parts.pushed.statusLists,
     reader: new TokenReader({ keys: parts.keys, issuer: config.issuer, clock }),
     proofs: clientProofsOf(services),

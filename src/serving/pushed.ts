@@ -2,7 +2,8 @@ import type { Middleware } from 'koa';
 import type { ConcernPorts } from '#src/revocations/concern.ts';
 import { RevocationFeed } from '#src/revocations/feed.ts';
 import { revocationRoutes } from '#src/revocations/routes.ts';
-import type { Services, Surroundings } from '#src/services.ts';
+import { type Services, type Surroundings, signingAlgorithmsOf } from '#src/services.ts';
+import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import { StatusAssigner } from '#src/status-lists/assigner.ts';
 import { StatusListPublisher } from '#src/status-lists/publisher.ts';
@@ -31,7 +32,7 @@ export function openPushed(
 
 /** Where resource servers listen, and where they look. */
 export function pushedRoutes(
-  { config, store: { records }, standing, resources, clientSecrets }: Services,
+  services: Services,
   keys: KeyHolder,
   { feed, names }: Pushed,
   {
@@ -39,15 +40,19 @@ export function pushedRoutes(
     ...ports
   }: Pick<Surroundings, 'clock'> & Pick<ConcernPorts, 'subjectFor'> & { readonly stopping: AbortSignal },
 ): readonly Middleware[] {
+  const { config, store, standing, resources, clientSecrets } = services;
+  const { records } = store;
   const { issuer, revocations, statusLists, lifetimes } = config;
+  const [ownAlgorithm] = config.keys.algorithms as [SigningAlgorithm];
   const common = { issuer, records, clock, feed };
   const publisher = new StatusListPublisher({
     ...common,
     ...statusLists,
     names,
     standing,
-    algorithms: config.keys.algorithms,
-    signer: (alg) => keys.signer(alg),
+    algorithms: signingAlgorithmsOf(services, clock.now()),
+    // Tokens live on when their algorithm has been given up.
+    signer: (alg) => keys.signer(keys.signs(alg) ? alg : ownAlgorithm),
     longestToken: lifetimes.accessTokenMax,
     clockSkewMax: config.keys.clockSkewMax,
   });

@@ -58,6 +58,11 @@ export class KeyHolder implements AsyncDisposable {
     for (const signer of this.#now().signers.values()) await signer.ready?.();
   }
 
+  /** True if a key signs with this algorithm now. */
+  signs(alg: SigningAlgorithm): boolean {
+    return this.#now().signers.has(alg);
+  }
+
   /** The key of the JWK Set with this kid; `null` if there is none, it is revoked, or its time is over. */
   verifier(kid: string): PublicVerifier | null {
     return this.#now().verifiers.get(kid) ?? null;

@@ -47,6 +47,7 @@ test('every option that a page names belongs to a command', async () => {
     'accounts add',
     'accounts update',
     'keys import',
+    'keys migrate',
     'keys rotate',
     'kek retire',
     'kek rotate',

@@ -1,15 +1,17 @@
 import { Command } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { UsageFault } from '#src/cli/failure.ts';
+import { listAlgorithms } from '#src/cli/keys/algorithms.ts';
 import { keyHistory } from '#src/cli/keys/happened.ts';
 import { type ImportKeyOptions, importKey } from '#src/cli/keys/imported.ts';
 import { listKeys } from '#src/cli/keys/listed.ts';
+import { type MigrateOptions, migrateAlgorithm, retireAlgorithm } from '#src/cli/keys/migrated.ts';
 import { listReaders } from '#src/cli/keys/readers.ts';
 import { type RehearsalOptions, rehearseRotation } from '#src/cli/keys/rehearsed.ts';
 import { type RevokeOptions, revokeKeys } from '#src/cli/keys/revoked.ts';
 import { drawKeys } from '#src/cli/keys/timeline.ts';
 import { type RotateOptions, rotateKeys, undoRotation } from '#src/cli/keys/turned.ts';
-import { YES } from '#src/cli/options.ts';
+import { repeatable, YES } from '#src/cli/options.ts';
 
 const ALG = ['--alg <alg>', 'this algorithm only, such as ES256'] as const;
 
@@ -71,6 +73,24 @@ export function keyCommands(cli: CommandLine): Command {
     .action((file: string | undefined, options: ImportKeyOptions) =>
       cli.report((services) => importKey(cli, services, file, options)),
     );
+  keys
+    .command('algorithms')
+    .description('show what is signed with, and who asks for which algorithm')
+    .action(() => cli.report((services) => listAlgorithms(services, now())));
+  keys
+    .command('migrate <from> <to>')
+    .description('have what is signed by one algorithm for somebody signed by another')
+    .addOption(repeatable('--client <client-id>', 'move this client'))
+    .addOption(repeatable('--resource <identifier>', 'move this resource server'))
+    .option('--all', 'move everybody who is registered for it')
+    .option('--dry-run', 'show what would be moved, and change nothing')
+    .action((from: string, to: string, options: MigrateOptions) =>
+      cli.report((services) => migrateAlgorithm(cli, services, [from, to], options)),
+    );
+  keys
+    .command('retire-algorithm <alg>')
+    .description('let nothing sign with an algorithm that the settings do not name any more')
+    .action((alg: string) => cli.report((services) => retireAlgorithm(services, alg)));
   keys
     .command('history')
     .description('show what happened to the keys, by the schedule and by hand')

@@ -1,3 +1,4 @@
+import { algorithmFindings } from '#src/cli/doctor/algorithm-findings.ts';
 import type { Finding } from '#src/cli/doctor/finding.ts';
 import { fleetFindings } from '#src/cli/doctor/fleet-findings.ts';
 import { tokenFindings } from '#src/cli/doctor/token-findings.ts';
@@ -44,6 +45,7 @@ export async function examine(services: Services, now: EpochSeconds): Promise<Ex
     store,
     ...(await fleetFindings(services, now)),
     ...keyFindings(await services.rotation.list(), config),
+    ...(await algorithmFindings(services, now)),
     ...(await tokenFindings(services)),
     issuerFinding(config),
     ...(heldTo.has('fapi-2.0-security') ? fapiFindings(config) : []),

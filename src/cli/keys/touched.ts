@@ -86,7 +86,7 @@ export function touchedDocument({ keys, alive }: Touched, kid: string): object {
   };
 }
 
-function relianceDocument({ clients, resourceServers, unregistered }: Reliance) {
+export function relianceDocument({ clients, resourceServers, unregistered }: Reliance) {
   return {
     clients: clients.map(({ client, members, lastUsedAt }) => ({
       client_id: client.clientId,
@@ -143,7 +143,10 @@ function aliveWords({ tokens, signIns, allSignIns }: Alive, key: KeyListing, now
 }
 
 /** Who has to do with an algorithm, a line for each kind. */
-function relianceLines({ clients, resourceServers, unregistered }: Reliance, now: EpochSeconds): string[] {
+export function relianceLines(
+  { clients, resourceServers, unregistered }: Reliance,
+  now: EpochSeconds,
+): string[] {
   const used = (name: string, lastUsedAt: EpochSeconds | null): string =>
     `${visible(name)} (${lastUsedAt === null ? 'never' : distance(lastUsedAt, now)})`;
   const line = (label: string, names: readonly string[]): string[] =>
