@@ -29,6 +29,8 @@ export interface RegisteredClient {
   readonly secret: Secret | null;
 }
 
+type Patch = Readonly<Record<string, unknown>>;
+
 /** The clients that are registered, by an administrator or by themselves, in the store. */
 export class ClientRegistry {
   /** How clients of this server may authenticate. */
@@ -125,11 +127,13 @@ export class ClientRegistry {
 
   /**
    * Changes what an administrator names of a client; the rest stays as it is. Metadata is changed name by name, and
-   * `null` takes a name away.
+   * `null` takes a name away. What is named may depend on what is registered.
    * @throws Refusal `client_not_found`, or `invalid_client_metadata`.
    */
-  update(clientId: string, patch: Readonly<Record<string, unknown>>): Promise<RegisteredClient> {
-    return this.replace(clientId, (current) => patched(current, patch));
+  update(clientId: string, patch: Patch | ((current: Client) => Patch)): Promise<RegisteredClient> {
+    return this.replace(clientId, (current) =>
+      patched(current, typeof patch === 'function' ? patch(current) : patch),
+    );
   }
 
   /**

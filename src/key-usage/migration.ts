@@ -30,8 +30,8 @@ export function movesOf({ clients, resourceServers }: Reliance): readonly Move[]
 }
 
 export interface MigrationPorts {
-  readonly clients: Pick<ClientRegistry, 'find' | 'update'>;
-  readonly resources: Pick<ResourceRegistry, 'find' | 'update'>;
+  readonly clients: Pick<ClientRegistry, 'update'>;
+  readonly resources: Pick<ResourceRegistry, 'update'>;
 }
 
 /**
@@ -45,17 +45,14 @@ export async function move(
   { from, to }: { readonly from: string; readonly to: string },
 ): Promise<Move> {
   try {
-    if (each.kind === 'client') {
-      const client = await clients.find(each.id);
-      if (client !== null) await clients.update(each.id, responsesMoved(client.value, from, to));
-    } else {
-      const resourceServer = await resources.find(each.id);
-      if (resourceServer !== null)
-        await resources.update(each.id, tokensMoved(resourceServer.value, from, to));
-    }
+    if (each.kind === 'client') await clients.update(each.id, (client) => responsesMoved(client, from, to));
+    else await resources.update(each.id, (resourceServer) => tokensMoved(resourceServer, from, to));
     return each;
   } catch (refused) {
     if (!(refused instanceof Refusal)) throw refused;
+    if (GONE.has(refused.code)) return each;
     return { ...each, problem: refused.message };
   }
 }
+
+const GONE: ReadonlySet<string> = new Set(['client_not_found', 'resource_server_not_found']);

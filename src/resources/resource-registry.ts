@@ -13,6 +13,8 @@ import {
 } from '#src/resources/resource-server.ts';
 import type { Secret } from '#src/secret.ts';
 
+type Patch = Readonly<Record<string, unknown>>;
+
 /** The resource servers that an administrator has registered, in the store. */
 export class ResourceRegistry {
   readonly #records: Records;
@@ -96,16 +98,21 @@ export class ResourceRegistry {
   }
 
   /**
-   * Changes what is registered of a resource server, but for its identifier and audience, which are in tokens.
+   * Changes what is registered of a resource server, but for its identifier and audience, which are in tokens. What
+   * changes may depend on what is registered.
    * @throws Refusal `resource_server_not_found`, or `invalid_resource_server`.
    */
-  async update(identifier: string, patch: Readonly<Record<string, unknown>>): Promise<ResourceServer> {
-    const kept = ['identifier', 'audience'].filter((name) => name in patch);
-    if (kept.length > 0)
-      throw new Refusal('invalid_resource_server', `${kept.join(' and ')}: cannot be changed`);
-    return this.#change(identifier, (current) =>
-      changedResourceServer(current, patch, { ...this.#limits, now: this.#clock.now() }),
-    );
+  async update(
+    identifier: string,
+    change: Patch | ((current: ResourceServer) => Patch),
+  ): Promise<ResourceServer> {
+    return this.#change(identifier, (current) => {
+      const patch = typeof change === 'function' ? change(current) : change;
+      const kept = ['identifier', 'audience'].filter((name) => name in patch);
+      if (kept.length > 0)
+        throw new Refusal('invalid_resource_server', `${kept.join(' and ')}: cannot be changed`);
+      return changedResourceServer(current, patch, { ...this.#limits, now: this.#clock.now() });
+    });
   }
 
   /** True if there was such a resource server. Tokens for it are issued no more. */

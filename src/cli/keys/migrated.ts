@@ -40,6 +40,7 @@ export async function migrateAlgorithm(
   const moves = movesOf((await Registrations.read(services)).relianceOn(from)).filter((each) =>
     all === true ? true : (each.kind === 'client' ? client : resource).includes(each.id),
   );
+  await assertRegistered(services, client, resource);
   if (dryRun !== true) await assertKnownToAll(services, to, surroundings.clock.now());
   const done: Move[] = [];
   for (const each of moves) done.push(dryRun === true ? each : await move(services, each, { from, to }));
@@ -72,6 +73,19 @@ function algorithmNamed(text: string): SigningAlgorithm {
       SIGNING_ALGORITHMS.join(', '),
     );
   return alg;
+}
+
+/** Somebody who was moved before is nobody to be missed; a name that nobody has is. @throws Refusal */
+async function assertRegistered(
+  { clients, resources }: Services,
+  clientIds: readonly string[],
+  identifiers: readonly string[],
+): Promise<void> {
+  for (const each of clientIds)
+    if ((await clients.find(each)) === null) throw new Refusal('client_not_found', `no client ${each}`);
+  for (const each of identifiers)
+    if ((await resources.find(each)) === null)
+      throw new Refusal('resource_server_not_found', `no resource server ${each}`);
 }
 
 /** Whoever caches the JWK Set would refuse what a key signs that it cannot have yet. @throws Refusal */
