@@ -151,6 +151,8 @@ describe('keys revoke', () => {
       );
     }
     assert.ok(revoked.every((kid) => before.includes(kid)));
+    // A stolen standby does not sign for a moment either.
+    for (const { successor } of keys) assert.ok(!before.includes((successor as Document | null)?.kid));
     assert.equal(keys_now.length, 6);
   });
 });
