@@ -149,9 +149,12 @@ describe('keyturn keys rotate', () => {
   });
 
   test('waits with --wait until the API has fetched it', async () => {
-    const waiting = keyturn.cli(['keys', 'rotate', '--alg', 'ES256', '--wait', '2m']);
-    await pause(500);
-    await fetchKeys();
+    const begun = Promise.withResolvers<void>();
+    const waiting = keyturn.cli(['keys', 'rotate', '--alg', 'ES256', '--wait', '2m'], {
+      onStderr: (text) => /Waiting/.test(text) && begun.resolve(),
+    });
+    await Promise.race([begun.promise, waiting]);
+    await (await fetch(`${keyturn.issuer}/jwks?rs=https://api.example.com`)).body?.cancel();
     const { code, stdout, stderr } = await waiting;
     assert.equal(code, 0, stderr);
     assert.match(stderr, /^Waiting until .* at most for https:\/\/api\.example\.com$/m);

@@ -22,6 +22,11 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
+export interface CommandInput {
+  readonly stdin?: string;
+  readonly onStderr?: (text: string) => void;
+}
+
 /** A directory with a store and keys in it, and the real program to run on it. Disposing it removes the directory. */
 export interface KeyturnDirectory extends AsyncDisposable {
   /** Where keys and data lie, and where the program runs. */
@@ -29,8 +34,8 @@ export interface KeyturnDirectory extends AsyncDisposable {
   readonly issuer: string;
   /** The environment that the program gets, and nothing of ours beside it. */
   readonly env: Readonly<Record<string, string>>;
-  /** Runs `keyturn ARGS…` to its end. */
-  cli(args: readonly string[], input?: { stdin?: string }): Promise<CommandResult>;
+  /** Runs `keyturn ARGS…` to its end. `onStderr` is told what it writes to stderr while it runs. */
+  cli(args: readonly string[], input?: CommandInput): Promise<CommandResult>;
   /** Runs `keyturn serve`, and returns once it answers. Fails the test with its output if it ends before. */
   serve(): Promise<ServingKeyturn>;
 }
@@ -111,7 +116,7 @@ export async function makeKeyturnDirectory(options: KeyturnOptions = {}): Promis
     path: directory.path,
     issuer: env.KEYTURN_ISSUER ?? `http://localhost:${port}`,
     env,
-    cli: (args, input) => runToEnd(start(args), args, input?.stdin ?? ''),
+    cli: (args, input) => runToEnd(start(args), args, input),
     serve: () => served(start(['serve'])),
     async [Symbol.asyncDispose]() {
       const endings = [...children].map((child) => once(child, 'close'));
@@ -138,11 +143,12 @@ const PROGRAM = fileURLToPath(import.meta.resolve('#src/keyturn.js'));
 async function runToEnd(
   child: ChildProcessWithoutNullStreams,
   args: readonly string[],
-  input: string,
+  { stdin = '', onStderr }: CommandInput = {},
 ): Promise<CommandResult> {
   // A command that does not read its input may be gone before all of it is written.
   child.stdin.on('error', () => {});
-  child.stdin.end(input);
+  child.stdin.end(stdin);
+  if (onStderr !== undefined) child.stderr.on('data', (chunk: Buffer) => onStderr(chunk.toString()));
   const ended = once(child, 'close');
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return {
