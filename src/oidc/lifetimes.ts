@@ -37,11 +37,13 @@ export function ttlOf(lifetimes: ProviderLifetimes, clock: Clock): NonNullable<C
     IdToken: lifetimes.idToken,
     Interaction: lifetimes.interaction,
     RefreshToken: lifetimes.refreshIdle,
-    // The library asks at every use, and a use is no sign-in. Without one, a session is but the memory of a question.
-    Session: (_ctx, { loginTs }) =>
-      loginTs === undefined
-        ? Math.min(lifetimes.interaction, lifetimes.session)
-        : Math.max(1, between(clock.now(), sessionEndsAt(loginTs, lifetimes))),
+    // The library asks at every use, and a use is no sign-in: that ends by the interaction policy. Without one, a session
+    // is but the memory of a question, which has to last as long as somebody may take to answer it.
+    Session: (_ctx, { loginTs }) => {
+      const question = Math.min(lifetimes.interaction, lifetimes.session);
+      if (loginTs === undefined) return question;
+      return Math.max(question, between(clock.now(), sessionEndsAt(loginTs, lifetimes)));
+    },
   };
 }
 

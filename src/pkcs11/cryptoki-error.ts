@@ -27,7 +27,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
 const ATTRIBUTE_SENSITIVE = 0x11;
 const ATTRIBUTE_TYPE_INVALID = 0x12;
 
-const PIN_CODES: ReadonlySet<number> = new Set([0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0x102]);
+const PIN_CODES: ReadonlySet<number> = new Set([0xa0, 0xa1, 0xa2, 0xa3, 0xa4]);
 
 /** An answer of a module other than CKR_OK. */
 export class CryptokiError extends Error {

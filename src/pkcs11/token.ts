@@ -11,6 +11,8 @@ export interface TokenOptions {
   /** The label of the token. */
   readonly label: string;
   readonly pin: string;
+  /** Waits, between tries to open the token; a module blocks all the same. */
+  readonly pause?: (milliseconds: number) => void;
 }
 
 /** A key pair in the token, as it may be seen. */
@@ -183,7 +185,21 @@ export class Token {
     }
   }
 
+  /** A token that is being written, as SoftHSM does when another process logs in, looks for a moment as if it were away. */
   #open(): Opened {
+    const { pause = block } = this.#options;
+    for (const milliseconds of OPENED_AGAIN_AFTER_MS) {
+      try {
+        return this.#openOnce();
+      } catch (error) {
+        if (!(error instanceof TokenProblem) || error.kind !== 'away') throw error;
+        pause(milliseconds);
+      }
+    }
+    return this.#openOnce();
+  }
+
+  #openOnce(): Opened {
     const { cryptoki } = this.#options;
     try {
       unless(ALREADY_INITIALIZED, () => cryptoki.initialize());
@@ -261,6 +277,9 @@ export class Token {
   }
 }
 
+/** When the token is looked for again that could not be opened. */
+const OPENED_AGAIN_AFTER_MS = [20, 80, 320];
+
 const ID_BYTES = 16;
 const TRIAL_BYTES = 64;
 
@@ -268,6 +287,10 @@ function kindOf(alg: SigningAlgorithm): KeyKind {
   const kind = KEY_KINDS.get(alg);
   if (kind === undefined) throw new TokenProblem('misfit', `PKCS#11 has no mechanism for ${alg}`);
   return kind;
+}
+
+function block(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, milliseconds);
 }
 
 function unless(code: number, call: () => void): void {

@@ -12,6 +12,9 @@ interface Session {
   readonly loginTs?: number;
 }
 
+/** What a slow machine may take between two steps of a test, in seconds. */
+const SLACK = 60;
+
 describe('how long a sign-in in the browser lasts (lifetimes.session)', () => {
   let keyturn: Keyturn;
   let web: RelyingParty;
@@ -38,6 +41,21 @@ describe('how long a sign-in in the browser lasts (lifetimes.session)', () => {
     return loginTs;
   }
 
+  /** The session that a sign-in of this person begins. */
+  async function sessionOf(person: Person): Promise<StoredRecord<Session>> {
+    const before = new Set((await sessions()).map(({ value }) => value.uid));
+    await web.signIn(person, ada);
+    const [session] = (await sessions()).filter(({ value }) => !before.has(value.uid));
+    assert.ok(session);
+    return session;
+  }
+
+  async function withUid(uid: string): Promise<StoredRecord<Session>> {
+    const session = (await sessions()).find(({ value }) => value.uid === uid);
+    assert.ok(session);
+    return session;
+  }
+
   async function askSilently(person: Person): Promise<string | null | undefined> {
     const { url } = await web.request({ prompt: 'none' });
     return (await person.visit(url)).leftTo?.searchParams.get('error');
@@ -45,19 +63,30 @@ describe('how long a sign-in in the browser lasts (lifetimes.session)', () => {
 
   test('is counted from the sign-in, however often it is used', async () => {
     const person = new Person();
-    await web.signIn(person, ada);
-    const [session] = await sessions();
-    assert.ok(session);
+    const session = await sessionOf(person);
     const loginTs = await age(session, hours(11));
     assert.equal(await askSilently(person), null);
-    const [used] = await sessions();
-    assert.equal(used?.value.uid, session.value.uid);
+    const used = await withUid(session.value.uid);
     const ends = loginTs + hours(12);
-    assert.ok(Math.abs((used?.expiresAt ?? 0) - ends) <= 1, `${used?.expiresAt} is not ${ends}`);
-    await age(used as StoredRecord<Session>, hours(1));
+    assert.ok(Math.abs((used.expiresAt ?? 0) - ends) <= 1, `${used.expiresAt} is not ${ends}`);
+    await age(used, hours(1));
     assert.equal(await askSilently(person), 'login_required');
     await web.signIn(person, ada);
     assert.equal(await askSilently(person), null);
+  });
+
+  test('lets somebody answer who was asked as it ended, however long that takes', async () => {
+    const person = new Person();
+    const session = await sessionOf(person);
+    await age(session, hours(12));
+    const { url, checks } = await web.request();
+    const page = await person.visit(url);
+    assert.match(page.html, /sign-in"/);
+    const { expiresAt } = await withUid(session.value.uid);
+    assert.ok((expiresAt ?? 0) >= systemClock.now() + minutes(30) - SLACK, 'not as long as the page');
+    const { leftTo } = await person.submit(page, '/sign-in', ada);
+    assert.ok(leftTo);
+    await web.redeem(leftTo, checks);
   });
 
   test('no longer than the pages, where nobody has signed in', async () => {

@@ -199,6 +199,39 @@ describe('a session that is lost', () => {
   });
 });
 
+describe('a token that another process is writing while it is opened', () => {
+  /** The module, which sees no token the first `times` that it is asked. */
+  function opening(times: number): { opened: () => void; pauses: readonly number[] } {
+    const cryptoki = loadCryptoki(soft.module);
+    let asked = 0;
+    const slots = () => {
+      asked += 1;
+      return asked <= times ? [] : cryptoki.slots();
+    };
+    const pauses: number[] = [];
+    const pause = (milliseconds: number) => void pauses.push(milliseconds);
+    const written = new Token({ cryptoki: { ...cryptoki, slots }, label: soft.label, pin: soft.pin, pause });
+    return { opened: () => (written.open(), written.close()), pauses };
+  }
+
+  test('is looked for again, each time a little later', () => {
+    const { opened, pauses } = opening(2);
+    opened();
+    assert.deepEqual(pauses, [20, 80]);
+  });
+
+  test('is away if it is not to be seen by then', () => {
+    const { opened, pauses } = opening(Number.POSITIVE_INFINITY);
+    assert.throws(opened, { name: 'TokenProblem', kind: 'away' });
+    assert.deepEqual(pauses, [20, 80, 320]);
+  });
+
+  test('says that it has no PIN yet, which is no word about the PIN that was tried', () => {
+    const userPinNotInitialized = 0x102;
+    assert.equal(new CryptokiError('C_Login', userPinNotInitialized).isAboutPin, false);
+  });
+});
+
 describe('a key pair that is in the token already', () => {
   test('is read with its public part, and left alone when nothing needs it any more', async () => {
     await token.keys.generate('somebody’s own', 'RS256');
