@@ -211,7 +211,11 @@ describe('a token that another process is writing while it is opened', () => {
     const pauses: number[] = [];
     const pause = (milliseconds: number) => void pauses.push(milliseconds);
     const written = new Token({ cryptoki: { ...cryptoki, slots }, label: soft.label, pin: soft.pin, pause });
-    return { opened: () => (written.open(), written.close()), pauses };
+    const opened = () => {
+      written.open();
+      written.close();
+    };
+    return { opened, pauses };
   }
 
   test('is looked for again, each time a little later', () => {
