@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ACCOUNT_CLIENT_ID } from '#src/clients/account-client.ts';
+import { hours } from '#src/units.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person, type Visit } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
+import { ageSession, storedSessions } from '#test/support/sessions.ts';
 
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:152.0) Gecko/20100101 Firefox/152.0';
 const SAFARI =
@@ -315,26 +317,20 @@ describe('changing the password', () => {
 
 describe('a sign-in that was long ago', () => {
   test('shows the page, and is to be repeated before something is changed', async () => {
-    await using strict = await startKeyturnHere({ KEYTURN_ACCOUNT_PAGE_FRESH_SIGN_IN: '1s' });
-    const { password } = await strict.addAccount('ada');
-    const person = new Person();
-    const page = (path: string) => `${strict.issuer}/account${path}`;
-    const signIn = (asked: Visit) => person.submit(asked, '/sign-in', { login: 'ada', password });
-    await signIn(await person.visit(page('')));
-    const other = new Person();
-    await other.submit(await other.visit(page('')), '/sign-in', { login: 'ada', password });
-    const [session] = await strict.services.sessions.listOf(
-      (await strict.services.accounts.findByLogin('ada'))?.subject ?? '',
-    );
-    while (Date.now() / 1000 <= (session?.signedInAt ?? 0) + 2)
-      await new Promise((soon) => setTimeout(soon, 100));
-    const sessions = await person.visit(page('/sessions'));
+    const ada = await somebody();
+    await signInAt('', ada);
+    await signInAt('', { ...ada, person: new Person() });
+    for (const session of await storedSessions(keyturn)) {
+      if (session.value.accountId === ada.account.subject) await ageSession(keyturn, session, hours(1));
+    }
+    const sessions = await ada.person.visit(at('/sessions'));
     assert.equal(sessions.url.pathname, '/account/sessions');
-    const asked = await person.submit(sessions, '/sessions/end-others');
+    const asked = await ada.person.submit(sessions, '/sessions/end-others');
     assert.match(asked.url.pathname, /^\/interaction\//);
-    const back = await signIn(asked);
+    const { login, password } = ada;
+    const back = await ada.person.submit(asked, '/sign-in', { login, password });
     assert.equal(back.url.pathname, '/account/sessions');
-    assert.match((await person.submit(back, '/sessions/end-others')).html, /Done/);
+    assert.match((await ada.person.submit(back, '/sessions/end-others')).html, /Done/);
   });
 });
 

@@ -3,12 +3,13 @@ import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import * as oauth from 'openid-client';
 import { CIBA_GRANT } from '#src/clients/backchannel-delivery.ts';
-import { seconds } from '#src/units.ts';
+import { type Seconds, seconds } from '#src/units.ts';
 import { BackchannelClient } from '#test/support/backchannel-client.ts';
 import { type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person, type Visit } from '#test/support/person.ts';
 import { allAtOnce, rawRequest } from '#test/support/raw-http.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
+import { ageSession, storedSessions } from '#test/support/sessions.ts';
 
 const API = 'https://api.example.com';
 
@@ -227,14 +228,9 @@ describe('client-initiated backchannel authentication (OpenID Connect CIBA Core)
     const person = new Person();
     const asked = await bank.begin({ login_hint: 'ada', max_age: '120' });
     const page = await open(person);
-    const { records } = keyturn.services.store;
-    type Session = { loginTs?: number; uid: string; accountId?: string };
-    const age = async (by: number) => {
-      for (const { id, value, expiresAt } of (await records.list<Session>('session', { limit: 200 }))
-        .records) {
-        if (value.loginTs === undefined) continue;
-        const aged = { ...value, loginTs: value.loginTs - by };
-        await records.put({ kind: 'session', id, value: aged, expiresAt, owner: value.accountId ?? '' });
+    const age = async (by: Seconds) => {
+      for (const session of await storedSessions(keyturn)) {
+        if (session.value.accountId !== undefined) await ageSession(keyturn, session, by);
       }
     };
     await age(seconds(180));

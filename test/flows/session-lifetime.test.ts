@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { systemClock } from '#src/clock.ts';
-import type { StoredRecord } from '#src/records.ts';
 import { hours, minutes } from '#src/units.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
-
-interface Session {
-  readonly uid: string;
-  readonly loginTs?: number;
-}
+import { ageSession, type StoredSession, storedSessions } from '#test/support/sessions.ts';
 
 /** What a slow machine may take between two steps of a test, in seconds. */
 const SLACK = 60;
@@ -30,19 +25,10 @@ describe('how long a sign-in in the browser lasts (lifetimes.session)', () => {
   });
   after(() => keyturn[Symbol.asyncDispose]());
 
-  const sessions = async () =>
-    (await keyturn.services.store.records.list<Session>('session', { limit: 100 })).records;
-
-  /** Lets the sign-in of a session have been earlier than it was. */
-  async function age({ id, value, expiresAt }: StoredRecord<Session>, by: number): Promise<number> {
-    const loginTs = (value.loginTs ?? Number.NaN) - by;
-    const aged = { kind: 'session', id, value: { ...value, loginTs }, expiresAt } as const;
-    await keyturn.services.store.records.put({ ...aged, aliases: [`uid:${value.uid}`] });
-    return loginTs;
-  }
+  const sessions = () => storedSessions(keyturn);
 
   /** The session that a sign-in of this person begins. */
-  async function sessionOf(person: Person): Promise<StoredRecord<Session>> {
+  async function sessionOf(person: Person): Promise<StoredSession> {
     const before = new Set((await sessions()).map(({ value }) => value.uid));
     await web.signIn(person, ada);
     const [session] = (await sessions()).filter(({ value }) => !before.has(value.uid));
@@ -50,7 +36,7 @@ describe('how long a sign-in in the browser lasts (lifetimes.session)', () => {
     return session;
   }
 
-  async function withUid(uid: string): Promise<StoredRecord<Session>> {
+  async function withUid(uid: string): Promise<StoredSession> {
     const session = (await sessions()).find(({ value }) => value.uid === uid);
     assert.ok(session);
     return session;
@@ -64,12 +50,12 @@ describe('how long a sign-in in the browser lasts (lifetimes.session)', () => {
   test('is counted from the sign-in, however often it is used', async () => {
     const person = new Person();
     const session = await sessionOf(person);
-    const loginTs = await age(session, hours(11));
+    await ageSession(keyturn, session, hours(11));
     assert.equal(await askSilently(person), null);
     const used = await withUid(session.value.uid);
-    const ends = loginTs + hours(12);
+    const ends = (session.value.loginTs ?? Number.NaN) + hours(1);
     assert.ok(Math.abs((used.expiresAt ?? 0) - ends) <= 1, `${used.expiresAt} is not ${ends}`);
-    await age(used, hours(1));
+    await ageSession(keyturn, used, hours(1));
     assert.equal(await askSilently(person), 'login_required');
     await web.signIn(person, ada);
     assert.equal(await askSilently(person), null);
@@ -78,7 +64,7 @@ describe('how long a sign-in in the browser lasts (lifetimes.session)', () => {
   test('lets somebody answer who was asked as it ended, however long that takes', async () => {
     const person = new Person();
     const session = await sessionOf(person);
-    await age(session, hours(12));
+    await ageSession(keyturn, session, hours(12));
     const { url, checks } = await web.request();
     const page = await person.visit(url);
     assert.match(page.html, /sign-in"/);
