@@ -8,6 +8,7 @@ import { joinFleet } from '#src/serving/fleet-member.ts';
 import { openJwksFetches } from '#src/serving/jwks-fetches.ts';
 import { openKeyUsage } from '#src/serving/key-usage.ts';
 import { logEvents, type ServerEvents } from '#src/serving/log.ts';
+import { openMetrics } from '#src/serving/metrics.ts';
 import { openPushed } from '#src/serving/pushed.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { leavingAlgorithms } from '#src/signing/leaving.ts';
@@ -58,6 +59,7 @@ export async function startServer(
   });
   const deliveries = { ...config.outbox, outbox, records, clock, senders, onFault };
   started.use(new Dispatcher({ ...deliveries, onAttempt: events.onDelivery })).start();
+  started.use(await openMetrics(services, { clock, onFault }));
   const server = await listenOnPorts(app.callback(), {
     ...config.http,
     addresses: config.host,

@@ -20,6 +20,7 @@ import {
   wholeNumber,
 } from '#src/config/format.ts';
 import { keySettings } from '#src/config/key-settings.ts';
+import { metricsSettings } from '#src/config/metrics-settings.ts';
 import {
   applicationSchemes,
   issuerUrl,
@@ -177,6 +178,8 @@ export const settingsSchema = z.strictObject({
 
   keyEncryption: keyEncryptionSettings,
   nodes: nodeSettings,
+
+  metrics: metricsSettings,
 
   passwords,
 

@@ -9,7 +9,7 @@ import {
   stateOf,
 } from '#src/signing/key-ring.ts';
 import type { KeyPurpose } from '#src/signing/ring-policy.ts';
-import type { EpochSeconds } from '#src/units.ts';
+import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 
 /** A key as the administrator may see it: never its private part. Times to come are those planned now. */
 export interface KeyListing {
@@ -30,6 +30,11 @@ export interface KeyListing {
   readonly outside: boolean;
 }
 
+/** Every key of the ring, in the order of publication. */
+export function listings(ring: KeyRing, now: EpochSeconds): readonly KeyListing[] {
+  return ring.keys.map((key) => listing(ring, key, now));
+}
+
 export function listing(ring: KeyRing, key: SigningKeyRecord, now: EpochSeconds): KeyListing {
   const { kid, alg, purpose, publishedAt, readyAt, revoked, outside } = key;
   return {
@@ -46,4 +51,12 @@ export function listing(ring: KeyRing, key: SigningKeyRecord, now: EpochSeconds)
     reason: revoked?.reason ?? null,
     outside: outside !== null,
   };
+}
+
+/** When the next key of an algorithm takes over, as it is planned now; `null` if none is there to. */
+export function nextRotation(keys: readonly KeyListing[], alg: JwsAlgorithm): EpochSeconds | null {
+  const turns = keys.flatMap((key) =>
+    key.alg === alg && key.state === 'next' && key.signsFrom !== null ? key.signsFrom : [],
+  );
+  return turns.length === 0 ? null : epochSeconds(Math.min(...turns));
 }

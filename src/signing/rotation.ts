@@ -5,7 +5,7 @@ import { keyRevoked } from '#src/revocations/note.ts';
 import type { GeneratedKey, JwsAlgorithm, KeySource, SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { areSameKey } from '#src/signing/imported-key.ts';
 import type { KeyEvent } from '#src/signing/key-event.ts';
-import { type KeyListing, listing } from '#src/signing/key-listing.ts';
+import { type KeyListing, listings } from '#src/signing/key-listing.ts';
 import { activeKey, type KeyRing, keyOf, signsFrom, stateOf } from '#src/signing/key-ring.ts';
 import {
   endAlgorithm,
@@ -220,8 +220,7 @@ export class KeyRotation {
   /** Every key of the ring as it stands now, in the order of publication. */
   async list(): Promise<readonly KeyListing[]> {
     const { ring } = await this.refresh();
-    const now = this.#clock.now();
-    return ring.keys.map((key) => listing(ring, key, now));
+    return listings(ring, this.#clock.now());
   }
 
   /** What happened to the keys, oldest first. */

@@ -67,6 +67,12 @@ export const ROOMS: readonly Room[] = [
       'HTTP carries what the domains say and is told its settings; it opens no store and knows no provider.',
   },
   {
+    name: 'metrics',
+    files: ['src/metrics/**'],
+    mayImport: ['leaves', 'domains'],
+    reason: 'What is measured is read from the domains, which know nothing of it.',
+  },
+  {
     name: 'cli',
     files: ['src/cli/**'],
     mayImport: ['leaves', 'domains', 'config', 'services', 'server'],
@@ -82,7 +88,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'server',
     files: ['src/server.ts', 'src/serving/**'],
-    mayImport: ['leaves', 'domains', 'config', 'services', 'oidc', 'http', 'routes'],
+    mayImport: ['leaves', 'domains', 'config', 'services', 'oidc', 'http', 'metrics', 'routes'],
     reason:
       'It puts the protocol and HTTP on the services; it knows neither their store nor the command line.',
   },
@@ -191,6 +197,11 @@ export const LIBRARY_HOMES: readonly Home[] = [
     names: ['pino'],
     files: ['src/cli/log.ts', 'src/http/request-log.ts', 'src/server.ts', 'src/serving/**'],
     reason: 'What may be logged, and what is struck out of it, is decided where logging is put together.',
+  },
+  {
+    names: ['prom-client'],
+    files: ['src/metrics/**', 'src/serving/metrics.ts'],
+    reason: 'It is loaded only where there is somebody to tell.',
   },
   {
     names: ['nodemailer'],

@@ -3,7 +3,8 @@ import { after, before, describe, test } from 'node:test';
 import * as oauth from 'openid-client';
 import { DEVICE_CODE_GRANT } from '#src/clients/client.ts';
 import { startExample } from '#test/docs/example-process.ts';
-import { freePort, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
+import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 

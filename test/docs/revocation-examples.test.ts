@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as oauth from 'openid-client';
 import { type ExampleProcess, startExample } from '#test/docs/example-process.ts';
-import { freePort, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
+import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 

@@ -11,7 +11,8 @@ import {
   certify,
   certifyServer,
 } from '#test/support/certificates.ts';
-import { CALLBACK, freePort, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere, stopFaultless } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { refusalOf } from '#test/support/refused.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';

@@ -6,7 +6,7 @@ import { suite, test } from 'node:test';
 import { SetupFault } from '#src/fault.ts';
 import { type ListenOptions, listen } from '#src/http/listen.ts';
 import { seconds } from '#src/units.ts';
-import { freePort } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { exchange, rawRequest } from '#test/support/raw-http.ts';
 
 /** Longer than a test may take: whoever waits for it fails. */

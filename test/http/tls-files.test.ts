@@ -10,7 +10,7 @@ import { listenOnPorts, type PortOptions } from '#src/http/ports.ts';
 import { readTlsFiles, watchTlsFiles } from '#src/http/tls-files.ts';
 import { seconds } from '#src/units.ts';
 import { type Certified, certify, certifyServer } from '#test/support/certificates.ts';
-import { freePort } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
 /** Longer than a test may take: whoever waits for it fails. */

@@ -4,7 +4,8 @@ import { decodeJwt } from 'jose';
 import { type ExampleProcess, startExample } from '#test/docs/example-process.ts';
 import { McpClient } from '#test/mcp/sdk-client.ts';
 import { openDocumentSite } from '#test/support/document-site.ts';
-import { CALLBACK, freePort, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 
 describe('an MCP server whose authorization server is Keyturn (Model Context Protocol 2025-11-25)', () => {

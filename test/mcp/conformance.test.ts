@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePort, startKeyturnHere } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
+import { startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 
 const TOOL = fileURLToPath(import.meta.resolve('@modelcontextprotocol/conformance/dist/index.js'));

@@ -10,7 +10,7 @@ import { SetupFault } from '#src/fault.ts';
 import { systemRandom } from '#src/random.ts';
 import { startServer } from '#src/server.ts';
 import { openServices } from '#src/services.ts';
-import { freePort } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
 const surroundings = { clock: systemClock, random: systemRandom };

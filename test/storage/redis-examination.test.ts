@@ -6,7 +6,7 @@ import { Secret } from '#src/secret.ts';
 import type { RedisSettings } from '#src/storage/redis/settings.ts';
 import { seconds } from '#src/units.ts';
 import { makeRedisStore } from '#test/storage/redis-store.ts';
-import { freePort } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 import { startRedisServer } from '#test/support/redis-server.ts';
 

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { pino } from 'pino';
 import type { ActiveAccount } from '#src/accounts/account.ts';
 import { parseEmailAddress } from '#src/accounts/email-address.ts';
@@ -13,6 +11,7 @@ import type { ResourceServer, ResourceServerRegistration } from '#src/resources/
 import { Secret } from '#src/secret.ts';
 import { startServer } from '#src/server.ts';
 import { openServices, type Services } from '#src/services.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
 /** A whole Keyturn in this process, on a store and a port of its own, to be talked to over HTTP. */
@@ -118,14 +117,3 @@ export async function stopFaultless(keyturn: Keyturn): Promise<void> {
 /** What was logged as a fault of the server. */
 export const faultsOf = ({ logged }: Pick<Keyturn, 'logged'>) =>
   logged.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
-
-/** A TCP port that nobody listens on right now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
-}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
-import { freePort } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { type RedisServer, startRedisServer } from '#test/support/redis-server.ts';
 
 /** A real cluster: three primaries, each with a replica. */

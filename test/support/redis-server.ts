@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { freePort } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
 /** A real redis-server of its own, on a free port of the loopback interface. Disposing it kills it and removes its data. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '#test/support/free-port.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
 /** What came of a command. */
@@ -125,17 +125,6 @@ export async function makeKeyturnDirectory(options: KeyturnOptions = {}): Promis
       await directory[Symbol.asyncDispose]();
     },
   };
-}
-
-/** A TCP port of the loopback interface that nothing listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, 'localhost');
-  await once(server, 'listening');
-  const address = server.address();
-  assert(address !== null && typeof address === 'object');
-  server.close();
-  await once(server, 'close');
-  return address.port;
 }
 
 const PROGRAM = fileURLToPath(import.meta.resolve('#src/keyturn.js'));

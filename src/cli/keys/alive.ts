@@ -2,9 +2,8 @@ import { distance } from '#src/cli/layout.ts';
 import type { LivingTokens } from '#src/key-usage/key-usage.ts';
 import type { SignIns } from '#src/key-usage/sign-ins.ts';
 import type { Services } from '#src/services.ts';
-import type { JwsAlgorithm } from '#src/signing/algorithm.ts';
 import type { KeyListing } from '#src/signing/key-listing.ts';
-import { type EpochSeconds, epochSeconds } from '#src/units.ts';
+import type { EpochSeconds } from '#src/units.ts';
 
 /** What is alive of what the keys have signed. */
 export interface Alive {
@@ -84,14 +83,6 @@ export function tokenWords({ access, id }: Pick<LivingTokens, 'access' | 'id'>):
     ...(id > 0 ? [counted(id, 'ID token')] : []),
   ];
   return kinds.join(' and ');
-}
-
-/** When the next key of an algorithm takes over, as it is planned now; `null` if none is there to. */
-export function nextRotation(keys: readonly KeyListing[], alg: JwsAlgorithm): EpochSeconds | null {
-  const turns = keys.flatMap((key) =>
-    key.alg === alg && key.state === 'next' && key.signsFrom !== null ? key.signsFrom : [],
-  );
-  return turns.length === 0 ? null : epochSeconds(Math.min(...turns));
 }
 
 /** A number of things: `1 token`, `1,204 tokens`. */

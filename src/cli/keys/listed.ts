@@ -1,11 +1,11 @@
-import { aliveCell, aliveDocument, aliveNow, countNote, nextRotation } from '#src/cli/keys/alive.ts';
+import { aliveCell, aliveDocument, aliveNow, countNote } from '#src/cli/keys/alive.ts';
 import { standingDocument, standingLines, standingsOf } from '#src/cli/keys/standing.ts';
 import { distance, moment, table } from '#src/cli/layout.ts';
 import type { Report } from '#src/cli/report.ts';
 import type { Style } from '#src/cli/terminal.ts';
 import type { LackedKey } from '#src/jwks-readers/readiness-gate.ts';
 import type { Services } from '#src/services.ts';
-import type { KeyListing } from '#src/signing/key-listing.ts';
+import { type KeyListing, nextRotation } from '#src/signing/key-listing.ts';
 import { turnsSoon } from '#src/signing/ring-plan.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
