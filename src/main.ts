@@ -1,6 +1,7 @@
 import { run } from '#src/cli/program.ts';
 import { systemClock } from '#src/clock.ts';
 import { systemRandom } from '#src/random.ts';
+import { epochSeconds } from '#src/units.ts';
 
 const stop = new AbortController();
 
@@ -23,5 +24,6 @@ process.exitCode = await run(process.argv.slice(2), {
   streams: process,
   surroundings: { clock: systemClock, random: systemRandom },
   env: process.env,
+  givenAt: epochSeconds(Math.floor(performance.timeOrigin / 1000)),
   stopSignal,
 });

@@ -3,6 +3,7 @@ import type { Terminal } from '#src/cli/terminal.ts';
 import type { Environment } from '#src/config/environment.ts';
 import { type LoadedSettings, loadSettings } from '#src/config/load.ts';
 import { openServices, type Services, type Surroundings } from '#src/services.ts';
+import type { EpochSeconds } from '#src/units.ts';
 
 /** What every command understands besides its own options. */
 export interface SharedOptions {
@@ -21,15 +22,20 @@ export interface CommandLineParts {
    */
   readonly stopSignal: () => AbortSignal;
   readonly options: () => SharedOptions;
+  /** When the command was given; by default, now. */
+  readonly givenAt?: EpochSeconds;
 }
 
 /** What commands have in common: the settings, the store, and one way of saying what came of it. */
 export class CommandLine {
+  /** When the command was given: whatever somebody else has done since came in the same moment. */
+  readonly givenAt: EpochSeconds;
   readonly #parts: CommandLineParts;
   #allHeld = true;
 
   constructor(parts: CommandLineParts) {
     this.#parts = parts;
+    this.givenAt = parts.givenAt ?? parts.surroundings.clock.now();
   }
 
   get terminal(): Terminal {

@@ -21,7 +21,7 @@ import { type Streams, Terminal } from '#src/cli/terminal.ts';
 import { PROGRAM_VERSION } from '#src/version.ts';
 
 /** What the program is given by whoever runs it. */
-export interface Host extends Pick<CommandLineParts, 'surroundings' | 'env' | 'stopSignal'> {
+export interface Host extends Pick<CommandLineParts, 'surroundings' | 'env' | 'stopSignal' | 'givenAt'> {
   readonly streams: Streams;
 }
 

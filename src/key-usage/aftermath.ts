@@ -33,15 +33,14 @@ export function aftermathOf(
 ): Aftermath {
   const sum = (kind: 'access' | 'id') =>
     revoked.reduce((total, { tokens }) => total + (tokens?.[kind] ?? 0), 0);
-  // What has never signed has ended nothing.
-  const reliances = new Set(revoked.filter(({ key }) => hasSigned(key)).map(({ reliance }) => reliance));
   const [clients, verifiers] = [new Map<string, Client>(), new Map<string, ResourceServer>()];
-  for (const { holders, resourceServers } of reliances) {
-    for (const { client, lastUsedAt } of holders) {
+  for (const { key, reliance } of revoked) {
+    // What has never signed has ended nothing; but whoever has stolen it may have signed with it.
+    for (const { client, lastUsedAt } of hasSigned(key) ? reliance.holders : []) {
       const mayHoldOne = after(after(lastUsedAt, longestToken), USE_STEP) > now;
       if (mayHoldOne && needsPeople(client)) clients.set(client.clientId, client);
     }
-    for (const { resourceServer, members } of resourceServers) {
+    for (const { resourceServer, members } of reliance.resourceServers) {
       const verifies = resourceServer.tokenFormat === 'jwt' && members.includes('signing_algorithm');
       if (verifies) verifiers.set(resourceServer.identifier, resourceServer);
     }

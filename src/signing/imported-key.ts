@@ -90,7 +90,7 @@ function withoutPrivateKey(labels: readonly string[]): Refusal {
   if (labels.includes('OPENSSH PRIVATE KEY')) {
     return unsuitable('The key is in the format of OpenSSH: convert it by ssh-keygen -p -m PKCS8.');
   }
-  return unsuitable(`The file holds no private key, only ${labels.join(', ').toLowerCase()}.`);
+  return unsuitable(`The file holds no private key, only this: ${labels.join(', ').toLowerCase()}.`);
 }
 
 function readPem(text: string, label: string, passphrase: Secret | undefined): KeyObject {

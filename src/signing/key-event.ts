@@ -34,6 +34,14 @@ export function eventOf(step: Done, at: EpochSeconds): KeyEvent {
   return { at, what, alg, kid, signsFrom, reason: null, brokeGlass: false };
 }
 
+/** What somebody did; what is not named does not apply. */
+export function event(
+  what: KeyEvent['what'],
+  about: Pick<KeyEvent, 'at' | 'alg' | 'kid'> & Partial<KeyEvent>,
+): KeyEvent {
+  return { what, signsFrom: null, reason: null, brokeGlass: false, ...about };
+}
+
 /** What there is to tell of a ring that has just been made. */
 export function beginningOf({ createdAt, turns }: KeyRing): KeyEvents {
   return turns.map(({ alg, kid, from }) => ({

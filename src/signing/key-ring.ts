@@ -35,6 +35,8 @@ export interface Turn {
   readonly from: EpochSeconds;
   /** Why it may begin although caches may lack the key. */
   readonly breakGlass: string | null;
+  /** It comes before the schedule would have it, as an administrator wanted. */
+  readonly byHand?: true;
 }
 
 export interface SigningKeyRecord {
@@ -154,6 +156,16 @@ export function publishedKeys(ring: KeyRing, now: EpochSeconds): readonly Publis
 export type PublishedKey = SigningKeyRecord & { readonly alg: SigningAlgorithm };
 
 const isPublishable = (key: SigningKeyRecord): key is PublishedKey => key.alg !== REFRESH_ALGORITHM;
+
+/** True if another key has begun to sign after `since`. The first one of all took nobody's place. */
+export function hasTurnedSince(
+  ring: KeyRing,
+  alg: JwsAlgorithm,
+  { since, now }: { readonly since: EpochSeconds; readonly now: EpochSeconds },
+): boolean {
+  const [, ...others] = turnsOf(ring, alg);
+  return others.some(({ from }) => from > since && from <= now);
+}
 
 /** The turns of one algorithm, in the order of time. */
 export function turnsOf(ring: KeyRing, alg: JwsAlgorithm): readonly Turn[] {

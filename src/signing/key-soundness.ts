@@ -34,8 +34,11 @@ export function algorithmFor(
   }
   const found = SIGNING_ALGORITHMS.find((each) => each === alg);
   if (found !== undefined && possible.includes(found)) return found;
-  const asked = alg === undefined ? `which are not in keys.algorithms (${served.join(', ')})` : `not ${alg}`;
-  throw unsuitable(`The key could sign ${possible.join(' and ')}, ${asked}.`);
+  const could = `The key could sign ${possible.join(' or ')}`;
+  if (alg !== undefined) throw unsuitable(`${could}, not ${alg}.`);
+  throw unsuitable(
+    `${could}, and keys.algorithms names only ${served.join(', ')}: add it there first, and restart.`,
+  );
 }
 
 /** RFC 7518 section 3.3 asks for 2048; above 8192 a signature takes longer than a request may. */

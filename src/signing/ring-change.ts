@@ -1,12 +1,10 @@
 import type { GeneratedKey, JwsAlgorithm, SigningAlgorithm } from '#src/signing/algorithm.ts';
 import {
   activeKey,
-  endsAt,
   type KeyRing,
   keyOf,
   newRecord,
   nextKeys,
-  previousKey,
   type SigningKeyRecord,
   signsFrom,
   standbyKey,
@@ -51,27 +49,22 @@ export function rotateNow(
   const allowed = breakGlass === null ? standby.readyAt : now;
   const from = latest(allowed, signsFrom(ring, active) ?? now, together(policy, standby, now));
   if (planned <= from) return { ring, kid, signsFrom: planned };
-  const turn = { alg, kid, from, breakGlass: from < standby.readyAt ? breakGlass : null };
+  const turn = {
+    alg,
+    kid,
+    from,
+    breakGlass: from < standby.readyAt ? breakGlass : null,
+    byHand: true,
+  } as const;
   return { ring: withTurn(withoutTurnsAfter(ring, kid, now), turn), kid, signsFrom: from };
 }
 
-/**
- * Lets the key that signed before the active one sign again: it is still published, so every cache has it. `null`
- * if there is none any more, or if it would be removed before every node has heard of this.
- */
-export function undo(ring: KeyRing, policy: RingPolicy, alg: JwsAlgorithm, now: EpochSeconds): Turned | null {
-  const previous = previousKey(ring, alg, now);
-  const active = activeKey(ring, alg, now);
-  if (previous === null || active === null) return null;
-  const end = endsAt(ring, previous);
-  if (end !== null && end <= after(now, nodeDelay(policy))) return null;
-  const from = latest(together(policy, previous, now), signsFrom(ring, active) ?? now);
-  const { kid } = previous;
-  return { ring: withTurn(withoutTurnsAfter(ring, kid, now), { alg, kid, from }), kid, signsFrom: from };
-}
-
-const together = (policy: RingPolicy, { purpose }: SigningKeyRecord, now: EpochSeconds): EpochSeconds =>
-  purpose === 'refresh' ? after(now, nodeDelay(policy)) : now;
+/** From when on another key can sign: refresh keys turn once every node has heard of it, so that all turn together. */
+export const together = (
+  policy: RingPolicy,
+  { purpose }: SigningKeyRecord,
+  now: EpochSeconds,
+): EpochSeconds => (purpose === 'refresh' ? after(now, nodeDelay(policy)) : now);
 
 /**
  * Takes a key out of use at once: it leaves the JWK Set, verifies nothing any more, and its private part is

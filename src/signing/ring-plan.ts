@@ -145,7 +145,7 @@ function planAlgorithm(
 }
 
 /** When the schedule has the standby sign: when the reign of the active key is over, and everyone has the other. */
-const dueTime = (
+export const dueTime = (
   ring: KeyRing,
   policy: RingPolicy,
   active: SigningKeyRecord,

@@ -1,12 +1,12 @@
 import type { Clock } from '#src/clock.ts';
-import { Refusal } from '#src/fault.ts';
+import { Refusal, SigningFault, StorageFault } from '#src/fault.ts';
 import type { Records } from '#src/records.ts';
 import { keyRevoked } from '#src/revocations/note.ts';
 import type { GeneratedKey, JwsAlgorithm, KeySource, SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { areSameKey } from '#src/signing/imported-key.ts';
-import type { KeyEvent } from '#src/signing/key-event.ts';
+import { event } from '#src/signing/key-event.ts';
 import { type KeyListing, listings } from '#src/signing/key-listing.ts';
-import { activeKey, type KeyRing, keyOf, signsFrom, stateOf } from '#src/signing/key-ring.ts';
+import { keyOf, type SigningKeyRecord, stateOf } from '#src/signing/key-ring.ts';
 import {
   endAlgorithm,
   importKey,
@@ -16,39 +16,31 @@ import {
   rotateNow,
   type Successor,
   type Turned,
-  undo,
   withdraw,
 } from '#src/signing/ring-change.ts';
 import type { Done } from '#src/signing/ring-plan.ts';
 import { type RingPolicy, retention, ringAlgorithms } from '#src/signing/ring-policy.ts';
 import {
   type Changed,
+  type Edit,
   type HistoryPage,
   type RingPorts,
   RingStore,
   type StoredRing,
 } from '#src/signing/ring-store.ts';
+import {
+  type RotationOutcome,
+  type Turning,
+  type TurningDeed,
+  turningEach,
+  type UndoOutcome,
+  undoing,
+} from '#src/signing/turning.ts';
 import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 
 export interface RotationPorts extends RingPorts {
   readonly records: Pick<Records, 'find' | 'put' | 'readLog' | 'revoke'>;
 }
-
-/**
- * `signs-now`: the key is active. `scheduled`: it signs from the given second, when everyone has it.
- * `already-rotated`: someone else rotated at the same moment, and this is the key that signs since.
- */
-export interface RotationOutcome {
-  readonly outcome: 'signs-now' | 'scheduled' | 'already-rotated';
-  readonly alg: JwsAlgorithm;
-  readonly kid: string;
-  readonly signsFrom: EpochSeconds;
-}
-
-/** `nothing-before`: no earlier key of the algorithm is published any more, and this one goes on. */
-export type UndoOutcome =
-  | RotationOutcome
-  | { readonly outcome: 'nothing-before'; readonly alg: JwsAlgorithm; readonly kid: string };
 
 export type RevocationOutcome =
   | { readonly outcome: 'no-such-key' | 'already-revoked' }
@@ -115,46 +107,69 @@ export class KeyRotation {
    * once. Throws `Refusal` for an algorithm that is not in the settings.
    */
   async rotate(
-    options: { readonly alg?: JwsAlgorithm; readonly breakGlass?: string } = {},
+    options: Turning & { readonly breakGlass?: string } = {},
   ): Promise<readonly RotationOutcome[]> {
     const breakGlass = options.breakGlass === undefined ? null : checkedReason(options.breakGlass);
-    return this.#turnEach(options.alg, 'rotate', {
+    return this.#turnEach(options, {
+      deed: 'rotate',
       reason: breakGlass,
       turn: (ring, alg, now) => rotateNow(ring, this.policy, alg, now, breakGlass),
     }) as Promise<readonly RotationOutcome[]>;
   }
 
-  /** Lets the key before the active one sign again, of one algorithm or of each. Throws `Refusal` as `rotate` does. */
-  async undo(options: { readonly alg?: JwsAlgorithm } = {}): Promise<readonly UndoOutcome[]> {
-    return this.#turnEach(options.alg, 'undo', {
-      reason: null,
-      turn: (ring, alg, now) => undo(ring, this.policy, alg, now),
-    });
+  /**
+   * Takes back the rotation that was wanted last, of one algorithm or of each: calls it off, or lets the key before the
+   * active one sign again. Throws `Refusal` as `rotate` does.
+   */
+  async undo(options: Turning = {}): Promise<readonly UndoOutcome[]> {
+    return this.#turnEach(options, undoing(this.policy));
   }
 
   /**
-   * Ends a key and every token that it signed. The tokens are in the revocation set, and so refused at introspection
-   * on every node, before the ring changes. Throws `Refusal` for a reason that is too long.
+   * Ends a key and every token that it signed: when this returns they are inactive at introspection on every node. The
+   * ring changes first, so that a change which is refused, or a crash, never leaves a key that signs what is inactive from
+   * birth; revoking once more completes what was cut off. Throws `Refusal` for a reason that is too long.
    */
   async revoke(kid: string, reason: string): Promise<RevocationOutcome> {
     checkedReason(reason);
-    const { ring } = await this.refresh();
-    const now = this.#clock.now();
-    const key = keyOf(ring, kid);
-    if (key === null || stateOf(ring, key, now) === 'removed') return { outcome: 'no-such-key' };
-    const until = epochSeconds(now + Math.max(key.keptFor, retention(this.policy, key.purpose)));
-    // Nobody but this server sees what the other keys sign.
-    const note = key.purpose === 'jwks' ? keyRevoked(kid, until) : undefined;
-    await this.#records.revoke([keyRevocationEntry(kid)], until, note);
-    const { result } = await this.#store.change<Revoked>((settled, at) => {
+    const { result } = await this.#changeOrEndTokens(kid, (settled, at) => {
       const revoked = revoke(settled, this.policy, { kid, reason }, at);
-      if (revoked.outcome !== 'revoked') return { ring: settled, result: revoked, events: [] };
+      const key = keyOf(settled, kid);
+      if (revoked.outcome !== 'revoked' || key === null)
+        return { ring: settled, result: revoked, events: [] };
       const brokeGlass = revoked.successor?.cachesMayLackIt === true;
       const events = [event('revoke', { at, alg: key.alg, kid, reason, brokeGlass })];
       return { ring: revoked.ring, result: revoked, events };
     });
+    const key = keyOf(this.held.ring, kid);
+    if (result.outcome === 'no-such-key' || key === null) return { outcome: 'no-such-key' };
+    await this.#endTokensOf(key);
     if (result.outcome !== 'revoked') return result;
     return { outcome: 'revoked', alg: key.alg, successor: result.successor };
+  }
+
+  /** Where nothing can sign in the place of a key it has to go on, but what it signed need not be believed. */
+  async #changeOrEndTokens(kid: string, edit: Edit<Revoked>): Promise<Changed<Revoked>> {
+    try {
+      return await this.#store.change(edit);
+    } catch (fault) {
+      const key = keyOf(this.held.ring, kid);
+      if (key === null || fault instanceof StorageFault) throw fault;
+      await this.#endTokensOf(key);
+      const why = fault instanceof Error ? fault.message : String(fault);
+      throw new SigningFault(
+        `Every token of ${kid} is inactive now, but the key goes on signing, as none can be made in its place: ${why}. Revoke it once more when one can.`,
+        { cause: fault },
+      );
+    }
+  }
+
+  async #endTokensOf({ kid, purpose, keptFor, revoked }: SigningKeyRecord): Promise<void> {
+    const since = revoked?.at ?? this.#clock.now();
+    const until = epochSeconds(since + Math.max(keptFor, retention(this.policy, purpose)));
+    // Nobody but this server sees what the other keys sign.
+    const note = purpose === 'jwks' ? keyRevoked(kid, until) : undefined;
+    await this.#records.revoke([keyRevocationEntry(kid)], until, note);
   }
 
   /**
@@ -201,20 +216,20 @@ export class KeyRotation {
   }
 
   /**
-   * Lets nothing sign with an algorithm any more. What it signed stays valid. Throws `Refusal` for one that is in the
-   * settings.
+   * Lets nothing sign with an algorithm any more, and answers whether anything did. What it signed stays valid. Throws
+   * `Refusal` for one that is in the settings.
    */
-  async end(alg: JwsAlgorithm): Promise<void> {
+  async end(alg: JwsAlgorithm): Promise<boolean> {
     if (ringAlgorithms(this.policy).includes(alg)) {
-      throw new Refusal('algorithm_in_use', `The settings name ${alg}, so that keys are kept for it.`, {
-        alg,
-      });
+      const message = `The settings name ${alg}, so that keys are kept for it: take it out of keys.algorithms, and restart.`;
+      throw new Refusal('algorithm_in_use', message, { alg });
     }
-    await this.#store.change((ring, at) => {
+    const { result } = await this.#store.change((ring, at) => {
       const ended = endAlgorithm(ring, alg, at);
       const events = ended === ring ? [] : [event('end', { at, alg, kid: null })];
-      return { ring: ended, result: null, events };
+      return { ring: ended, result: ended !== ring, events };
     });
+    return result;
   }
 
   /** Every key of the ring as it stands now, in the order of publication. */
@@ -228,77 +243,22 @@ export class KeyRotation {
     return this.#store.readHistory(page);
   }
 
-  /** Turns each algorithm once, however often the change has to be tried: a turn of someone else's is left alone. */
-  async #turnEach(
-    only: JwsAlgorithm | undefined,
-    deed: 'rotate' | 'undo',
-    { reason, turn }: Turning,
-  ): Promise<readonly UndoOutcome[]> {
-    const algorithms = only === undefined ? ringAlgorithms(this.policy) : [this.#known(only)];
-    const activeAtFirst = new Map<JwsAlgorithm, string>();
-    const { result } = await this.#store.change((ring, at) => {
-      const result: UndoOutcome[] = [];
-      const events: KeyEvent[] = [];
-      let turning = ring;
-      for (const alg of algorithms) {
-        const { kid, from } = mustBeActive(ring, alg, at);
-        const before = activeAtFirst.get(alg) ?? kid;
-        activeAtFirst.set(alg, before);
-        const turned = kid === before ? turn(turning, alg, at) : { ring: turning, kid, signsFrom: from };
-        if (turned === null) {
-          result.push({ outcome: 'nothing-before', alg, kid });
-          continue;
-        }
-        const outcome = turned.signsFrom <= at ? 'signs-now' : 'scheduled';
-        result.push({
-          outcome: kid === before ? outcome : 'already-rotated',
-          alg,
-          kid: turned.kid,
-          signsFrom: turned.signsFrom,
-        });
-        if (turned.ring !== turning) {
-          const about = { at, alg, kid: turned.kid, signsFrom: turned.signsFrom, reason };
-          events.push(event(deed, { ...about, brokeGlass: reason !== null }));
-        }
-        turning = turned.ring;
-      }
-      return { ring: turning, result, events };
-    });
+  async #turnEach({ alg, since }: Turning, deed: TurningDeed): Promise<readonly UndoOutcome[]> {
+    const algorithms = alg === undefined ? ringAlgorithms(this.policy) : [this.#known(alg)];
+    const { result } = await this.#store.change(turningEach(algorithms, { ...deed, since }));
     return result;
   }
 
   #known(alg: JwsAlgorithm): JwsAlgorithm {
     const known = ringAlgorithms(this.policy);
     if (known.includes(alg)) return alg;
-    const message = `No key of this server signs with ${alg}, only with ${known.join(', ')}.`;
+    const message = `No key of this server signs with ${alg}, only with ${known.join(', ')}. keys.algorithms in the settings says which do.`;
     throw new Refusal('unknown_algorithm', message, { alg, known });
   }
-}
-
-interface Turning {
-  readonly reason: string | null;
-  readonly turn: (ring: KeyRing, alg: JwsAlgorithm, now: EpochSeconds) => Turned | null;
-}
-
-function event(
-  what: KeyEvent['what'],
-  about: Pick<KeyEvent, 'at' | 'alg' | 'kid'> & Partial<KeyEvent>,
-): KeyEvent {
-  return { what, signsFrom: null, reason: null, brokeGlass: false, ...about };
 }
 
 function checkedReason(reason: string): string {
   if (reason.trim() === '') throw new Refusal('reason_missing', 'A reason is needed, for the record.');
   if (reason.length <= REASON_CHARS_MAX) return reason;
   throw new Refusal('reason_too_long', `A reason has at most ${REASON_CHARS_MAX} characters.`);
-}
-
-function mustBeActive(
-  ring: KeyRing,
-  alg: JwsAlgorithm,
-  now: EpochSeconds,
-): { readonly kid: string; readonly from: EpochSeconds } {
-  const active = activeKey(ring, alg, now);
-  if (active === null) throw new Error(`A settled ring has an active ${alg} key.`);
-  return { kid: active.kid, from: signsFrom(ring, active) ?? now };
 }

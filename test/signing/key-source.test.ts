@@ -4,7 +4,7 @@ import { SetupFault, SigningFault, StorageFault } from '#src/fault.ts';
 import { systemRandom } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
 import { generateKey, type KeySource, publicMembers } from '#src/signing/algorithm.ts';
-import type { KeyRotation } from '#src/signing/rotation.ts';
+import { type KeyRotation, keyRevocationEntry } from '#src/signing/rotation.ts';
 import { after, hours, minutes } from '#src/units.ts';
 import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
 
@@ -95,8 +95,9 @@ describe('while keys cannot be made', () => {
     vault.away = true;
     const kids = (await rotation.list()).filter(({ alg }) => alg === 'ES256').map(({ kid }) => kid);
     await rotation.revoke(kids[0] ?? '', 'stolen');
-    await assert.rejects(rotation.revoke(kids[1] ?? '', 'stolen, too'), /the vault is away/);
+    await assert.rejects(rotation.revoke(kids[1] ?? '', 'stolen, too'), /inactive now.*the vault is away/);
     assert.deepEqual(await states(rotation), ['revoked', 'active']);
+    assert.equal(await deployment.records.anyRevoked([keyRevocationEntry(kids[1] ?? '')]), true);
     vault.away = false;
     await rotation.revoke(kids[1] ?? '', 'stolen, too');
     assert.deepEqual(await states(rotation), ['revoked', 'revoked', 'active', 'next']);

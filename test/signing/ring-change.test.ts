@@ -8,18 +8,11 @@ import {
   signsFrom,
   stateOf,
 } from '#src/signing/key-ring.ts';
-import {
-  endAlgorithm,
-  importKey,
-  rehearse,
-  revoke,
-  rotateNow,
-  undo,
-  withdraw,
-} from '#src/signing/ring-change.ts';
+import { endAlgorithm, importKey, rehearse, revoke, rotateNow, withdraw } from '#src/signing/ring-change.ts';
 import { checkRing } from '#src/signing/ring-check.ts';
 import { plan } from '#src/signing/ring-plan.ts';
 import { type RingPolicy, retention } from '#src/signing/ring-policy.ts';
+import { undo } from '#src/signing/ring-undo.ts';
 import { after, type EpochSeconds, epochSeconds, hours, minutes, seconds } from '#src/units.ts';
 import {
   active,
@@ -175,6 +168,39 @@ describe('an undoing', () => {
     assert.notEqual(undo(ring, policy, 'ES256', epochSeconds(end - 36)), null);
     assert.equal(undo(ring, policy, 'ES256', epochSeconds(end - 35)), null);
     assert.equal(undo(newRing(start), policy, 'ES256', now), null);
+  });
+
+  test('calls off a rotation by hand that has not begun, and only then brings back the key before', () => {
+    const now = after(start, hours(1));
+    const ring = rotated(now);
+    const [first, second] = [ring.keys.find(({ alg }) => alg === 'ES256'), active(ring, now)];
+    const coming = rotateNow(ring, policy, 'ES256', now);
+    assert.equal(coming.signsFrom, after(now, settling));
+    const later = after(now, minutes(5));
+    const off = undo(coming.ring, policy, 'ES256', later);
+    assert.ok(off?.how === 'called-off');
+    assert.deepEqual([off.kid, off.signsFrom], [coming.kid, after(now, policy.rotateEvery)]);
+    assert.equal(active(off.ring, after(now, settling)).kid, second.kid);
+    assert.deepEqual(checkRing(settled(off.ring, later), policy, later), []);
+    const back = undo(off.ring, policy, 'ES256', later);
+    assert.deepEqual([back?.how, back?.kid], ['brought-back', first?.kid]);
+  });
+
+  test('leaves a turn alone that is the schedule’s', () => {
+    const near = epochSeconds(start + policy.rotateEvery - 60);
+    const ring = settled(newRing(start), near);
+    assert.equal(undo(ring, policy, 'ES256', near), null);
+  });
+
+  test('of refresh keys has all nodes turn back, where some may turn before they hear of it', () => {
+    const ring = rotateNow(newRing(start), policy, 'HS256', start).ring;
+    const [first, second] = [active(ring, start, 'HS256'), standby(ring, start, 'HS256')];
+    const undone = undo(ring, policy, 'HS256', after(start, seconds(5)));
+    assert.ok(undone?.how === 'brought-back');
+    const kids = [5, 34, 35, 39, 40].map(
+      (wait) => active(undone.ring, after(start, seconds(wait)), 'HS256').kid,
+    );
+    assert.deepEqual(kids, [first.kid, first.kid, second.kid, second.kid, first.kid]);
   });
 
   test('never brings back a key that was revoked', () => {

@@ -10,10 +10,11 @@ import {
   stateOf,
   stillVerifies,
 } from '#src/signing/key-ring.ts';
-import { endAlgorithm, importKey, rehearse, revoke, rotateNow, undo } from '#src/signing/ring-change.ts';
+import { endAlgorithm, importKey, rehearse, revoke, rotateNow } from '#src/signing/ring-change.ts';
 import { checkRing } from '#src/signing/ring-check.ts';
 import { firstRing, settle } from '#src/signing/ring-plan.ts';
 import { type RingPolicy, ringAlgorithms } from '#src/signing/ring-policy.ts';
+import { undo } from '#src/signing/ring-undo.ts';
 import { after, type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
 
 export const DEEDS = [

@@ -172,6 +172,27 @@ describe('a revocation', () => {
     assert.ok(!kidsOf(await rotation.list()).includes(leaked.kid));
   });
 
+  test('that is cut off leaves no key that signs what is inactive from birth, and is completed by another', async () => {
+    await using deployment = await deploy();
+    const { records } = deployment;
+    const { rotation } = await deployment.startNode(POLICY, {
+      records: {
+        find: records.find.bind(records),
+        put: records.put.bind(records),
+        readLog: records.readLog.bind(records),
+        revoke: () => Promise.reject(new StorageFault('cut off')),
+      },
+    });
+    const [leaked] = await rotation.list();
+    assert.ok(leaked);
+    await assert.rejects(rotation.revoke(leaked.kid, 'leaked'), StorageFault);
+    assert.equal((await rotation.list())[0]?.state, 'revoked');
+    assert.equal(await records.anyRevoked([keyRevocationEntry(leaked.kid)]), false);
+    const { rotation: again } = await deployment.startNode();
+    assert.deepEqual(await again.revoke(leaked.kid, 'leaked'), { outcome: 'already-revoked' });
+    assert.equal(await records.anyRevoked([keyRevocationEntry(leaked.kid)]), true);
+  });
+
   test('forgets the private part in the store as well', async () => {
     await using deployment = await deploy();
     const { rotation } = await deployment.startNode();
@@ -226,6 +247,28 @@ describe('an undoing', () => {
     assert.equal((await rotation.list())[0]?.state, 'active');
   });
 
+  test('calls off a rotation that has not begun, and brings back no key', async () => {
+    await using deployment = await deploy();
+    const { rotation } = await deployment.startNode();
+    await rotation.rotate();
+    deployment.clock.move(minutes(1));
+    const [coming] = await rotation.rotate({ alg: 'ES256' });
+    assert.equal(coming?.outcome, 'scheduled');
+    const before = await rotation.list();
+    const nodes = [rotation, (await deployment.startNode()).rotation];
+    const outcomes = await Promise.all(nodes.map((each) => each.undo({ alg: 'ES256' })));
+    const active = before.find(({ alg, state }) => alg === 'ES256' && state === 'active');
+    assert.deepEqual(outcomes.map(([each]) => [each?.outcome, each?.kid]).sort(), [
+      ['already-rotated', active?.kid],
+      ['called-off', coming.kid],
+    ]);
+    const [after] = (await rotation.list()).filter(({ kid }) => kid === coming.kid);
+    assert.equal(after?.state, 'next');
+    assert.equal(after?.signsFrom, (active?.signsFrom ?? 0) + POLICY.rotateEvery);
+    const { events } = await rotation.history({ after: 0, limit: 100 });
+    assert.deepEqual([events.at(-1)?.what, events.at(-1)?.kid], ['postpone', coming.kid]);
+  });
+
   test('by two nodes at the same moment happens once', async () => {
     await using deployment = await deploy();
     const nodes = [await deployment.startNode(), await deployment.startNode()];
@@ -234,6 +277,28 @@ describe('an undoing', () => {
     const outcomes = await Promise.all(nodes.map(({ rotation }) => rotation.undo({ alg: 'ES256' })));
     assert.deepEqual(outcomes.map(([each]) => each?.outcome).sort(), ['already-rotated', 'signs-now']);
     assert.ok(outcomes.every(([each]) => each?.kid === first?.kid));
+  });
+});
+
+describe('a rotation that was asked for before another one came', () => {
+  test('leaves that alone, and so does an undoing', async () => {
+    await using deployment = await deploy();
+    const { rotation } = await deployment.startNode();
+    const since = deployment.clock.now();
+    deployment.clock.move(seconds(1));
+    const [first] = await rotation.rotate({ alg: 'ES256', since });
+    assert.equal(first?.outcome, 'signs-now', 'that the first key began then is no rotation');
+    const late = [
+      await rotation.rotate({ alg: 'ES256', since, breakGlass: 'twice' }),
+      await rotation.undo({ alg: 'ES256', since }),
+    ];
+    for (const [each] of late) assert.deepEqual(each, { ...first, outcome: 'already-rotated' });
+    const [next] = await rotation.rotate({
+      alg: 'ES256',
+      since: deployment.clock.now(),
+      breakGlass: 'once more',
+    });
+    assert.equal(next?.outcome, 'signs-now');
   });
 });
 

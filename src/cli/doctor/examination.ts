@@ -1,6 +1,7 @@
 import { algorithmFindings } from '#src/cli/doctor/algorithm-findings.ts';
 import type { Finding } from '#src/cli/doctor/finding.ts';
 import { fleetFindings } from '#src/cli/doctor/fleet-findings.ts';
+import { revocationFindings } from '#src/cli/doctor/revocation-findings.ts';
 import { tokenFindings } from '#src/cli/doctor/token-findings.ts';
 import type { Client } from '#src/clients/client.ts';
 import {
@@ -45,6 +46,7 @@ export async function examine(services: Services, now: EpochSeconds): Promise<Ex
     store,
     ...(await fleetFindings(services, now)),
     ...keyFindings(await services.rotation.list(), config),
+    ...(await revocationFindings(services)),
     ...(await algorithmFindings(services, now)),
     ...(await tokenFindings(services)),
     issuerFinding(config),

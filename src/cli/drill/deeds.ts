@@ -6,7 +6,7 @@ import type { Timetable } from '#src/cli/drill/timetable.ts';
 import type { HeldToken, HeldTokens } from '#src/cli/drill/tokens.ts';
 import type { Credentials } from '#src/cli/parties/requests.ts';
 import type { JwsAlgorithm } from '#src/signing/algorithm.ts';
-import type { UndoOutcome } from '#src/signing/rotation.ts';
+import type { UndoOutcome } from '#src/signing/turning.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 /** What was done, and what came of it. */

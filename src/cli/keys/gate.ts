@@ -6,7 +6,7 @@ import { moment } from '#src/cli/layout.ts';
 import { formatDuration, parseDuration } from '#src/config/duration.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Services } from '#src/services.ts';
-import { standbyKey } from '#src/signing/key-ring.ts';
+import { hasTurnedSince, standbyKey } from '#src/signing/key-ring.ts';
 import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
 
 export interface GateOptions {
@@ -24,15 +24,18 @@ const LOOK_EVERY_MS = 1000;
  * Returns once no resource server that shows who it is lacks the keys that are to sign; waits for that if it is asked to.
  * @throws Refusal `readers_behind`, naming who lacks them, Interrupted, UsageFault.
  */
-export async function passGate(cli: CommandLine, services: Services, options: GateOptions): Promise<void> {
+export async function passGate(
+  cli: CommandLine,
+  services: Services,
+  { waiting, ...options }: GateOptions & { readonly waiting: Seconds | null },
+): Promise<void> {
   const { clock } = cli.surroundings;
-  const waiting = waitingTime(options, services);
   if (options.anyway === true || options.breakGlass === true) return;
   const until = waiting === null ? null : after(clock.now(), waiting);
   let told = '';
   for (;;) {
     const now = clock.now();
-    const lacked = await lackedKeys(services, options.alg, now);
+    const lacked = await lackedKeys(services, options.alg, { now, since: cli.givenAt });
     if (lacked.length === 0) return;
     if (until === null || now >= until) throw refusal(lacked, now);
     const news = lacked.flatMap(behindIn).map(({ resourceServer }) => resourceServer.identifier);
@@ -45,16 +48,19 @@ export async function passGate(cli: CommandLine, services: Services, options: Ga
   }
 }
 
-/** The keys that would sign next, as far as somebody lacks them. */
+/** The keys that would sign next, as far as somebody lacks them. Where another signs `since`, nothing is left to do. */
 async function lackedKeys(
   services: Services,
   only: string | undefined,
-  now: EpochSeconds,
+  { now, since }: { readonly now: EpochSeconds; readonly since: EpochSeconds },
 ): Promise<readonly KeyStanding[]> {
   const { rotation } = services;
   const { ring } = await rotation.refresh();
-  const algorithms = rotation.policy.algorithms.filter((alg) => only === undefined || alg === only);
-  const next = algorithms.map((alg) => standbyKey(ring, alg, now)).filter((key) => key !== null);
+  const next = rotation.policy.algorithms
+    .filter((alg) => only === undefined || alg === only)
+    .filter((alg) => !hasTurnedSince(ring, alg, { since, now }))
+    .map((alg) => standbyKey(ring, alg, now))
+    .filter((key) => key !== null);
   return (await standingsOf(services, next)).filter((standing) => behindIn(standing).length > 0);
 }
 
@@ -73,7 +79,7 @@ function refusal(lacked: readonly KeyStanding[], now: EpochSeconds): Refusal {
 }
 
 /** How long to wait, or `null` for not at all. @throws UsageFault */
-function waitingTime({ wait, anyway, breakGlass }: GateOptions, { config }: Services): Seconds | null {
+export function waitingTime({ wait, anyway, breakGlass }: GateOptions, { config }: Services): Seconds | null {
   if (wait === undefined) return null;
   if (anyway === true || breakGlass === true) {
     const other = anyway === true ? '--anyway' : '--break-glass';

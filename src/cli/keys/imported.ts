@@ -11,7 +11,7 @@ import { Secret } from '#src/secret.ts';
 import type { Services } from '#src/services.ts';
 import type { GeneratedKey } from '#src/signing/algorithm.ts';
 import { isEncrypted, outsideKey, readPrivateKey } from '#src/signing/imported-key.ts';
-import type { RotationOutcome } from '#src/signing/rotation.ts';
+import type { RotationOutcome } from '#src/signing/turning.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 export interface ImportKeyOptions {

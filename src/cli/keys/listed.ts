@@ -12,7 +12,9 @@ import type { EpochSeconds } from '#src/units.ts';
 /** `keyturn keys list` */
 export async function listKeys(services: Services, now: EpochSeconds): Promise<Report> {
   const keys = await services.rotation.list();
-  const next = keys.filter(({ state }) => state === 'next');
+  const next = keys
+    .filter(({ state }) => state === 'next')
+    .toSorted((one, other) => (one.signsFrom ?? 0) - (other.signsFrom ?? 0));
   const standings = await standingsOf(services, next);
   const { ring } = services.rotation.held;
   const alive = await aliveNow(services, now);

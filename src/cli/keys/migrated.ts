@@ -57,11 +57,13 @@ export async function retireAlgorithm(services: Services, text: string): Promise
   ];
   if (names.length > 0 && !services.config.keys.algorithms.includes(alg))
     throw new Refusal('algorithm_in_use', `registered for ${alg}: ${names.join(', ')}`, { problems: names });
-  await services.rotation.end(alg);
+  const ended = await services.rotation.end(alg);
   return {
-    document: { alg, ended: true },
+    document: { alg, ended },
     text: (style) =>
-      `${style('good', 'Ended')}: nothing signs with ${alg} any more. What it signed verifies until it expires; then its keys leave the JWKS.`,
+      !ended
+        ? `Nothing signs with ${alg}. Nothing was changed.`
+        : `${style('good', 'Ended')}: nothing signs with ${alg} any more. What it signed verifies until it expires; then its keys leave the JWKS.`,
   };
 }
 

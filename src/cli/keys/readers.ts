@@ -52,7 +52,9 @@ const WORDS: Readonly<Record<Readiness, string>> = {
 function serverRow(server: ServerReader, next: readonly KeyListing[], now: EpochSeconds): (string | null)[] {
   const { alg, states } = standingOf(server, next);
   const words =
-    states.length === 0 ? WORDS['not-needed'] : states.map(({ readiness }) => WORDS[readiness]).join(', ');
+    states.length === 0
+      ? WORDS['not-needed']
+      : [...new Set(states.map(({ readiness }) => WORDS[readiness]))].join(', ');
   return [
     readerName(server),
     server.seen === null ? 'never' : distance(server.seen.lastAt, now),

@@ -139,12 +139,11 @@ function endedFact({ revoked, aftermath, signIns }: Happened): string[] {
     families === 0
       ? 'no sign-in'
       : `${counted(families, 'sign-in')} of ${counted(people, 'account')}, whose refresh tokens are refused from now on`;
-  return [
-    ...(kinds.has('jwks')
-      ? [`${tokenWords({ access, id })} at least, inactive at introspection from now on`]
-      : []),
-    ...(kinds.has('refresh') ? [refreshed] : []),
-  ];
+  const signed =
+    access + id === 0
+      ? 'whatever it signed is inactive at introspection; no token of it that is alive is known'
+      : `${tokenWords({ access, id })} at least, inactive at introspection from now on`;
+  return [...(kinds.has('jwks') ? [signed] : []), ...(kinds.has('refresh') ? [refreshed] : [])];
 }
 
 function signingFact({ revoked, keys, services }: Happened, style: Style): string[] {

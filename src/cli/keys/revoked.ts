@@ -27,7 +27,11 @@ export async function revokeKeys(
   const { clock } = cli.surroundings;
   const keys = await keysToRevoke(rotation, kid, all === true);
   const [only] = keys;
-  if (only?.state === 'revoked') return revokedBefore(only);
+  if (only?.state === 'revoked') {
+    // Completes what was cut off between the two things that it does.
+    await rotation.revoke(only.kid, reason);
+    return revokedBefore(only);
+  }
   const kids = keys.map((key) => key.kid);
   const touched = await touchedBy(services, kids, clock.now());
   announce(cli, touched);
@@ -61,7 +65,8 @@ async function keysToRevoke(
       .filter(({ state }) => ORDER.includes(state))
       .toSorted((one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state));
   const key = keys.find((each) => each.kid === kid && each.state !== 'removed');
-  if (key === undefined) throw new Refusal('key_not_found', `no key ${kid}`);
+  if (key === undefined)
+    throw new Refusal('key_not_found', `There is no key ${kid}: keyturn keys list shows which there are.`);
   return [key];
 }
 
@@ -75,6 +80,6 @@ function questionFor(keys: readonly KeyListing[]): string {
 function revokedBefore({ kid }: KeyListing): Report {
   return {
     document: { outcome: 'already_revoked', kid, successor: null },
-    text: () => `The key ${kid} has been revoked before. Nothing was changed.`,
+    text: () => `The key ${kid} has been revoked before: nothing that it signed is good any more.`,
   };
 }

@@ -1,6 +1,7 @@
 import type { CommandLine } from '#src/cli/command-line.ts';
+import { UsageFault } from '#src/cli/failure.ts';
 import { confirm } from '#src/cli/input.ts';
-import { type GateOptions, passGate } from '#src/cli/keys/gate.ts';
+import { type GateOptions, passGate, waitingTime } from '#src/cli/keys/gate.ts';
 import { type KeyStanding, standingDocument, standingLines, standingsOf } from '#src/cli/keys/standing.ts';
 import { announce, type Touched, touchedByTurning, touchedOf } from '#src/cli/keys/touched.ts';
 import { distance, moment } from '#src/cli/layout.ts';
@@ -10,12 +11,14 @@ import { Refusal } from '#src/fault.ts';
 import type { Services } from '#src/services.ts';
 import type { JwsAlgorithm } from '#src/signing/algorithm.ts';
 import { standbyKey } from '#src/signing/key-ring.ts';
-import type { UndoOutcome } from '#src/signing/rotation.ts';
+import type { UndoOutcome } from '#src/signing/turning.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 export interface RotateOptions extends GateOptions {
   readonly reason?: string;
   readonly yes?: boolean;
+  /** Of a rehearsal. */
+  readonly patience?: string;
 }
 
 /** `keyturn keys rotate`. Whether there is such an algorithm is for the rotation to say. */
@@ -24,17 +27,21 @@ export async function rotateKeys(
   services: Services,
   options: RotateOptions,
 ): Promise<Report> {
-  const { alg, breakGlass, reason } = options;
+  const { alg, breakGlass, reason, patience } = options;
   if (breakGlass === true && reason === undefined) {
     throw new Refusal('reason_missing', '--break-glass sets a rule aside: say why, with --reason.');
   }
+  if (breakGlass !== true && reason !== undefined)
+    throw new UsageFault('--reason goes with --break-glass', 'a rotation that breaks nothing needs none');
+  if (patience !== undefined) throw new UsageFault('--patience goes with --rehearse');
+  const waiting = waitingTime(options, services);
   const { clock } = cli.surroundings;
   const touched = await touchedByTurning(services, alg, clock.now());
   announce(cli, touched);
-  await passGate(cli, services, options);
+  await passGate(cli, services, { ...options, waiting });
   if (breakGlass === true) await confirmBreaking(cli, services, options);
   const outcomes = await services.rotation.rotate({
-    ...algorithmOf(alg),
+    ...turningOf(cli, alg),
     ...(breakGlass === true && reason !== undefined ? { breakGlass: reason } : undefined),
   });
   const standings = await standingsOf(services, outcomes);
@@ -65,12 +72,13 @@ export async function undoRotation(
   const { clock } = cli.surroundings;
   const touched = await touchedByTurning(services, alg, clock.now());
   announce(cli, touched);
-  const outcomes = await services.rotation.undo(algorithmOf(alg));
+  const outcomes = await services.rotation.undo(turningOf(cli, alg));
   const ok = outcomes.some(({ outcome }) => outcome !== 'nothing-before');
   return { ...turnedReport(outcomes, clock.now(), touched), ok };
 }
 
-const algorithmOf = (alg: string | undefined) => (alg === undefined ? {} : { alg: alg as JwsAlgorithm });
+const turningOf = ({ givenAt: since }: CommandLine, alg: string | undefined) =>
+  alg === undefined ? { since } : { since, alg: alg as JwsAlgorithm };
 
 function turnedReport(
   outcomes: readonly UndoOutcome[],
@@ -107,6 +115,8 @@ function turnedText(turned: UndoOutcome, now: EpochSeconds, style: Style): strin
       return `${key} signs already: someone else rotated at the same moment`;
     case 'nothing-before':
       return `${key} ${style('notable', 'goes on')}: no key before it is published any more`;
+    case 'called-off':
+      return `${key} ${style('good', 'does not sign yet')}: the rotation is called off, and it waits for the schedule, ${distance(turned.signsFrom, now)}`;
     case 'scheduled': {
       const when = `${moment(turned.signsFrom)} (${distance(turned.signsFrom, now)})`;
       return `${key} ${style('notable', 'is scheduled')}: it signs from ${when}, when everyone has it`;

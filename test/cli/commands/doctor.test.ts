@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { systemClock } from '#src/clock.ts';
+import { loadSettings } from '#src/config/load.ts';
+import { systemRandom } from '#src/random.ts';
+import { openServices } from '#src/services.ts';
+import { keyRevocationEntry } from '#src/signing/rotation.ts';
+import { after, hours } from '#src/units.ts';
 import { type Document, makeCommands } from '#test/cli/in-process.ts';
 
 const HTTPS = { KEYTURN_ISSUER: 'https://login.example.com' };
@@ -34,6 +40,32 @@ describe('keyturn doctor', () => {
     const text = await keyturn.run(['doctor']);
     assert.match(text.stdout, /! issuer +http:\/\/localhost:3000 is not https/);
     assert.match(text.stdout, /Everything is in place\./);
+  });
+
+  test('finds a revocation that was cut off, either way, and that revoking once more completes it', async () => {
+    await using keyturn = await makeCommands(HTTPS);
+    const keys = (await keyturn.runJson('keys list')).json<Document[]>();
+    const [cutOff, revoked] = keys.filter(({ state }) => state === 'next').map(({ kid }) => String(kid));
+    assert.ok(cutOff && revoked);
+    assert.equal((await keyturn.runJson(`keys revoke ${revoked} --reason lost`)).code, 0);
+    {
+      await using opened = await openServices(loadSettings({ env: keyturn.env }).config, {
+        clock: systemClock,
+        random: systemRandom,
+      });
+      const { records } = opened.store;
+      await records.revoke([keyRevocationEntry(cutOff)], after(systemClock.now(), hours(1)));
+    }
+    const { code, stdout } = await keyturn.runJson('doctor');
+    assert.equal(code, 1);
+    const ill = examined(stdout).findings.filter(({ state }) => state === 'ill');
+    assert.deepEqual(
+      ill.map(({ says }) => says),
+      [`every token that ${cutOff} signs is inactive from birth: revoking it was cut off`],
+    );
+    assert.equal(ill[0]?.remedy, `run: keyturn keys revoke ${cutOff} --reason '…'`);
+    assert.equal((await keyturn.runJson(`keys revoke ${cutOff} --reason lost`)).code, 0);
+    assert.equal((await keyturn.runJson('doctor')).code, 0);
   });
 
   test('says which client keeps which profile, and what it lacks for one that is asked about', async () => {

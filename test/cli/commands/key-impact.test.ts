@@ -130,6 +130,14 @@ describe('keys revoke', () => {
     assert.match(happened, /may still accept +until \d{4}-.* UTC at most, .*: Notes$/m);
   });
 
+  test('of a key that never signed says who may still accept what a thief signs with it', async () => {
+    const [kid = ''] = await keysOf('ES256', 'next');
+    const { stdout } = await keyturn.run(['keys', 'revoke', kid, '--reason', 'in a paste too']);
+    assert.match(stdout, /ended +whatever it signed is inactive at introspection; no token .* is known$/m);
+    assert.match(stdout, /may still accept +until \d{4}-.* UTC at most, .*: Notes$/m);
+    assert.doesNotMatch(stdout, /people of clients/);
+  });
+
   test('takes a key, or all of them', async () => {
     for (const which of ['', ' some-key --all'])
       assert.equal(errorOf(await runJson(`keys revoke${which} --reason x`), 2).error, 'usage');

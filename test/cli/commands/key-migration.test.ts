@@ -80,7 +80,9 @@ describe('keyturn keys retire-algorithm', () => {
     assert.equal(registered.error, 'algorithm_in_use');
     assert.deepEqual((registered.problems as string[]).toSorted(), [API, 'shop', 'web']);
     assert.equal((await withAlgorithms('keys migrate RS256 ES256 --all', 'ES256')).code, 0);
-    assert.equal((await withAlgorithms('keys retire-algorithm RS256', 'ES256')).code, 0);
+    const retire = async () => (await withAlgorithms('keys retire-algorithm RS256', 'ES256')).json();
+    assert.deepEqual(await retire(), { alg: 'RS256', ended: true });
+    assert.deepEqual(await retire(), { alg: 'RS256', ended: false }, 'nothing signs with it any more');
     const [, rs256] = (await withAlgorithms('keys algorithms', 'ES256')).json<Document[]>();
     assert.deepEqual([rs256?.standing, rs256?.active_kid], ['ended', null]);
   });

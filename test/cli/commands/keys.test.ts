@@ -70,6 +70,30 @@ describe('keyturn keys', () => {
     assert.deepEqual(again, { outcome: 'already_revoked', kid: next?.kid, successor: null });
   });
 
+  test('undo calls off a rotation that has not begun, and says so', async () => {
+    const keysOf = async (state: string) =>
+      (await runJson('keys list'))
+        .json<Document[]>()
+        .filter((key) => key.alg === 'ES256' && key.state === state)
+        .map(({ kid }) => kid);
+    const [[active], [next]] = [await keysOf('active'), await keysOf('next')];
+    const [rotated] = (await runJson('keys rotate --alg ES256')).json<Document[]>();
+    assert.deepEqual([rotated?.outcome, rotated?.kid], ['scheduled', next]);
+    const { stdout, code } = await keyturn.run(['keys', 'undo', '--alg', 'ES256']);
+    assert.equal(code, 0);
+    const said = `^ES256  key ${next} does not sign yet: the rotation is called off, .* in 8[4-9] days|90 days$`;
+    assert.match(stdout, new RegExp(said, 'm'));
+    assert.deepEqual([await keysOf('active'), await keysOf('next')], [[active], [next]]);
+  });
+
+  test('an option that would do nothing is refused, and before anything else is said', async () => {
+    for (const option of ['--reason hurry', '--patience 5s', '--wait soon', '--wait 5s --anyway']) {
+      const { code, stdout, stderr } = await keyturn.run(['keys', 'rotate', ...option.split(' ')]);
+      assert.deepEqual([code, stdout], [2, ''], option);
+      assert.match(stderr, new RegExp(`^keyturn: ${option.split(' ')[0]}`));
+    }
+  });
+
   test('keys and algorithms that are not there are refused', async () => {
     assert.equal(errorOf(await runJson('keys rotate --alg ES384')).error, 'unknown_algorithm');
     assert.equal(errorOf(await runJson('keys revoke nothing --reason none')).error, 'key_not_found');
