@@ -23,6 +23,7 @@ import type { Destination } from '#src/outbox/delivery.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import { type KeyToken, keyToken } from '#src/pkcs11/key-token.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
+import type { Records } from '#src/records.ts';
 import { admitsClientId, parseClientIdUrl } from '#src/registration/client-id-url.ts';
 import { InitialAccessTokens } from '#src/registration/initial-access-token.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
@@ -34,7 +35,7 @@ import { FormerKeys } from '#src/signing/former-keys.ts';
 import { leavingAlgorithms } from '#src/signing/leaving.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation } from '#src/signing/rotation.ts';
-import { openStore, type Store } from '#src/storage/open-store.ts';
+import { openStore, type Store, type StoreOptions } from '#src/storage/open-store.ts';
 import { Authorizations } from '#src/tokens/authorization.ts';
 import type { StandingSources } from '#src/tokens/standing.ts';
 import { type EpochSeconds, seconds } from '#src/units.ts';
@@ -81,16 +82,7 @@ export interface Services extends AsyncDisposable {
  */
 export async function openServices(config: Config, { clock, random }: Surroundings): Promise<Services> {
   await using opened = new AsyncDisposableStack();
-  const store = opened.use(
-    await openStore({
-      location: config.store,
-      redis: { ...config.redis, clockSkewMax: config.keys.clockSkewMax },
-      keysDirectory: config.keysDir,
-      ...(config.kek === null ? undefined : { kek: config.kek }),
-      clock,
-      random,
-    }),
-  );
+  const store = opened.use(await openStore(storeOptionsOf(config, { clock, random })));
   const { records } = store;
   await assertStoreClock(store.ownClock, clock, config.keys.clockSkewMax);
   const algorithms = responseAlgorithmsOf(config);
@@ -180,6 +172,22 @@ export async function openServices(config: Config, { clock, random }: Surroundin
   };
 }
 
+/** How the store that the settings name is opened. */
+export function storeOptionsOf(config: Config, { clock, random }: Surroundings): StoreOptions {
+  return {
+    location: config.store,
+    redis: { ...config.redis, clockSkewMax: config.keys.clockSkewMax },
+    keysDirectory: config.keysDir,
+    ...(config.kek === null ? undefined : { kek: config.kek }),
+    clock,
+    random,
+  };
+}
+
+/** The servers on a store. */
+export const fleetOn = (records: Records, { nodes, keys }: Config): Fleet =>
+  new Fleet({ records, every: nodes.heartbeat, skewMax: keys.clockSkewMax });
+
 function readinessGateOf(
   { keys }: Config,
   ports: Pick<ReadinessGatePorts, 'readers' | 'resources'>,
@@ -196,12 +204,13 @@ function keyTokenOf({ keys, pkcs11 }: Config, { clock, random }: Surroundings): 
 }
 
 function keyEncryptionOf(
-  { nodes, keys, keyEncryption }: Config,
+  config: Config,
   store: Store,
   { clock, random }: Surroundings,
 ): Pick<Services, 'fleet' | 'kekRotation' | 'resealer'> {
+  const { keyEncryption } = config;
   const { records, bodies } = store;
-  const fleet = new Fleet({ records, every: nodes.heartbeat, skewMax: keys.clockSkewMax });
+  const fleet = fleetOn(records, config);
   const users = () => fleet.living();
   return {
     fleet,

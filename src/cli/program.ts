@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { CommandLine, type CommandLineParts, type SharedOptions } from '#src/cli/command-line.ts';
 import { accountCommands } from '#src/cli/commands/accounts.ts';
+import { backupCommand, restoreCommand } from '#src/cli/commands/backup.ts';
 import { clientCommands } from '#src/cli/commands/clients.ts';
 import { configCommands } from '#src/cli/commands/config.ts';
 import { doctorCommand } from '#src/cli/commands/doctor.ts';
@@ -12,6 +13,7 @@ import { registrationTokenCommands } from '#src/cli/commands/registration-tokens
 import { resourceCommands } from '#src/cli/commands/resources.ts';
 import { serveCommand } from '#src/cli/commands/serve.ts';
 import { sessionCommands } from '#src/cli/commands/sessions.ts';
+import { storeCommands } from '#src/cli/commands/store.ts';
 import { tokenCommands } from '#src/cli/commands/tokens.ts';
 import { tourCommand } from '#src/cli/commands/tour.ts';
 import { trustedIssuerCommands } from '#src/cli/commands/trusted-issuers.ts';
@@ -68,6 +70,9 @@ function assemble(program: Command, cli: CommandLine): void {
     sessionCommands(cli),
     keyCommands(cli),
     kekCommands(cli),
+    storeCommands(cli),
+    backupCommand(cli),
+    restoreCommand(cli),
     nodesCommand(cli),
     formerKeyCommands(cli),
     tokenCommands(cli),

@@ -1,3 +1,4 @@
+import type { FillingStep, StoreEntry, StoreSequences } from '#src/storage/store-entry.ts';
 import type { StoreFinding } from '#src/storage/store-finding.ts';
 import type { EpochSeconds, Seconds } from '#src/units.ts';
 
@@ -83,6 +84,17 @@ export interface Backend extends AsyncDisposable {
    * use. What was written or removed since it was read stays as it is. Answers how many took effect.
    */
   replaceBodies(bodies: readonly BackendBody[]): Promise<number | 'seal-outdated'>;
+
+  /**
+   * Everything that is stored, page by page in the order of `nameOf`, expired or not; all but the record that says that
+   * the store is unfinished. What is there from the first page to the last is met, as it was at some moment between.
+   */
+  entries(): AsyncIterable<readonly StoreEntry[]>;
+
+  sequences(): Promise<StoreSequences>;
+
+  /** Fills a store that is unfinished. False, and nothing is changed, if the claim does not hold. */
+  fill(step: FillingStep): Promise<boolean>;
 
   /** What the database's own clock says; `null` if it has none but that of this process. */
   clock(): Promise<EpochSeconds | null>;

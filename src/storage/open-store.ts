@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import type { Clock } from '#src/clock.ts';
 import { SetupFault, StorageFault } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
@@ -14,8 +15,11 @@ import { SealedRecords } from '#src/storage/sealed-records.ts';
 import { openSqliteBackend } from '#src/storage/sqlite/sqlite-backend.ts';
 import type { StoreFinding } from '#src/storage/store-finding.ts';
 import { loadKeys, missingKeys, StoreKeys } from '#src/storage/store-keys.ts';
-import { parseStoreLocation } from '#src/store-location.ts';
+import { assertFinished } from '#src/storage/unfinished.ts';
+import { parseStoreLocation, writtenStoreLocation } from '#src/store-location.ts';
 import type { EpochSeconds } from '#src/units.ts';
+
+export type BackendOptions = Pick<StoreOptions, 'location' | 'redis' | 'clock' | 'random'>;
 
 export interface StoreOptions {
   /** `sqlite:` and a path, or the URL of a Redis; see `store-location.ts`. */
@@ -28,6 +32,8 @@ export interface StoreOptions {
   readonly kek?: Secret;
   readonly clock: Clock;
   readonly random: Random;
+  /** True to refuse a store that is not there yet, instead of making it. */
+  readonly mustExist?: boolean;
 }
 
 export interface Store extends AsyncDisposable {
@@ -36,6 +42,8 @@ export interface Store extends AsyncDisposable {
   readonly created: boolean;
   /** The key-encryption keys, and what the store knows of them. */
   readonly keys: StoreKeys;
+  /** Everything that lies in it, as it lies there: to be copied, and to be backed up. */
+  readonly content: Pick<Backend, 'entries' | 'sequences'>;
   /** All that is sealed, whatever it is: to be counted by key, and to be sealed anew. */
   readonly bodies: SealedBodies;
   /**
@@ -56,13 +64,18 @@ export interface Store extends AsyncDisposable {
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   await using opened = new AsyncDisposableStack();
+  if (options.mustExist === true) await assertFileExists(options.location);
   const backend = opened.use(await openBackend(options));
+  await assertFinished(backend, options.clock.now());
   const { root, keys, created } = await unlock(backend, options);
+  // Once more, for the case that somebody has begun to fill it while it was empty.
+  await assertFinished(backend, options.clock.now());
   const closing = opened.move();
   return {
     records: new SealedRecords({ backend, keys, root, clock: options.clock }),
     created,
     keys,
+    content: backend,
     bodies: new SealedBodies({ backend, keys }),
     derive: (label) => root.derive(`room: ${label}`),
     examine: () => backend.examine(),
@@ -71,7 +84,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   };
 }
 
-function openBackend(options: StoreOptions): Promise<Backend> {
+/** Opens what is below a store, whether or not there is one. Throws `SetupFault`. */
+export function openBackend(options: BackendOptions): Promise<Backend> {
   const location = parseStoreLocation(options.location);
   if ('wrong' in location) {
     throw new SetupFault(
@@ -90,6 +104,7 @@ async function unlock(
 ): Promise<{ root: RootSecret; keys: StoreKeys; created: boolean }> {
   const { clock, random } = options;
   const found = await findRootRecord(backend, clock.now());
+  if (found === null && options.mustExist === true) throw noStore(options.location);
   let held = await loadKeys(options);
   if (held.ids.length === 0 && found === null) {
     await makeFirstKey(options.keysDirectory, { clock, random });
@@ -114,4 +129,19 @@ async function unlock(
   const root = openRootSecret(record, sealer);
   await keys.open(rootKey, { created });
   return { root, keys, created };
+}
+
+/** SQLite would make the file. */
+async function assertFileExists(text: string): Promise<void> {
+  const location = parseStoreLocation(text);
+  if ('wrong' in location || location.engine !== 'sqlite') return;
+  await access(location.path).catch(() => {
+    throw noStore(text);
+  });
+}
+
+function noStore(text: string): SetupFault {
+  const location = parseStoreLocation(text);
+  const name = 'wrong' in location ? 'the location' : writtenStoreLocation(location);
+  return new SetupFault(`there is no store at ${name}`, 'name the store of a server that has run');
 }

@@ -81,7 +81,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: 'services',
-    files: ['src/services.ts'],
+    files: ['src/services.ts', 'src/store-moves.ts'],
     mayImport: ['leaves', 'domains', 'config', 'storage', 'pkcs11'],
     reason: 'It puts the domains on a store, for the server and for commands that run without one.',
   },

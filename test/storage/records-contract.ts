@@ -3,6 +3,7 @@ import type { Clock } from '#src/clock.ts';
 import type { Backend } from '#src/storage/backend.ts';
 import type { Store } from '#src/storage/open-store.ts';
 import { bodyContract } from '#test/storage/contract/bodies.ts';
+import { entryContract } from '#test/storage/contract/entries.ts';
 import { groupContract } from '#test/storage/contract/groups.ts';
 import { historyContract } from '#test/storage/contract/histories.ts';
 import { logContract } from '#test/storage/contract/logs.ts';
@@ -20,6 +21,7 @@ export function recordsContract(name: string, makeStore: MakeStore): void {
     sweepContract(makeStore);
     historyContract(makeStore);
     bodyContract(makeStore);
+    entryContract(makeStore);
   });
 }
 

@@ -142,7 +142,7 @@ describe('a Redis that is to be the store', () => {
 
 /** As docs/deployment.md has it. */
 const ACL =
-  'on >hunter2 ~{acl}:* -@all +info +time +wait +set +get +hget +hset +hdel +zadd +zrem +zrange +zscore +zmscore +eval +evalsha'.split(
+  'on >hunter2 ~{acl}:* -@all +info +time +wait +set +get +hget +hset +hdel +zadd +zrem +zrange +zrank +zcount +zscore +zmscore +eval +evalsha'.split(
     ' ',
   );
 

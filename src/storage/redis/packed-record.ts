@@ -7,6 +7,7 @@ import {
   DIGEST_BYTES,
   type Digest,
 } from '#src/storage/backend.ts';
+import type { CounterEntry, LogEntry, RecordEntry } from '#src/storage/store-entry.ts';
 import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 
 /**
@@ -32,7 +33,7 @@ export function placeOf(kind: string, key: Digest): Buffer {
  * | 2 and as many | aliases, one after the other |
  * | the rest | body |
  */
-export function packRecord({ expiresAt, group, owner, aliases, body }: BackendWrite): Buffer {
+export function packRecord({ expiresAt, group, owner, aliases, body }: PackedParts): Buffer {
   const head = Buffer.alloc(GROUP_AT);
   head.writeUInt8(RECORD_LAYOUT, 0);
   head.writeDoubleBE(expiresAt ?? Number.POSITIVE_INFINITY, EXPIRES_AT);
@@ -66,6 +67,32 @@ export function unpackRecord(place: Buffer, packed: Buffer): BackendRecord {
   };
 }
 
+/** A record as it lies in another store, with the version and the use that it has there. */
+export function packStoredRecord(entry: RecordEntry): Buffer {
+  const packed = packRecord(entry);
+  packed.writeDoubleBE(entry.version, VERSION_AT);
+  packed.writeDoubleBE(entry.consumedAt ?? Number.POSITIVE_INFINITY, CONSUMED_AT);
+  return packed;
+}
+
+/** A record as it lies here. `aliases` are those that lead to it, one after the other. */
+export function unpackStoredRecord(place: Buffer, packed: Buffer, aliases: Buffer): RecordEntry {
+  const { key, ...rest } = unpackRecord(place, packed);
+  const ownerAt = GROUP_AT + 1 + packed.readUInt8(GROUP_AT);
+  const each = Array.from({ length: aliases.length / DIGEST_BYTES }, (_, at) =>
+    aliases.subarray(at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES),
+  );
+  return {
+    sort: 'record',
+    kind: kindOf(place),
+    key,
+    ...rest,
+    group: digestAt(packed, GROUP_AT),
+    owner: digestAt(packed, ownerAt),
+    aliases: each.toSorted(Buffer.compare),
+  };
+}
+
 /** The name of an entry: its log and its position, whose bytes sort as the numbers do. */
 export function entryName(log: Digest, position: number): Buffer {
   const suffix = Buffer.alloc(8);
@@ -89,10 +116,29 @@ export function unpackEntry(name: Buffer, packed: Buffer): BackendLogEntry {
   };
 }
 
+/** An entry of a log as `lua/note.lua` packs it. */
+export function packEntry({ until, removed, body }: LogEntry): Buffer {
+  const place = removed === null ? Buffer.alloc(0) : placeOf(removed.kind, removed.key);
+  const head = Buffer.alloc(PLACE_AT);
+  head.writeUInt8(NOTE_LAYOUT, 0);
+  head.writeDoubleBE(until, 1);
+  head.writeUInt8(place.length, PLACE_AT - 1);
+  return Buffer.concat([head, place, body]);
+}
+
 /** A counter as `lua/hit.lua` packs it: how often, until when. */
 export function unpackCounter(packed: Buffer): BackendCounter {
   return { count: packed.readDoubleBE(0), resetsAt: epochSeconds(packed.readDoubleBE(8)) };
 }
+
+export function packCounter({ count, until }: CounterEntry): Buffer {
+  const packed = Buffer.alloc(16);
+  packed.writeDoubleBE(count, 0);
+  packed.writeDoubleBE(until, 8);
+  return packed;
+}
+
+type PackedParts = Pick<BackendWrite, 'expiresAt' | 'group' | 'owner' | 'aliases' | 'body'>;
 
 const RECORD_LAYOUT = 1;
 const NOTE_LAYOUT = 1;
@@ -109,6 +155,11 @@ export const kindOf = (place: Buffer): string => place.toString('latin1', 0, pla
 
 function lengthAndDigest(digest: Digest | null): Buffer[] {
   return digest === null ? [Buffer.of(0)] : [Buffer.of(digest.length), digest];
+}
+
+function digestAt(packed: Buffer, lengthAt: number): Digest | null {
+  const length = packed.readUInt8(lengthAt);
+  return length === 0 ? null : packed.subarray(lengthAt + 1, lengthAt + 1 + length);
 }
 
 function timeOrNull(time: number): EpochSeconds | null {

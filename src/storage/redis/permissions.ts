@@ -44,6 +44,8 @@ function trialsOf(
     ['zadd', pinged, '0', ''],
     ['zrem', pinged, ''],
     ['zrange', pinged, '0', '0'],
+    ['zrank', pinged, ''],
+    ['zcount', pinged, '0', '0'],
     ['zscore', pinged, ''],
     ['zmscore', pinged, ''],
     ['eval', 'return 1', '1', pinged],

@@ -23,6 +23,7 @@ import { examineRedis } from '#src/storage/redis/examination.ts';
 import { assertFit, assertLayout, assertReachable } from '#src/storage/redis/fitness.ts';
 import { type Keys, keysOf } from '#src/storage/redis/keys.ts';
 import { replacementArguments, unpackStretch, walkArguments } from '#src/storage/redis/packed-bodies.ts';
+import { fillingArguments, redisEntries } from '#src/storage/redis/packed-entries.ts';
 import {
   entryName,
   packRecord,
@@ -33,6 +34,7 @@ import {
 } from '#src/storage/redis/packed-record.ts';
 import { redisOptionsOf } from '#src/storage/redis/redis-options.ts';
 import type { RedisSettings } from '#src/storage/redis/settings.ts';
+import type { FillingStep, StoreEntry, StoreSequences } from '#src/storage/store-entry.ts';
 import type { StoreFinding } from '#src/storage/store-finding.ts';
 import type { RedisLocation } from '#src/store-location.ts';
 import { type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
@@ -219,6 +221,21 @@ class RedisBackend implements Backend {
   async replaceBodies(bodies: readonly BackendBody[]): Promise<number | 'seal-outdated'> {
     const replaced = (await this.#writes.run('replaceBodies', replacementArguments(bodies))) as number;
     return replaced < 0 ? 'seal-outdated' : replaced;
+  }
+
+  entries(): AsyncIterable<readonly StoreEntry[]> {
+    return redisEntries(this.#connection);
+  }
+
+  async sequences(): Promise<StoreSequences> {
+    const { last_version, position, seal } = this.#keys;
+    const ask = (key: string) => this.#connection.ask((redis) => redis.getBuffer(key));
+    const [version, end, sealed] = await Promise.all([last_version, position, seal].map(ask));
+    return { version: Number(version ?? 0), position: Number(end ?? 0), seal: sealed ?? null };
+  }
+
+  async fill(step: FillingStep): Promise<boolean> {
+    return (await this.#writes.run('fill', fillingArguments(step))) === 1;
   }
 
   async clock(): Promise<EpochSeconds> {

@@ -69,6 +69,28 @@ export const SCRIPTS = {
     keys: ['records', 'log_entries', 'seal'],
     parts: ['sequence', 'record', 'seal', 'bodies'],
   }),
+  entries: script('entries', {
+    keys: ['kinds', 'records', 'aliases', 'log_order', 'log_entries'],
+    parts: ['record'],
+    flag: 'no-writes',
+  }),
+  timedEntries: script('timed-entries', {
+    keys: ['ended_groups', 'revoked', 'counters', 'counter_expiries'],
+    flag: 'no-writes',
+  }),
+  fill: script('fill', {
+    keys: [
+      ...LINKED_RECORD,
+      'ended_groups',
+      'last_version',
+      'revoked',
+      ...LOG,
+      'seal',
+      'counters',
+      'counter_expiries',
+    ],
+    parts: ['sequence', 'record', 'links'],
+  }),
 } as const satisfies Readonly<Record<string, Script>>;
 
 export type ScriptName = keyof typeof SCRIPTS;

@@ -24,9 +24,12 @@ import { openDatabase } from '#src/storage/sqlite/database.ts';
 import { storageFault } from '#src/storage/sqlite/errors.ts';
 import { GroupCommit } from '#src/storage/sqlite/group-commit.ts';
 import { prepareStatements, type Statements } from '#src/storage/sqlite/statements.ts';
+import { entriesOf, type StoreFiller, storeFiller } from '#src/storage/sqlite/store-entries.ts';
 import { Sweep } from '#src/storage/sqlite/sweep.ts';
+import type { FillingStep, StoreEntry, StoreSequences } from '#src/storage/store-entry.ts';
 import type { StoreFinding } from '#src/storage/store-finding.ts';
-import type { EpochSeconds, Seconds } from '#src/units.ts';
+import { UNFINISHED_KEY, UNFINISHED_KIND } from '#src/storage/unfinished.ts';
+import { type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
 
 /** Opens, and on first use makes, the embedded store. Throws `SetupFault` when the operator has to act. */
 export async function openSqliteBackend(path: string): Promise<Backend> {
@@ -43,6 +46,7 @@ class SqliteBackend implements Backend {
   readonly #commit: GroupCommit;
   readonly #sweep: Sweep;
   readonly #bodies: BodyWalk;
+  readonly #filler: StoreFiller;
   #closing: Promise<void> | null = null;
 
   constructor(database: DatabaseSync) {
@@ -51,6 +55,7 @@ class SqliteBackend implements Backend {
     this.#commit = new GroupCommit(database);
     this.#sweep = new Sweep(database);
     this.#bodies = new BodyWalk(database);
+    this.#filler = storeFiller(database);
   }
 
   async find(kind: string, key: Digest, now: EpochSeconds): Promise<BackendRecord | null> {
@@ -188,6 +193,27 @@ class SqliteBackend implements Backend {
     return this.#write(() =>
       bodies.every(({ body }) => this.#takes(body)) ? this.#bodies.replace(bodies) : SEAL_OUTDATED.outcome,
     );
+  }
+
+  entries(): AsyncIterable<readonly StoreEntry[]> {
+    return entriesOf(this.#database.location() ?? '');
+  }
+
+  async sequences(): Promise<StoreSequences> {
+    return this.#read(() => this.#filler.sequences());
+  }
+
+  async fill({ claim, put, drop, finish }: FillingStep): Promise<boolean> {
+    return this.#write(() => {
+      // It never expires, whatever time it is.
+      if (this.#livingVersion(UNFINISHED_KIND, UNFINISHED_KEY, epochSeconds(0)) !== claim) return false;
+      for (const entry of drop) this.#filler.drop(entry);
+      for (const entry of put) this.#filler.put(entry);
+      if (finish === null) return true;
+      this.#filler.finish(finish);
+      this.#statements.removeRecord.get({ kind: UNFINISHED_KIND, key: UNFINISHED_KEY });
+      return true;
+    });
   }
 
   async clock(): Promise<null> {
