@@ -107,8 +107,8 @@ async function completed(
 ): Promise<readonly string[]> {
   const words = args.filter((arg, index) => !arg.startsWith('-') && !args[index - 1]?.startsWith('--'));
   const [group = '', action = ''] = words;
-  // A rehearsal calls the APIs of whoever reads the page.
-  if (NOT_RUN.has(group) || args.includes('--rehearse')) return [...args, '--help'];
+  // A rehearsal calls the APIs of whoever reads the page, and a drill takes a minute and has tests of its own.
+  if (NOT_RUN.has(group) || args.includes('--rehearse') || action === 'drill') return [...args, '--help'];
   if (words.length === 0) return [...args, '--help'];
   if (mentioned && words.length === args.length && words.length <= 2) return [...args, '--help'];
   if (action === 'add') return group === 'accounts' ? [...args, '--password-stdin'] : args;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CALLBACK } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
-import { type AuthorizationRequest, RelyingParty } from '#test/support/relying-party.ts';
+import type { AuthorizationRequest, RelyingParty } from '#test/support/relying-party.ts';
 import { startKeyturn } from '#test/support/running-server.ts';
+import { addWebClient } from '#test/support/web-client.ts';
 
 const PASSWORD = 'the quick brown fox of tests';
 const ADA = { login: 'ada', password: PASSWORD };
@@ -27,14 +27,7 @@ test('what was acknowledged survives kill -9 under load: codes used, tokens revo
       stdin: PASSWORD,
     });
   (await addAccount('ada')).json();
-  const registered = (
-    await keyturn.cli([
-      ...['clients', 'add', '--name', 'Web', '--redirect-uri', CALLBACK, '--json'],
-      ...['--grant', 'authorization_code', '--grant', 'refresh_token', '--scope', 'openid offline_access'],
-    ])
-  ).json<{ client_id: string; client_secret: string }>();
-  const client = { clientId: registered.client_id, authenticationMethod: 'client_secret_basic' } as const;
-  const web = await RelyingParty.discover(keyturn, { client, secret: registered.client_secret });
+  const web = await addWebClient(keyturn);
 
   const acknowledged: Acknowledged = { consumed: [], revoked: [], families: [], accounts: [] };
   for (let round = 0; round < ROUNDS; round += 1) {

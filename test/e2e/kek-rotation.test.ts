@@ -11,8 +11,8 @@ import { openStore, type Store } from '#src/storage/open-store.ts';
 import { after, hours } from '#src/units.ts';
 import { CALLBACK } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
-import { RelyingParty } from '#test/support/relying-party.ts';
 import { type KeyturnDirectory, type RunningKeyturn, startKeyturn } from '#test/support/running-server.ts';
+import { addWebClient } from '#test/support/web-client.ts';
 
 const PASSWORD = 'the quick brown fox of tests';
 const SETTINGS = {
@@ -198,14 +198,7 @@ function writeUntilStopped({ records }: Store) {
 async function signIn(keyturn: RunningKeyturn): Promise<() => Promise<void>> {
   const account = ['accounts', 'add', '--username', 'ada', '--password-stdin', '--json'];
   (await keyturn.cli(account, { stdin: PASSWORD })).json();
-  const registered = (
-    await keyturn.cli([
-      ...['clients', 'add', '--name', 'Web', '--redirect-uri', CALLBACK, '--json'],
-      ...['--grant', 'authorization_code', '--grant', 'refresh_token', '--scope', 'openid offline_access'],
-    ])
-  ).json<{ client_id: string; client_secret: string }>();
-  const client = { clientId: registered.client_id, authenticationMethod: 'client_secret_basic' } as const;
-  const web = await RelyingParty.discover(keyturn, { client, secret: registered.client_secret });
+  const web = await addWebClient(keyturn);
   const { url, checks } = await web.request({ scope: 'openid offline_access', prompt: 'consent' });
   const callback = await new Person().authorize(url, { login: 'ada', password: PASSWORD });
   let { refresh_token: token = '' } = await web.redeem(callback, checks);

@@ -17,6 +17,7 @@ import type { Config } from '#src/config/schema.ts';
 import { systemRandom } from '#src/random.ts';
 import { openServices } from '#src/services.ts';
 import { minutes, seconds } from '#src/units.ts';
+import { readPage } from '#test/docs/markdown.ts';
 import { makeKeyturnDirectory } from '#test/support/running-server.ts';
 
 interface DrillDocument {
@@ -59,6 +60,10 @@ describe('keyturn keys drill', () => {
       [],
     );
     assert.equal(document.ok, true);
+    const withoutFigures = (words: string) => words.replace(/\d+/g, '0');
+    const shown = withoutFigures(readPage('docs/administrators.md').text);
+    for (const { claim } of document.verdicts)
+      assert.ok(shown.includes(`✓ ${withoutFigures(claim)}\n`), `the page shows: ${claim}`);
 
     const servers = new Map(document.resource_servers.map((server) => [server.who, server]));
     assert.deepEqual([...servers.keys()], ['jose', 'max_age', 'polling', 'pyjwt', 'introspection']);

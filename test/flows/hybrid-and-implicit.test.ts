@@ -41,12 +41,7 @@ describe('hybrid and implicit responses (OpenID Connect Core sections 3.2 and 3.
       KEYTURN_REQUESTS_WEB_MESSAGE: 'true',
     });
     ada.password = (await keyturn.addAccount('ada')).password;
-    const { resourceServer, secret } = await keyturn.addResourceServer();
-    const asClient = {
-      clientId: resourceServer.clientId,
-      authenticationMethod: 'client_secret_basic',
-    } as const;
-    api = await RelyingParty.discover(keyturn, { client: asClient, secret });
+    api = await RelyingParty.discoverApi(keyturn, await keyturn.addResourceServer());
     const added = await keyturn.addClient(registration(ALL));
     clientId = added.client.clientId;
     party = await RelyingParty.discover(keyturn, added);

@@ -23,12 +23,7 @@ before(async () => {
   soft = await makeSoftToken();
   keyturn = await startKeyturnHere({ ...soft.settings, KEYTURN_PKCS11_TIMEOUT: '30s' });
   ada.password = (await keyturn.addAccount('ada')).password;
-  const { resourceServer, secret } = await keyturn.addResourceServer();
-  const asClient = {
-    clientId: resourceServer.clientId,
-    authenticationMethod: 'client_secret_basic',
-  } as const;
-  api = await RelyingParty.discover(keyturn, { client: asClient, secret });
+  api = await RelyingParty.discoverApi(keyturn, await keyturn.addResourceServer());
   const added = await keyturn.addClient({ scope: 'openid offline_access' });
   authorization = `Basic ${Buffer.from(`${added.client.clientId}:${added.secret}`).toString('base64')}`;
   web = await RelyingParty.discover(keyturn, added);

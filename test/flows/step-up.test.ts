@@ -17,13 +17,8 @@ describe('step-up: how and when somebody signed in (RFC 9470, OpenID Connect Cor
   before(async () => {
     keyturn = await startKeyturnHere({ KEYTURN_REQUESTS_PASSWORD_ACR: PASSWORD_ACR });
     ada.password = (await keyturn.addAccount('ada')).password;
-    const { resourceServer, secret } = await keyturn.addResourceServer();
     web = await RelyingParty.discover(keyturn, await keyturn.addClient({ scope: 'openid read' }));
-    const asClient = {
-      clientId: resourceServer.clientId,
-      authenticationMethod: 'client_secret_basic',
-    } as const;
-    api = await RelyingParty.discover(keyturn, { client: asClient, secret });
+    api = await RelyingParty.discoverApi(keyturn, await keyturn.addResourceServer());
   });
   afterEach(() => mock.timers.reset());
   after(() => stopFaultless(keyturn));

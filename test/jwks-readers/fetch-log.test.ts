@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ClientSecrets } from '#src/clients/client-secret.ts';
 import { type JwksFetch, JwksFetchLog } from '#src/jwks-readers/fetch-log.ts';
 import { JwksReaders } from '#src/jwks-readers/jwks-readers.ts';
-import { systemRandom } from '#src/random.ts';
-import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { days, minutes, seconds } from '#src/units.ts';
-import { algorithmsWith } from '#test/support/response-algorithms.ts';
+import { resourcesOn } from '#test/resources/resources-on.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 const KEPT = days(180);
@@ -25,20 +22,7 @@ async function openReaders({ othersMax = 3 } = {}) {
   await using opened = new AsyncDisposableStack();
   const store = opened.use(await openTemporaryStore());
   const { clock, records } = store;
-  const secrets = new ClientSecrets({
-    digestKey: store.derive('client secrets'),
-    clock,
-    random: systemRandom,
-  });
-  const resources = new ResourceRegistry({
-    records,
-    secrets,
-    clock,
-    random: systemRandom,
-    issuer: 'https://id.example.com',
-    algorithms: algorithmsWith('ES256'),
-    accessTokenLifetimeMax: minutes(60),
-  });
+  const { secrets, resources } = resourcesOn(store, 'https://id.example.com', 'ES256');
   const readers = new JwksReaders({ records, clock, kept: KEPT, othersMax });
   const faults: unknown[] = [];
   const newLog = (over: Partial<ConstructorParameters<typeof JwksFetchLog>[0]> = {}) =>

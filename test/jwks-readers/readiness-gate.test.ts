@@ -5,7 +5,8 @@ import { type LackedKey, ReadinessGate, type ReadinessPolicy } from '#src/jwks-r
 import { newResourceServer, type ResourceServer } from '#src/resources/resource-server.ts';
 import { type DueKey, turnsSoon } from '#src/signing/ring-plan.ts';
 import { after, days, type EpochSeconds, minutes, seconds } from '#src/units.ts';
-import { newRing, policy as ringPolicy, settled, standby, start } from '#test/signing/rings.ts';
+import { POLICY } from '#test/signing/policy.ts';
+import { newRing, settled, standby, start } from '#test/signing/rings.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
 
 const ISSUER = 'https://id.example.com';
@@ -167,8 +168,8 @@ test('a key is held from before its turn until everyone has it, and then signs a
   let now = start;
   const pass = async (length: number) => {
     for (const until = after(now, seconds(length)); now < until; now = after(now, seconds(60))) {
-      const coming = turnsSoon(ring, ringPolicy, now);
-      ring = settled(ring, now, ringPolicy, coming.length > 0 ? await gate.held(coming, now) : undefined);
+      const coming = turnsSoon(ring, POLICY, now);
+      ring = settled(ring, now, POLICY, coming.length > 0 ? await gate.held(coming, now) : undefined);
     }
   };
   now = after(start, seconds(days(90) - 3600));

@@ -7,7 +7,8 @@ import { UsageWriter, type UsageWriterPorts } from '#src/key-usage/usage-writer.
 import { systemRandom } from '#src/random.ts';
 import { Authorizations } from '#src/tokens/authorization.ts';
 import { after, days, hours, minutes, seconds } from '#src/units.ts';
-import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import { POLICY } from '#test/signing/policy.ts';
+import { deploy } from '#test/signing/signing-nodes.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 const ISSUER = 'https://id.example.com';

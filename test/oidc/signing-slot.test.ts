@@ -4,7 +4,8 @@ import { createLocalJWKSet, exportJWK, jwtVerify } from 'jose';
 import { SigningSlot } from '#src/oidc/signing-slot.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import { seconds } from '#src/units.ts';
-import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import { POLICY } from '#test/signing/policy.ts';
+import { deploy } from '#test/signing/signing-nodes.ts';
 
 const QUICK = { ...POLICY, algorithms: ['ES256', 'EdDSA'] } as const;
 

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ClientSecrets } from '#src/clients/client-secret.ts';
 import { JwksReaders } from '#src/jwks-readers/jwks-readers.ts';
 import { systemRandom } from '#src/random.ts';
 import { CanaryMint } from '#src/rehearsal/canary-mint.ts';
 import { type Progress, Rehearsal, type RehearsalPolicy } from '#src/rehearsal/rehearsal.ts';
 import { type Answer, judge } from '#src/rehearsal/trial.ts';
-import { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { ownKeys } from '#src/signing/algorithm.ts';
 import { parseJwt, verifyJwt } from '#src/signing/jws.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
@@ -14,8 +12,8 @@ import { publishedKeys, stateOf } from '#src/signing/key-ring.ts';
 import { signerOf } from '#src/signing/key-view.ts';
 import { KeyRotation } from '#src/signing/rotation.ts';
 import { hours, minutes, type Seconds, seconds } from '#src/units.ts';
-import { policy as ringPolicy } from '#test/signing/rings.ts';
-import { algorithmsWith } from '#test/support/response-algorithms.ts';
+import { resourcesOn } from '#test/resources/resources-on.ts';
+import { POLICY as RING_POLICY } from '#test/signing/policy.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 const ISSUER = 'https://id.example.com';
@@ -40,23 +38,14 @@ async function openStage(over: Partial<RehearsalPolicy> = {}) {
   const store = opened.use(await openTemporaryStore());
   const { clock, records } = store;
   const random = systemRandom;
-  const secrets = new ClientSecrets({ digestKey: store.derive('client secrets'), clock, random });
-  const resources = new ResourceRegistry({
-    records,
-    secrets,
-    clock,
-    random,
-    issuer: ISSUER,
-    algorithms: algorithmsWith('ES256', 'RS256'),
-    accessTokenLifetimeMax: minutes(60),
-  });
+  const { resources } = resourcesOn(store, ISSUER, 'ES256', 'RS256');
   const readers = new JwksReaders({ records, clock, kept: hours(100), othersMax: 1 });
   const source = ownKeys(random);
   const rotation = await KeyRotation.open({
     records,
     clock,
     source,
-    policy: ringPolicy,
+    policy: RING_POLICY,
     historyKept: hours(1),
   });
   const holder = new KeyHolder({ rotation, clock, onFault: (fault) => assert.fail(String(fault)) });

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { exportJWK, generateKeyPair } from 'jose';
-import { ClientSecrets, LIVE_SECRETS_MAX } from '#src/clients/client-secret.ts';
-import { systemRandom } from '#src/random.ts';
-import { ResourceRegistry } from '#src/resources/resource-registry.ts';
+import { LIVE_SECRETS_MAX } from '#src/clients/client-secret.ts';
 import { minutes } from '#src/units.ts';
+import { resourcesOn } from '#test/resources/resources-on.ts';
 import { refusal } from '#test/support/refusal.ts';
-import { algorithmsWith } from '#test/support/response-algorithms.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 const API = 'https://api.example.com';
@@ -14,20 +12,7 @@ const API = 'https://api.example.com';
 async function openResources() {
   const store = await openTemporaryStore();
   const { records, clock } = store;
-  const secrets = new ClientSecrets({
-    digestKey: store.derive('client secrets'),
-    clock,
-    random: systemRandom,
-  });
-  const resources = new ResourceRegistry({
-    records,
-    secrets,
-    clock,
-    random: systemRandom,
-    issuer: 'https://login.example.com',
-    accessTokenLifetimeMax: minutes(60),
-    algorithms: algorithmsWith('ES256'),
-  });
+  const { secrets, resources } = resourcesOn(store, 'https://login.example.com', 'ES256');
   return {
     records,
     clock,

@@ -7,7 +7,8 @@ import { parseJwt, signJwt, verifyJwt } from '#src/signing/jws.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { after, type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
-import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import { POLICY } from '#test/signing/policy.ts';
+import { deploy } from '#test/signing/signing-nodes.ts';
 
 const keysOf = (holder: KeyHolder) => (JSON.parse(holder.jwks().body.toString()) as JSONWebKeySet).keys;
 

@@ -7,12 +7,12 @@ import { type RingOfOneTurn, readableRing } from '#src/signing/ring-format.ts';
 import { plan, settle, turnsSoon } from '#src/signing/ring-plan.ts';
 import { checkPolicy, type RingPolicy, reignOf, retention } from '#src/signing/ring-policy.ts';
 import { after, days, epochSeconds, hours, minutes, type Seconds, seconds } from '#src/units.ts';
+import { POLICY } from '#test/signing/policy.ts';
 import { DEEDS, type Deed, RingHistory } from '#test/signing/ring-history.ts';
 import {
   active,
   generated,
   newRing,
-  policy,
   recordOf,
   settled,
   settling,
@@ -28,8 +28,8 @@ describe('the key ring', () => {
       const states = ring.keys.filter((key) => key.alg === alg).map((key) => stateOf(ring, key, start));
       assert.deepEqual(states, ['active', 'next']);
     }
-    assert.deepEqual(plan(ring, policy, start), []);
-    assert.deepEqual(checkRing(ring, policy, start), []);
+    assert.deepEqual(plan(ring, POLICY, start), []);
+    assert.deepEqual(checkRing(ring, POLICY, start), []);
   });
 
   test('refresh keys are never among the published keys', () => {
@@ -39,7 +39,7 @@ describe('the key ring', () => {
 
   test('the standby begins to sign at the scheduled second by the clock alone, and not a second before', () => {
     const ring = newRing(start);
-    const turn = after(start, policy.rotateEvery);
+    const turn = after(start, POLICY.rotateEvery);
     const [first, second] = [active(ring, start), standby(ring, start)];
     assert.equal(active(ring, epochSeconds(turn - 1)).kid, first.kid);
     assert.equal(active(ring, turn).kid, second.kid);
@@ -50,40 +50,40 @@ describe('the key ring', () => {
   test('a retired key verifies until the last token that it can have signed has expired, and is then removed', () => {
     const ring = newRing(start);
     const first = active(ring, start);
-    const end = after(start, seconds(policy.rotateEvery + policy.longestToken + 5 + 2 * 30));
+    const end = after(start, seconds(POLICY.rotateEvery + POLICY.longestToken + 5 + 2 * 30));
     assert.equal(stateOf(ring, first, epochSeconds(end - 1)), 'retired');
     assert.equal(stateOf(ring, first, end), 'removed');
-    const removed = plan(ring, policy, end).filter(({ step }) => step === 'remove');
+    const removed = plan(ring, POLICY, end).filter(({ step }) => step === 'remove');
     assert.ok(removed.some((step) => step.step === 'remove' && step.kid === first.kid));
   });
 
   test('as soon as a standby signs, the next one is due, and it waits until every cache has it', () => {
-    const turn = after(start, policy.rotateEvery);
-    const steps = plan(newRing(start), policy, turn).filter((step) => step.step === 'stage');
+    const turn = after(start, POLICY.rotateEvery);
+    const steps = plan(newRing(start), POLICY, turn).filter((step) => step.step === 'stage');
     assert.deepEqual(
       steps.map(({ alg }) => alg),
       ['ES256', 'RS256', 'HS256'],
     );
     assert.equal(steps[0]?.readyAt, after(turn, settling));
-    assert.equal(steps[0]?.signsFrom, after(turn, policy.rotateEvery));
+    assert.equal(steps[0]?.signsFrom, after(turn, POLICY.rotateEvery));
   });
 
   test('a server that was off for a year comes back with an active key and stages the next', () => {
     const back = after(start, days(365));
     const ring = settled(newRing(start), back);
-    assert.deepEqual(checkRing(ring, policy, back), []);
+    assert.deepEqual(checkRing(ring, POLICY, back), []);
     assert.equal(signsFrom(ring, standby(ring, back)), after(back, settling));
     assert.deepEqual(Object.keys(standby(ring, back)), Object.keys(active(newRing(start), start)));
   });
 
   test('of what is wanted but not at hand, settling names every key', () => {
-    const result = settle(newRing(start), policy, [generated('ES256')], after(start, policy.rotateEvery));
+    const result = settle(newRing(start), POLICY, [generated('ES256')], after(start, POLICY.rotateEvery));
     assert.deepEqual(result, { outcome: 'wanting', wanting: ['RS256', 'HS256'] });
   });
 });
 
 describe('the schedule', () => {
-  const jittery: RingPolicy = { ...policy, jitter: days(9) };
+  const jittery: RingPolicy = { ...POLICY, jitter: days(9) };
 
   test('has each key sign a little less than it might, by how much only its kid says', () => {
     const reigns = Array.from({ length: 200 }, (_, index) => reignOf(jittery, `kid-${index}`));
@@ -105,34 +105,34 @@ describe('the schedule', () => {
     const ring = newRing(start);
     const { kid } = standby(ring, start);
     const held = new Set([kid]);
-    const turn = after(start, policy.rotateEvery);
-    const long = after(start, seconds(policy.rotateEvery - 200));
-    assert.deepEqual(plan(ring, policy, long, held), [], 'not before its turn is near');
-    assert.deepEqual(turnsSoon(ring, policy, long), []);
+    const turn = after(start, POLICY.rotateEvery);
+    const long = after(start, seconds(POLICY.rotateEvery - 200));
+    assert.deepEqual(plan(ring, POLICY, long, held), [], 'not before its turn is near');
+    assert.deepEqual(turnsSoon(ring, POLICY, long), []);
     const near = epochSeconds(turn - 100);
-    assert.deepEqual(turnsSoon(ring, policy, near)[0], { alg: 'ES256', kid, due: turn });
-    const once = settled(ring, near, policy, held);
+    assert.deepEqual(turnsSoon(ring, POLICY, near)[0], { alg: 'ES256', kid, due: turn });
+    const once = settled(ring, near, POLICY, held);
     assert.equal(signsFrom(once, standby(once, near)), after(turn, days(1)));
     assert.notEqual(active(once, turn).kid, kid);
     const later = after(turn, (days(1) - minutes(1)) as Seconds);
-    const twice = settled(once, later, policy, held);
+    const twice = settled(once, later, POLICY, held);
     assert.equal(signsFrom(twice, standby(twice, later)), after(turn, days(2)));
-    assert.deepEqual(turnsSoon(twice, policy, later)[0], { alg: 'ES256', kid, due: turn });
-    const freed = settled(twice, later, policy, new Set());
+    assert.deepEqual(turnsSoon(twice, POLICY, later)[0], { alg: 'ES256', kid, due: turn });
+    const freed = settled(twice, later, POLICY, new Set());
     assert.equal(signsFrom(freed, standby(freed, later)), after(later, seconds(35)));
     assert.equal(active(freed, after(later, seconds(35))).kid, kid);
   });
 
   test('does not put off what not every node would hear of in time', () => {
     const ring = newRing(start);
-    const near = epochSeconds(start + policy.rotateEvery - 35);
-    assert.deepEqual(plan(ring, policy, near, new Set([standby(ring, start).kid])), []);
+    const near = epochSeconds(start + POLICY.rotateEvery - 35);
+    assert.deepEqual(plan(ring, POLICY, near, new Set([standby(ring, start).kid])), []);
   });
 });
 
 describe('changed settings', () => {
   test('shorter lifetimes do not orphan a longer token that is already out', () => {
-    const shorter = { ...policy, longestToken: minutes(5) };
+    const shorter = { ...POLICY, longestToken: minutes(5) };
     const now = after(start, hours(1));
     const before = settled(newRing(start), now, shorter);
     const ring = rotateNow(before, shorter, 'ES256', now).ring;
@@ -141,14 +141,14 @@ describe('changed settings', () => {
   });
 
   test('longer lifetimes are kept for, from the moment they apply', () => {
-    const longer = { ...policy, longestToken: hours(12) };
+    const longer = { ...POLICY, longestToken: hours(12) };
     const ring = settled(newRing(start), after(start, hours(1)), longer);
     const kept = ring.keys.filter(({ purpose }) => purpose === 'jwks').map(({ keptFor }) => keptFor);
     assert.ok(kept.every((length) => length === retention(longer, 'jwks')));
   });
 
   test('rotating more often brings the standby forward, never into the past', () => {
-    const oftener = { ...policy, rotateEvery: days(7) };
+    const oftener = { ...POLICY, rotateEvery: days(7) };
     const now = after(start, days(30));
     const ring = settled(newRing(start), now, oftener);
     assert.equal(signsFrom(ring, standby(ring, now)), after(now, seconds(5 + 30)));
@@ -156,7 +156,7 @@ describe('changed settings', () => {
   });
 
   test('a new algorithm signs at once, and one that is gone stays published', () => {
-    const other: RingPolicy = { ...policy, algorithms: ['ES256', 'EdDSA'] };
+    const other: RingPolicy = { ...POLICY, algorithms: ['ES256', 'EdDSA'] };
     const now = after(start, hours(1));
     const ring = settled(newRing(start), now, other);
     assert.equal(stateOf(ring, active(ring, now, 'EdDSA'), now), 'active');
@@ -164,10 +164,10 @@ describe('changed settings', () => {
     assert.deepEqual(checkRing(ring, other, now), []);
   });
 
-  test('a policy that contradicts itself is told in one go', () => {
-    assert.deepEqual(checkPolicy(policy), []);
+  test('a POLICY that contradicts itself is told in one go', () => {
+    assert.deepEqual(checkPolicy(POLICY), []);
     const problems = checkPolicy({
-      ...policy,
+      ...POLICY,
       algorithms: [],
       rotateEvery: minutes(10),
       ringPoll: 0.5 as Seconds,
@@ -177,7 +177,7 @@ describe('changed settings', () => {
 });
 
 test('a ring that was stored when each key had one turn is read as what it was', () => {
-  const rotated = rotateNow(newRing(start), policy, 'ES256', after(start, hours(1))).ring;
+  const rotated = rotateNow(newRing(start), POLICY, 'ES256', after(start, hours(1))).ring;
   const now = after(start, hours(2));
   const ring = settled(rotated, now);
   const stored: RingOfOneTurn = {
@@ -190,7 +190,7 @@ test('a ring that was stored when each key had one turn is read as what it was',
   const read = readableRing(JSON.parse(JSON.stringify(stored)));
   const states = (each: KeyRing) => each.keys.map((key) => `${key.kid} ${stateOf(each, key, now)}`);
   assert.deepEqual(states(read), states(ring));
-  assert.deepEqual(checkRing(read, policy, now), []);
+  assert.deepEqual(checkRing(read, POLICY, now), []);
   assert.equal(readableRing(read), read);
 });
 

@@ -6,7 +6,8 @@ import type { Records } from '#src/records.ts';
 import { generateKey, type KeySource, publicMembers } from '#src/signing/algorithm.ts';
 import { type KeyRotation, keyRevocationEntry } from '#src/signing/rotation.ts';
 import { after, hours, minutes } from '#src/units.ts';
-import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import { POLICY } from '#test/signing/policy.ts';
+import { deploy } from '#test/signing/signing-nodes.ts';
 
 /** Where keys are made and stay, and which can be away. */
 class Vault implements KeySource {

@@ -7,11 +7,12 @@ import { type KeyTimeline, keyTimeline } from '#src/signing/key-timeline.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation } from '#src/signing/rotation.ts';
 import { after, days, type EpochSeconds, hours, minutes, type Seconds, seconds } from '#src/units.ts';
-import { generated, policy, start } from '#test/signing/rings.ts';
+import { POLICY } from '#test/signing/policy.ts';
+import { generated, start } from '#test/signing/rings.ts';
 import { fc } from '#test/support/properties.ts';
 import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
-const rules: RingPolicy = { ...policy, algorithms: ['ES256'], rotateEvery: hours(6) };
+const rules: RingPolicy = { ...POLICY, algorithms: ['ES256'], rotateEvery: hours(6) };
 
 const DEEDS = [
   'wait',

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { knownToAllFrom, leavingAlgorithms } from '#src/signing/leaving.ts';
 import { settlingTime } from '#src/signing/ring-policy.ts';
 import { after, days, seconds } from '#src/units.ts';
-import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import { POLICY } from '#test/signing/policy.ts';
+import { deploy } from '#test/signing/signing-nodes.ts';
 
 const BOTH = { ...POLICY, algorithms: ['ES256', 'RS256'] } as const;
 const ONE = { ...POLICY, algorithms: ['ES256'] } as const;

@@ -14,11 +14,11 @@ import { plan } from '#src/signing/ring-plan.ts';
 import { type RingPolicy, retention } from '#src/signing/ring-policy.ts';
 import { undo } from '#src/signing/ring-undo.ts';
 import { after, type EpochSeconds, epochSeconds, hours, minutes, seconds } from '#src/units.ts';
+import { POLICY } from '#test/signing/policy.ts';
 import {
   active,
   generated,
   newRing,
-  policy,
   recordOf,
   settled,
   settling,
@@ -29,25 +29,25 @@ import {
 describe('an immediate rotation', () => {
   test('turns at once to a standby that everyone has', () => {
     const ring = newRing(start);
-    const rotated = rotateNow(ring, policy, 'ES256', start);
+    const rotated = rotateNow(ring, POLICY, 'ES256', start);
     assert.equal(rotated.signsFrom, start);
     assert.equal(active(rotated.ring, start).kid, standby(ring, start).kid);
     assert.equal(active(rotated.ring, start, 'RS256').kid, active(ring, start, 'RS256').kid);
   });
 
   test('says when it will be, if the standby is too young', () => {
-    const ring = settled(rotateNow(newRing(start), policy, 'ES256', start).ring, start);
-    const again = rotateNow(ring, policy, 'ES256', start);
+    const ring = settled(rotateNow(newRing(start), POLICY, 'ES256', start).ring, start);
+    const again = rotateNow(ring, POLICY, 'ES256', start);
     assert.equal(again.signsFrom, after(start, settling));
     assert.equal(active(again.ring, start).kid, active(ring, start).kid);
     assert.equal(
-      rotateNow(again.ring, policy, 'ES256', after(start, seconds(60))).signsFrom,
+      rotateNow(again.ring, POLICY, 'ES256', after(start, seconds(60))).signsFrom,
       again.signsFrom,
     );
   });
 
   test('lets refresh keys turn when every node has heard of it', () => {
-    const rotated = rotateNow(newRing(start), policy, 'HS256', start);
+    const rotated = rotateNow(newRing(start), POLICY, 'HS256', start);
     assert.equal(rotated.signsFrom, after(start, seconds(5 + 30)));
   });
 });
@@ -57,7 +57,7 @@ describe('a revocation', () => {
     const now = after(start, hours(1));
     const ring = newRing(start);
     const { kid } = active(ring, now);
-    const revoked = revoke(ring, policy, { kid, reason: 'leaked' }, now);
+    const revoked = revoke(ring, POLICY, { kid, reason: 'leaked' }, now);
     assert.ok(revoked.outcome === 'revoked');
     assert.deepEqual(revoked.successor, {
       kid: standby(ring, now).kid,
@@ -71,27 +71,27 @@ describe('a revocation', () => {
 
   test('says so when the standby is so young that caches may lack it', () => {
     const now = after(start, hours(1));
-    const ring = settled(rotateNow(newRing(start), policy, 'ES256', now).ring, now);
-    const revoked = revoke(ring, policy, { kid: active(ring, now).kid, reason: 'leaked' }, now);
+    const ring = settled(rotateNow(newRing(start), POLICY, 'ES256', now).ring, now);
+    const revoked = revoke(ring, POLICY, { kid: active(ring, now).kid, reason: 'leaked' }, now);
     assert.ok(revoked.outcome === 'revoked');
     assert.equal(revoked.successor?.cachesMayLackIt, true);
-    assert.deepEqual(checkRing(settled(revoked.ring, now), policy, now), []);
+    assert.deepEqual(checkRing(settled(revoked.ring, now), POLICY, now), []);
   });
 
   test('never brings a retired key back', () => {
-    const turn = after(start, policy.rotateEvery);
+    const turn = after(start, POLICY.rotateEvery);
     const first = active(newRing(start), start);
     const ring = settled(newRing(start), turn);
-    const revoked = revoke(ring, policy, { kid: active(ring, turn).kid, reason: 'leaked' }, turn);
+    const revoked = revoke(ring, POLICY, { kid: active(ring, turn).kid, reason: 'leaked' }, turn);
     assert.ok(revoked.outcome === 'revoked');
     assert.notEqual(active(revoked.ring, turn).kid, first.kid);
   });
 
   test('by a node whose clock is behind promotes the standby of a key that signs elsewhere', () => {
-    const ahead = after(start, policy.clockSkewMax);
-    const ring = settled(rotateNow(newRing(start), policy, 'ES256', ahead).ring, ahead);
+    const ahead = after(start, POLICY.clockSkewMax);
+    const ring = settled(rotateNow(newRing(start), POLICY, 'ES256', ahead).ring, ahead);
     const { kid } = active(ring, ahead);
-    const revoked = revoke(ring, policy, { kid, reason: 'leaked' }, start);
+    const revoked = revoke(ring, POLICY, { kid, reason: 'leaked' }, start);
     assert.ok(revoked.outcome === 'revoked');
     assert.deepEqual(revoked.successor, {
       kid: standby(ring, ahead).kid,
@@ -102,12 +102,12 @@ describe('a revocation', () => {
 
   test('of the standby leaves the active key alone and makes another standby due', () => {
     const ring = newRing(start);
-    const revoked = revoke(ring, policy, { kid: standby(ring, start).kid, reason: 'leaked' }, start);
+    const revoked = revoke(ring, POLICY, { kid: standby(ring, start).kid, reason: 'leaked' }, start);
     assert.ok(revoked.outcome === 'revoked');
     assert.equal(revoked.successor, null);
     assert.equal(active(revoked.ring, start).kid, active(ring, start).kid);
     assert.deepEqual(
-      plan(revoked.ring, policy, start).map(({ step }) => step),
+      plan(revoked.ring, POLICY, start).map(({ step }) => step),
       ['stage'],
     );
   });
@@ -115,15 +115,15 @@ describe('a revocation', () => {
   test('happens once, and only to a key that there is', () => {
     const ring = newRing(start);
     const { kid } = active(ring, start);
-    const once = revoke(ring, policy, { kid, reason: 'leaked' }, start);
+    const once = revoke(ring, POLICY, { kid, reason: 'leaked' }, start);
     assert.ok(once.outcome === 'revoked');
-    assert.equal(revoke(once.ring, policy, { kid, reason: 'again' }, start).outcome, 'already-revoked');
-    assert.equal(revoke(ring, policy, { kid: 'nobody', reason: '' }, start).outcome, 'no-such-key');
+    assert.equal(revoke(once.ring, POLICY, { kid, reason: 'again' }, start).outcome, 'already-revoked');
+    assert.equal(revoke(ring, POLICY, { kid: 'nobody', reason: '' }, start).outcome, 'no-such-key');
   });
 });
 
 describe('an undoing', () => {
-  const rotated = (now: EpochSeconds) => settled(rotateNow(newRing(start), policy, 'ES256', now).ring, now);
+  const rotated = (now: EpochSeconds) => settled(rotateNow(newRing(start), POLICY, 'ES256', now).ring, now);
 
   test('lets the key before the active one sign again, which never left the JWK Set', () => {
     const now = after(start, hours(1));
@@ -131,14 +131,14 @@ describe('an undoing', () => {
     const ring = rotated(now);
     const second = active(ring, now);
     const later = after(now, minutes(30));
-    const undone = undo(ring, policy, 'ES256', later);
+    const undone = undo(ring, POLICY, 'ES256', later);
     assert.ok(undone);
     assert.equal(undone.signsFrom, later);
     assert.equal(undone.kid, active(undone.ring, later).kid);
     assert.equal(stateOf(undone.ring, second, later), 'retired');
     const published = publishedKeys(undone.ring, later).map(({ kid }) => kid);
     assert.ok(published.includes(undone.kid) && published.includes(second.kid));
-    assert.deepEqual(checkRing(settled(undone.ring, later), policy, later), []);
+    assert.deepEqual(checkRing(settled(undone.ring, later), POLICY, later), []);
     assert.notEqual(first.kid, second.kid);
   });
 
@@ -147,8 +147,8 @@ describe('an undoing', () => {
     const ring = rotated(now);
     const second = active(ring, now);
     const later = after(now, minutes(30));
-    const undone = settled(undo(ring, policy, 'ES256', later)?.ring as KeyRing, later);
-    const end = after(later, retention(policy, 'jwks'));
+    const undone = settled(undo(ring, POLICY, 'ES256', later)?.ring as KeyRing, later);
+    const end = after(later, retention(POLICY, 'jwks'));
     assert.equal(stateOf(undone, second, epochSeconds(end - 1)), 'retired');
     assert.equal(stateOf(undone, second, end), 'removed');
   });
@@ -156,46 +156,46 @@ describe('an undoing', () => {
   test('of an undoing lets the other key sign again', () => {
     const now = after(start, hours(1));
     const ring = rotated(now);
-    const undone = undo(ring, policy, 'ES256', now)?.ring as KeyRing;
-    const again = undo(undone, policy, 'ES256', now);
+    const undone = undo(ring, POLICY, 'ES256', now)?.ring as KeyRing;
+    const again = undo(undone, POLICY, 'ES256', now);
     assert.equal(again?.kid, active(ring, now).kid);
   });
 
   test('is not to be had when the key before is gone, or about to go', () => {
     const now = after(start, hours(1));
     const ring = rotated(now);
-    const end = after(now, retention(policy, 'jwks'));
-    assert.notEqual(undo(ring, policy, 'ES256', epochSeconds(end - 36)), null);
-    assert.equal(undo(ring, policy, 'ES256', epochSeconds(end - 35)), null);
-    assert.equal(undo(newRing(start), policy, 'ES256', now), null);
+    const end = after(now, retention(POLICY, 'jwks'));
+    assert.notEqual(undo(ring, POLICY, 'ES256', epochSeconds(end - 36)), null);
+    assert.equal(undo(ring, POLICY, 'ES256', epochSeconds(end - 35)), null);
+    assert.equal(undo(newRing(start), POLICY, 'ES256', now), null);
   });
 
   test('calls off a rotation by hand that has not begun, and only then brings back the key before', () => {
     const now = after(start, hours(1));
     const ring = rotated(now);
     const [first, second] = [ring.keys.find(({ alg }) => alg === 'ES256'), active(ring, now)];
-    const coming = rotateNow(ring, policy, 'ES256', now);
+    const coming = rotateNow(ring, POLICY, 'ES256', now);
     assert.equal(coming.signsFrom, after(now, settling));
     const later = after(now, minutes(5));
-    const off = undo(coming.ring, policy, 'ES256', later);
+    const off = undo(coming.ring, POLICY, 'ES256', later);
     assert.ok(off?.how === 'called-off');
-    assert.deepEqual([off.kid, off.signsFrom], [coming.kid, after(now, policy.rotateEvery)]);
+    assert.deepEqual([off.kid, off.signsFrom], [coming.kid, after(now, POLICY.rotateEvery)]);
     assert.equal(active(off.ring, after(now, settling)).kid, second.kid);
-    assert.deepEqual(checkRing(settled(off.ring, later), policy, later), []);
-    const back = undo(off.ring, policy, 'ES256', later);
+    assert.deepEqual(checkRing(settled(off.ring, later), POLICY, later), []);
+    const back = undo(off.ring, POLICY, 'ES256', later);
     assert.deepEqual([back?.how, back?.kid], ['brought-back', first?.kid]);
   });
 
   test('leaves a turn alone that is the schedule’s', () => {
-    const near = epochSeconds(start + policy.rotateEvery - 60);
+    const near = epochSeconds(start + POLICY.rotateEvery - 60);
     const ring = settled(newRing(start), near);
-    assert.equal(undo(ring, policy, 'ES256', near), null);
+    assert.equal(undo(ring, POLICY, 'ES256', near), null);
   });
 
   test('of refresh keys has all nodes turn back, where some may turn before they hear of it', () => {
-    const ring = rotateNow(newRing(start), policy, 'HS256', start).ring;
+    const ring = rotateNow(newRing(start), POLICY, 'HS256', start).ring;
     const [first, second] = [active(ring, start, 'HS256'), standby(ring, start, 'HS256')];
-    const undone = undo(ring, policy, 'HS256', after(start, seconds(5)));
+    const undone = undo(ring, POLICY, 'HS256', after(start, seconds(5)));
     assert.ok(undone?.how === 'brought-back');
     const kids = [5, 34, 35, 39, 40].map(
       (wait) => active(undone.ring, after(start, seconds(wait)), 'HS256').kid,
@@ -208,16 +208,16 @@ describe('an undoing', () => {
     const ring = rotated(now);
     const [first] = ring.keys;
     assert.ok(first);
-    const revoked = revoke(ring, policy, { kid: first.kid, reason: 'leaked' }, now);
+    const revoked = revoke(ring, POLICY, { kid: first.kid, reason: 'leaked' }, now);
     assert.ok(revoked.outcome === 'revoked');
-    assert.equal(undo(revoked.ring, policy, 'ES256', now), null);
+    assert.equal(undo(revoked.ring, POLICY, 'ES256', now), null);
   });
 
   test('of refresh keys comes on all nodes at the same second, and what was signed can be made again', () => {
-    const ring = rotateNow(newRing(start), policy, 'HS256', start).ring;
+    const ring = rotateNow(newRing(start), POLICY, 'HS256', start).ring;
     const turn = after(start, seconds(35));
     const [first, second] = [active(ring, start, 'HS256'), active(ring, turn, 'HS256')];
-    const undone = undo(settled(ring, turn), policy, 'HS256', turn);
+    const undone = undo(settled(ring, turn), POLICY, 'HS256', turn);
     assert.ok(undone);
     assert.equal(undone.signsFrom, after(turn, seconds(35)));
     const kids = [0, 34, 35, 69, 70].map(
@@ -231,20 +231,20 @@ describe('a key from elsewhere', () => {
   test('is the next one to sign, when everyone has it, and the standby comes after it', () => {
     const ring = newRing(start);
     const before = standby(ring, start);
-    const imported = importKey(ring, policy, generated('ES256'), start);
-    assert.equal(imported.signsFrom, after(start, policy.rotateEvery));
+    const imported = importKey(ring, POLICY, generated('ES256'), start);
+    assert.equal(imported.signsFrom, after(start, POLICY.rotateEvery));
     assert.equal(standby(imported.ring, start).kid, imported.kid);
-    assert.equal(signsFrom(imported.ring, before), after(start, seconds(2 * policy.rotateEvery)));
-    assert.deepEqual(checkRing(settled(imported.ring, start), policy, start), []);
+    assert.equal(signsFrom(imported.ring, before), after(start, seconds(2 * POLICY.rotateEvery)));
+    assert.deepEqual(checkRing(settled(imported.ring, start), POLICY, start), []);
     const now = after(start, hours(1));
-    assert.equal(rotateNow(imported.ring, policy, 'ES256', now).kid, imported.kid);
+    assert.equal(rotateNow(imported.ring, POLICY, 'ES256', now).kid, imported.kid);
   });
 
   test('does not sign early when the active one is revoked: one that everyone has does', () => {
     const ring = newRing(start);
     const ready = standby(ring, start);
-    const imported = importKey(ring, policy, generated('ES256'), start);
-    const revoked = revoke(imported.ring, policy, { kid: active(ring, start).kid, reason: 'leaked' }, start);
+    const imported = importKey(ring, POLICY, generated('ES256'), start);
+    const revoked = revoke(imported.ring, POLICY, { kid: active(ring, start).kid, reason: 'leaked' }, start);
     assert.ok(revoked.outcome === 'revoked');
     assert.deepEqual(revoked.successor, { kid: ready.kid, cachesMayLackIt: false });
     assert.equal(stateOf(revoked.ring, recordOf(revoked.ring, imported.kid), start), 'next');
@@ -256,8 +256,8 @@ describe('a key that is only tried out', () => {
   const until = after(start, minutes(10));
 
   test('is published, never signs, and leaves by the clock', () => {
-    const ring = rehearse(newRing(start), policy, tried, { now: start, until });
-    assert.deepEqual(checkRing(ring, policy, start), []);
+    const ring = rehearse(newRing(start), POLICY, tried, { now: start, until });
+    assert.deepEqual(checkRing(ring, POLICY, start), []);
     const record = recordOf(ring, tried.kid);
     assert.equal(stateOf(ring, record, start), 'rehearsal');
     assert.ok(publishedKeys(ring, start).some(({ kid }) => kid === tried.kid));
@@ -268,7 +268,7 @@ describe('a key that is only tried out', () => {
   });
 
   test('can be withdrawn, and no other key by the same means', () => {
-    const ring = rehearse(newRing(start), policy, tried, { now: start, until });
+    const ring = rehearse(newRing(start), POLICY, tried, { now: start, until });
     assert.ok(!withdraw(ring, tried.kid).keys.some(({ kid }) => kid === tried.kid));
     const { kid } = active(ring, start);
     assert.equal(withdraw(ring, kid), ring);
@@ -276,11 +276,11 @@ describe('a key that is only tried out', () => {
   });
 
   test('does not take the place of a revoked one', () => {
-    let ring = rehearse(newRing(start), policy, tried, { now: start, until });
+    let ring = rehearse(newRing(start), POLICY, tried, { now: start, until });
     for (const { kid } of ring.keys.filter(
       ({ alg, rehearsalUntil }) => alg === 'ES256' && rehearsalUntil === null,
     )) {
-      const revoked = revoke(ring, policy, { kid, reason: 'leaked' }, start);
+      const revoked = revoke(ring, POLICY, { kid, reason: 'leaked' }, start);
       assert.ok(revoked.outcome === 'revoked');
       ring = revoked.ring;
     }
@@ -289,7 +289,7 @@ describe('a key that is only tried out', () => {
 });
 
 describe('an algorithm that is given up', () => {
-  const without: RingPolicy = { ...policy, algorithms: ['ES256'] };
+  const without: RingPolicy = { ...POLICY, algorithms: ['ES256'] };
 
   test('signs nothing more, and what it signed stays valid until it expires', () => {
     const now = after(start, hours(1));
@@ -303,7 +303,7 @@ describe('an algorithm that is given up', () => {
         .map(({ kid }) => kid),
       [last.kid],
     );
-    const end = after(now, retention(policy, 'jwks'));
+    const end = after(now, retention(POLICY, 'jwks'));
     assert.deepEqual(
       publishedKeys(ended, end).filter(({ alg }) => alg === 'RS256'),
       [],
@@ -318,14 +318,14 @@ describe('an algorithm that is given up', () => {
     const later = after(now, minutes(5));
     const again = settled(ended, later);
     assert.equal(stateOf(again, active(again, later, 'RS256'), later), 'active');
-    assert.deepEqual(checkRing(again, policy, later), []);
+    assert.deepEqual(checkRing(again, POLICY, later), []);
   });
 });
 
 test('a rotation that breaks the glass does not wait for caches, and the ring says why', () => {
   const now = after(start, hours(1));
-  const ring = settled(rotateNow(newRing(start), policy, 'ES256', now).ring, now);
-  const broken = rotateNow(ring, policy, 'ES256', now, 'the key is on a lost laptop');
+  const ring = settled(rotateNow(newRing(start), POLICY, 'ES256', now).ring, now);
+  const broken = rotateNow(ring, POLICY, 'ES256', now, 'the key is on a lost laptop');
   assert.equal(broken.signsFrom, now);
   assert.equal(active(broken.ring, now).kid, standby(ring, now).kid);
   assert.deepEqual(
@@ -333,7 +333,7 @@ test('a rotation that breaks the glass does not wait for caches, and the ring sa
     [broken.kid],
   );
   const silent = { ...broken.ring, turns: broken.ring.turns.map((turn) => ({ ...turn, breakGlass: null })) };
-  assert.deepEqual(checkRing(settled(silent, now), policy, now), [
+  assert.deepEqual(checkRing(settled(silent, now), POLICY, now), [
     `${broken.kid} signs before everyone has it`,
   ]);
 });

@@ -2,21 +2,11 @@ import assert from 'node:assert/strict';
 import type { GeneratedKey, JwsAlgorithm } from '#src/signing/algorithm.ts';
 import { activeKey, type KeyRing, keyOf, type SigningKeyRecord, standbyKey } from '#src/signing/key-ring.ts';
 import { firstRing, type Held, settle } from '#src/signing/ring-plan.ts';
-import { type RingPolicy, ringAlgorithms } from '#src/signing/ring-policy.ts';
-import { days, type EpochSeconds, epochSeconds, hours, minutes, seconds } from '#src/units.ts';
+import { ringAlgorithms } from '#src/signing/ring-policy.ts';
+import { type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
+import { POLICY } from '#test/signing/policy.ts';
 
 export const start = epochSeconds(1_784_024_130);
-/** Keys without jitter, so that every time can be told in advance. */
-export const policy: RingPolicy = {
-  algorithms: ['ES256', 'RS256'],
-  rotateEvery: days(90),
-  jitter: seconds(0),
-  jwksMaxAge: minutes(10),
-  longestToken: hours(1),
-  longestRefreshToken: days(90),
-  ringPoll: seconds(5),
-  clockSkewMax: seconds(30),
-};
 /** jwksMaxAge + ringPoll + clockSkewMax */
 export const settling = seconds(635);
 
@@ -27,7 +17,7 @@ export function generated(alg: JwsAlgorithm): GeneratedKey {
   return { kid: `${alg}-${++count}`, alg, jwk, outside: null };
 }
 
-export function newRing(now: EpochSeconds, rules = policy): KeyRing {
+export function newRing(now: EpochSeconds, rules = POLICY): KeyRing {
   return firstRing(
     rules,
     ringAlgorithms(rules).flatMap((alg) => [generated(alg), generated(alg)]),
@@ -36,7 +26,7 @@ export function newRing(now: EpochSeconds, rules = policy): KeyRing {
 }
 
 /** The ring after everything that is due. */
-export function settled(ring: KeyRing, now: EpochSeconds, rules = policy, held?: Held): KeyRing {
+export function settled(ring: KeyRing, now: EpochSeconds, rules = POLICY, held?: Held): KeyRing {
   const spare = ringAlgorithms(rules).flatMap((alg) => [generated(alg), generated(alg)]);
   const result = settle(ring, rules, spare, now, held);
   assert.equal(result.outcome, 'settled');

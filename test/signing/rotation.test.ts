@@ -7,7 +7,8 @@ import { generateKey } from '#src/signing/algorithm.ts';
 import type { KeyListing } from '#src/signing/key-listing.ts';
 import { keyRevocationEntry } from '#src/signing/rotation.ts';
 import { after, days, hours, minutes, seconds } from '#src/units.ts';
-import { deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import { POLICY } from '#test/signing/policy.ts';
+import { deploy } from '#test/signing/signing-nodes.ts';
 
 const counted = (keys: readonly KeyListing[], state: string) =>
   keys.filter((key) => key.state === state).length;

@@ -5,20 +5,10 @@ import { KeyHolder } from '#src/signing/key-holder.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation, type RotationPorts } from '#src/signing/rotation.ts';
 import { openStore } from '#src/storage/open-store.ts';
-import { days, hours, minutes, seconds } from '#src/units.ts';
+import { days } from '#src/units.ts';
+import { POLICY } from '#test/signing/policy.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
-
-export const POLICY: RingPolicy = {
-  algorithms: ['ES256', 'RS256'],
-  rotateEvery: days(90),
-  jitter: seconds(0),
-  jwksMaxAge: minutes(10),
-  longestToken: hours(1),
-  longestRefreshToken: days(90),
-  ringPoll: seconds(5),
-  clockSkewMax: seconds(30),
-};
 
 export interface SigningNode {
   readonly rotation: KeyRotation;

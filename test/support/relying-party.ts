@@ -42,6 +42,15 @@ export class RelyingParty {
     return new RelyingParty(configuration);
   }
 
+  /** A resource server, which introspects by credentials of its own. */
+  static discoverApi(
+    keyturn: Pick<Keyturn, 'issuer'>,
+    { resourceServer: { clientId }, secret }: Awaited<ReturnType<Keyturn['addResourceServer']>>,
+  ): Promise<RelyingParty> {
+    const client = { clientId, authenticationMethod: 'client_secret_basic' } as const;
+    return RelyingParty.discover(keyturn, { client, secret });
+  }
+
   /** An authorization request with PKCE, state and nonce, and what is needed to check its answer. */
   async request(parameters: Record<string, string> = {}): Promise<AuthorizationRequest> {
     const verifier = oauth.randomPKCECodeVerifier();

@@ -5,7 +5,8 @@ import type { KeyHolder } from '#src/signing/key-holder.ts';
 import { advance, newFamily, refreshTokenClaims } from '#src/tokens/refresh-token.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 import { days, type EpochSeconds, after as later, minutes, seconds } from '#src/units.ts';
-import { type Deployment, deploy, POLICY } from '#test/signing/signing-nodes.ts';
+import { POLICY } from '#test/signing/policy.ts';
+import { type Deployment, deploy } from '#test/signing/signing-nodes.ts';
 import { fc } from '#test/support/properties.ts';
 
 const ISSUER = 'https://login.example.com';
