@@ -63,8 +63,8 @@ type Places = Awaited<ReturnType<typeof makePlaces>>;
 /** More than one step takes. */
 const CLIENTS = 450;
 
-async function writeClients(records: Records, from = 0, to = CLIENTS): Promise<void> {
-  const numbers = Array.from({ length: to - from }, (_, n) => from + n);
+async function writeClients(records: Records, count = CLIENTS): Promise<void> {
+  const numbers = Array.from({ length: count }, (_, n) => n);
   await Promise.all(
     numbers.map((n) =>
       records.put({
@@ -221,17 +221,23 @@ describe('copying a store', () => {
 
   test('does not finish when something was written to the source meanwhile', async () => {
     await using places = await makePlaces();
-    const [home, target] = [places.sqlite('home'), places.sqlite('target')];
-    const origin = await places.open(home);
-    await writeClients(origin.records);
-    let written: Promise<unknown> | null = null;
-    const onProgress = () => {
-      written ??= origin.records.put({ kind: 'client', id: 'late', value: 1, expiresAt: null });
-    };
-    const order = { source: home, target, ahead: false, onProgress };
-    await assert.rejects(copyStore(places.configOf(home), order, surroundings), { code: 'source_changed' });
-    await written;
-    assert.equal((await copy(places, home, target)).finished, true);
+    for (const [home, target] of [
+      [places.sqlite('home'), places.sqlite('target')],
+      [places.redis(8), places.sqlite('other target')],
+    ] as const) {
+      const origin = await places.open(home);
+      await writeClients(origin.records);
+      let written: Promise<unknown> | null = null;
+      // Of a kind that is copied later, so that on Redis it is in the copy too.
+      const late = { kind: 'trusted-issuer', id: 'late', value: 1, expiresAt: null } as const;
+      const onProgress = () => {
+        written ??= origin.records.put(late);
+      };
+      const order = { source: home, target, ahead: false, onProgress };
+      await assert.rejects(copyStore(places.configOf(home), order, surroundings), { code: 'source_changed' });
+      await written;
+      assert.equal((await copy(places, home, target)).finished, true);
+    }
   });
 
   test('takes no target that holds anything else, not even an older copy, and no source that is not there', async () => {
@@ -239,7 +245,7 @@ describe('copying a store', () => {
     const [home, other, older] = [places.sqlite('home'), places.sqlite('other'), places.sqlite('older')];
     const origin = await places.open(home);
     await copy(places, home, older);
-    await writeClients(origin.records, 0, 3);
+    await writeClients(origin.records, 3);
     await places.open(other, 'other-keys');
     await mkdir(join(places.path, 'bare'));
     for (const target of [other, older, home]) {
@@ -334,15 +340,18 @@ describe('a backup', () => {
     await using places = await makePlaces();
     for (const [at, home] of [places.sqlite('busy'), places.redis(6)].entries()) {
       const { records } = await places.open(home);
-      await writeClients(records);
+      // Many pages of accounts, so that others write between them and the clients.
+      const put = (kind: 'account' | 'client', id: string) =>
+        records.put({ kind, id, value: 1, expiresAt: null });
+      await Promise.all(Array.from({ length: 2000 }, (_, n) => put('account', `${n}`)));
       let last = 0;
       let stopped = false;
-      // An account goes before a client in a backup, and after it here.
+      // Here as there an account goes before a client, so what is read as it comes would have clients without accounts.
       const writing = (async () => {
         while (!stopped) {
           last += 1;
-          await records.put({ kind: 'client', id: `first-${last}`, value: 1, expiresAt: null });
-          await records.put({ kind: 'account', id: `second-${last}`, value: 1, expiresAt: null });
+          await put('account', `first-${last}`);
+          await put('client', `second-${last}`);
         }
       })();
       while (last < 20) await new Promise((resolve) => setImmediate(resolve));
@@ -356,8 +365,8 @@ describe('a backup', () => {
       const back = (await places.open(target)).records;
       for (let n = 1; n <= last; n += 1) {
         const [first, second] = [
-          await back.find('client', `first-${n}`),
-          await back.find('account', `second-${n}`),
+          await back.find('account', `first-${n}`),
+          await back.find('client', `second-${n}`),
         ];
         if (n <= acknowledged) assert.ok(first !== null && second !== null);
         if (at === 0 && first === null) assert.equal(second, null);
@@ -461,7 +470,7 @@ describe('a backup', () => {
     await using places = await makePlaces();
     const home = places.sqlite('home');
     const origin = await places.open(home);
-    await writeClients(origin.records, 0, 3);
+    await writeClients(origin.records, 3);
     const [old = ''] = origin.keys.held.ids;
     const rotation = rotationOn(origin);
     await rotation.make();

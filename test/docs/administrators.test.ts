@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import * as oauth from 'openid-client';
 import { readPage } from '#test/docs/markdown.ts';
 import { startKeyturnHere } from '#test/support/keyturn.ts';
@@ -19,22 +17,21 @@ const CHEAP_HASHING = {
   KEYTURN_PASSWORDS_ARGON2_ITERATIONS: '5',
 };
 
-test('the backup command of the page copies a store in use, and the copy can be restored', async () => {
-  const [, script = ''] = /^npx node -e '(.*)'$/m.exec(page.text) ?? [];
+test('the backup of the page is one of a store in use, and it can be restored', async () => {
+  const [, file = ''] = /^npm run keyturn -- backup (\S+)$/m.exec(page.text) ?? [];
   await using keyturn = await startKeyturn({ env: CHEAP_HASHING });
   const add = (username: string) =>
     keyturn.cli(['accounts', 'add', '--username', username, '--password-stdin', '--json'], {
       stdin: PASSWORD,
     });
   const { sub } = (await add('ada')).json();
-  await promisify(execFile)(process.execPath, ['-e', script], { cwd: keyturn.path });
+  (await keyturn.cli(['backup', file, '--json'])).json();
   (await add('grace')).json();
   await keyturn.stop();
 
-  const data = join(keyturn.path, 'data');
-  await rm(data, { recursive: true });
-  await mkdir(data);
-  await copyFile(join(keyturn.path, 'keyturn-backup.db'), join(data, 'keyturn.db'));
+  await rename(join(keyturn.path, 'data'), join(keyturn.path, 'moved away'));
+  (await keyturn.cli(['restore', '--check', file, '--json'])).json();
+  (await keyturn.cli(['restore', file, '--json'])).json();
   await keyturn.restart();
   const accounts = (await keyturn.cli(['accounts', 'list', '--json'])).json<{ sub: string }[]>();
   assert.deepEqual(

@@ -15,7 +15,7 @@ const PASSWORD = 'the quick brown fox of tests';
 const API = 'https://api.example.com';
 
 /** Files that commands name, wherever it says that they are. */
-const FILES = ['/keyturn.yaml', 'old-key.pem', 'former-jwks.json'];
+const FILES = ['/keyturn.yaml', 'old-key.pem', 'former-jwks.json', 'keyturn.backup'];
 
 /** They run until they are stopped, or against a running server. */
 const NOT_RUN = new Set(['serve', 'tour']);
@@ -44,6 +44,8 @@ test('every option that a page names belongs to a command', async () => {
     'clients add',
     'clients roll-secret',
     'resources add',
+    'restore',
+    'store copy',
     'accounts add',
     'accounts update',
     'keys import',
@@ -68,12 +70,17 @@ test('every option that a page names belongs to a command', async () => {
   }
 });
 
-type CommandLine = (args: readonly string[]) => Promise<{ code: number; output: string }>;
+interface CommandLine {
+  (args: readonly string[]): Promise<{ code: number; output: string }>;
+  /** The store of that name. */
+  store(name: string): string;
+}
 
 /** Runs commands on a store of its own. Whoever asks for a password, or for a token, gets one. */
 function commandLineIn(directory: string): CommandLine {
+  const store = (name: string) => `sqlite:${join(directory, `${name}.db`)}`;
   const env = {
-    KEYTURN_STORE: `sqlite:${join(directory, 'keyturn.db')}`,
+    KEYTURN_STORE: store('keyturn'),
     KEYTURN_KEYS_DIR: join(directory, 'keys'),
   };
   writeFileSync(join(directory, 'keyturn.yaml'), 'issuer: https://id.example.com\n');
@@ -81,7 +88,7 @@ function commandLineIn(directory: string): CommandLine {
   const former = { ...publicKey.export({ format: 'jwk' }), kid: 'former' };
   writeFileSync(join(directory, 'former-jwks.json'), JSON.stringify({ keys: [former] }));
   writeFileSync(join(directory, 'old-key.pem'), privateKey.export({ format: 'pem', type: 'pkcs8' }));
-  return async (args) => {
+  const runCommand = async (args: readonly string[]) => {
     const stdout = new PassThrough();
     let output = '';
     stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -92,12 +99,14 @@ function commandLineIn(directory: string): CommandLine {
       {
         streams: { stdin: Readable.from([PASSWORD]), stdout, stderr: stdout },
         surroundings: { clock: systemClock, random: systemRandom },
-        env,
+        // A backup is restored into an empty store.
+        env: args[0] === 'restore' ? { ...env, KEYTURN_STORE: store('restored') } : env,
         stopSignal: () => new AbortController().signal,
       },
     );
     return { code, output };
   };
+  return Object.assign(runCommand, { store });
 }
 
 /** The command with what it needs: what its placeholders stand for, a password, and what it is about. */
@@ -120,6 +129,8 @@ async function completed(
 }
 
 async function replacement(arg: string, keyturn: CommandLine): Promise<string> {
+  if (arg.startsWith('sqlite:')) return keyturn.store('keyturn');
+  if (arg.startsWith('redis:')) return keyturn.store('copied');
   if (arg === 'CLIENT_ID') {
     const { output } = await keyturn([
       ...['clients', 'add', '--name', 'Any', '--json'],

@@ -5,7 +5,7 @@ import { type Backend, type BackendWrite, DIGEST_BYTES } from '#src/storage/back
 import { compare, mirror } from '#src/storage/mirror.ts';
 import { nameOf, type StoreEntry } from '#src/storage/store-entry.ts';
 import { claimStore, UNFINISHED_KIND } from '#src/storage/unfinished.ts';
-import { after, epochSeconds, seconds } from '#src/units.ts';
+import { after, type EpochSeconds, epochSeconds, seconds } from '#src/units.ts';
 import type { MakeStore } from '#test/storage/records-contract.ts';
 import { makeSqliteStore } from '#test/storage/sqlite-store.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
@@ -126,6 +126,57 @@ export function entryContract(makeStore: MakeStore): void {
       assert.equal(await first.find(UNFINISHED_KIND, digest(1), now), null);
       assert.equal(await second.fill({ ...step, drop: [entry], put: [], claim }), false);
       assert.deepEqual(await everything(first), [entry]);
+      const put = await first.put(recordWith(1), now);
+      assert.ok(put.outcome === 'stored' && put.version > 7);
+      await first.append({ log: digest(1), until: later, body: bodyUnder('B') });
+      assert.ok((await first.sequences()).position > 8);
+    });
+
+    test('puts what has another time by now in place of what was there, and drops it by its own time alone', async () => {
+      await using store = await makeStore(clock);
+      const backend = await store.openBackend();
+      const claim = await claimStore(backend, 'test', now);
+      const timed = (until: EpochSeconds): StoreEntry[] => [
+        { sort: 'ended-group', group: digest(1), until },
+        { sort: 'revocation', entry: digest(2), until },
+        { sort: 'counter', counter: digest(3), count: 1, until },
+      ];
+      const earlier = after(now, seconds(10));
+      for (const until of [later, earlier]) {
+        await backend.fill({ claim, put: timed(until), drop: [], finish: null });
+        assert.deepEqual(await everything(backend), timed(until));
+      }
+      await backend.fill({ claim, put: [], drop: timed(later), finish: null });
+      assert.deepEqual(await everything(backend), timed(earlier));
+      await backend.fill({ claim, put: [], drop: timed(earlier), finish: null });
+      assert.deepEqual(await everything(backend), []);
+    });
+
+    test('puts a record whole in place of another, with its aliases and no others', async () => {
+      await using store = await makeStore(clock);
+      const backend = await store.openBackend();
+      const claim = await claimStore(backend, 'test', now);
+      const record = {
+        sort: 'record',
+        kind: 'session',
+        key: digest(1),
+        version: 5,
+        body: bodyUnder('B'),
+      } as const;
+      const links = { expiresAt: later, consumedAt: now, group: digest(700), owner: digest(800) };
+      const before: StoreEntry = { ...record, ...links, aliases: [digest(901), digest(902)] };
+      const nothing = { expiresAt: null, consumedAt: null, group: null, owner: null };
+      const anew: StoreEntry = { ...record, ...nothing, version: 6, aliases: [digest(902)] };
+      for (const entry of [before, anew]) {
+        await backend.fill({ claim, put: [entry], drop: [], finish: null });
+        assert.deepEqual(await everything(backend), [entry]);
+      }
+      assert.equal(await backend.findByAlias(digest(901), now), null);
+      assert.deepEqual(await backend.listOwned(digest(800), { after: null, limit: 9 }, now), []);
+      await backend.endGroup(digest(700), later, null, now);
+      assert.equal((await backend.findByAlias(digest(902), now))?.version, 6);
+      while (!(await backend.sweep(100, later)).done);
+      assert.equal(await backend.consume('session', digest(1), now), 'consumed');
     });
 
     test('is refused where something lies already, and where it is filled from something else', async () => {
