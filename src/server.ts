@@ -27,12 +27,13 @@ export async function startServer(
   await using started = new AsyncDisposableStack();
   const events = logEvents(log);
   const { onFault } = events;
-  started.use(await joinFleet(services, { clock, random, events }));
+  const member = started.use(await joinFleet(services, { clock, random, events }));
   const { onSigning } = started.use(openKeyUsage(services, { clock, random, onFault }));
   const { onKeysChanged: onMaintained } = events;
   const outside = services.token?.signer ?? null;
   outside?.listen({ onAway: events.onTokenAway, onBack: events.onTokenBack });
-  const ports = { rotation, clock, onFault, onMaintained, onSigning, outside };
+  const onTurned = () => member.ringTurned();
+  const ports = { rotation, clock, onFault, onMaintained, onTurned, onSigning, outside };
   const keys = started.use(new KeyHolder(ports));
   keys.start();
   for (const alg of leavingAlgorithms(rotation.held.ring, rotation.policy, clock.now()))

@@ -11,6 +11,7 @@ export interface HeartbeatParts {
   readonly self: Pick<ServerNode, 'id' | 'name' | 'version'>;
   /** What this server has at the moment of a beat. */
   readonly keks: () => readonly string[];
+  readonly ring: () => number;
   /** Comes before each beat, so that the beat tells of what it has found. If it fails, the server lives all the same. */
   readonly before: () => Promise<void>;
   /** Comes after each beat. */
@@ -31,6 +32,7 @@ export class Heartbeat implements AsyncDisposable {
   #timer: NodeJS.Timeout | null = null;
   #beating: Promise<void> = Promise.resolve();
   #stopped = false;
+  #hurried = false;
 
   constructor(parts: HeartbeatParts) {
     this.#parts = parts;
@@ -54,6 +56,16 @@ export class Heartbeat implements AsyncDisposable {
     await after().catch(onFault);
   }
 
+  /** Beats as soon as it can and not only in a while: there is something that others wait for. */
+  hurry(): void {
+    // The beat that is under way may have told what was before.
+    if (this.#timer === null) this.#hurried = true;
+    else {
+      clearTimeout(this.#timer);
+      this.#plan(0);
+    }
+  }
+
   /** Ends the beating, waits for a beat that is under way, and takes leave of the others. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { fleet, self, onFault } = this.#parts;
@@ -63,17 +75,19 @@ export class Heartbeat implements AsyncDisposable {
     await fleet.leave(self.id).catch(onFault);
   }
 
-  #plan(): void {
+  #plan(delayMs = this.#parts.fleet.every * 1000): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#hurried = false;
       this.#beating = this.beat()
         .catch(this.#parts.onFault)
-        .then(() => this.#plan());
-    }, this.#parts.fleet.every * 1000).unref();
+        .then(() => this.#plan(this.#hurried ? 0 : undefined));
+    }, delayMs).unref();
   }
 
   #self(): ServerNode {
-    const { self, clock, keks } = this.#parts;
+    const { self, clock, keks, ring } = this.#parts;
     this.#beats += 1;
     return {
       ...self,
@@ -81,6 +95,7 @@ export class Heartbeat implements AsyncDisposable {
       clock: clock.now(),
       beat: this.#beats,
       keks: keks(),
+      ring: ring(),
       apart: this.#apart,
     };
   }

@@ -15,6 +15,8 @@ export interface ServerNode {
   readonly beat: number;
   /** The ids of the key-encryption keys that it has. */
   readonly keks: readonly string[];
+  /** The version of the key ring that it goes by; servers of older programs do not tell. */
+  readonly ring?: number;
   /** Whose clock it found to be too far from its own. */
   readonly apart: readonly ClockFinding[];
 }

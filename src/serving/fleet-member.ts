@@ -7,15 +7,21 @@ import type { Services, Surroundings } from '#src/services.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
 import { PROGRAM_VERSION } from '#src/version.ts';
 
+/** A server among those on the store, which takes leave when it is disposed. */
+export interface FleetMember extends AsyncDisposable {
+  /** Has the others know soon that this server goes by another key ring. */
+  ringTurned(): void;
+}
+
 /**
  * Makes the server one of those on the store: it tells the others that it lives, follows the key-encryption keys with
  * them, and seals anew what is under old ones. Ends with what it answers. Throws `SetupFault` for a key that records
  * need and that has not been there when this server started.
  */
 export async function joinFleet(
-  { config, fleet, kekRotation, resealer, store }: Services,
+  { config, fleet, kekRotation, resealer, rotation, store }: Services,
   { clock, random, events }: Surroundings & { readonly events: ServerEvents },
-): Promise<AsyncDisposable> {
+): Promise<FleetMember> {
   await using joined = new AsyncDisposableStack();
   const { keys } = store;
   const resealing = joined.use(
@@ -41,6 +47,7 @@ export async function joinFleet(
         version: PROGRAM_VERSION,
       },
       keks: () => keys.held.ids,
+      ring: () => rotation.held.version,
       before: () => follower.look(),
       after: async () => {
         await follower.follow();
@@ -60,5 +67,5 @@ export async function joinFleet(
   // Only now do the others know that this server is there: what became current before may be a key that it lacks.
   await keys.assertComplete();
   const member = joined.move();
-  return { [Symbol.asyncDispose]: () => member.disposeAsync() };
+  return { ringTurned: () => heartbeat.hurry(), [Symbol.asyncDispose]: () => member.disposeAsync() };
 }

@@ -22,6 +22,8 @@ export interface KeyHolderPorts extends Partial<SigningMeans> {
   readonly onFault: (error: unknown) => void;
   /** Told of the steps that this node carried out in the background. */
   readonly onMaintained?: (steps: readonly Done[]) => void;
+  /** Told when this node has turned to another ring. */
+  readonly onTurned?: () => void;
 }
 
 /** However seldom the ring is read, what is due is carried out at least this often. */
@@ -39,10 +41,12 @@ export class KeyHolder implements AsyncDisposable {
   #polling: Promise<void> = Promise.resolve();
   #disposed = false;
   #told: unknown = null;
+  #version: number;
 
   constructor(ports: KeyHolderPorts) {
     this.#ports = ports;
     this.#means = { outside: ports.outside ?? null, onSigning: ports.onSigning ?? null };
+    this.#version = ports.rotation.held.version;
     this.#view = viewOf(ports.rotation.held.ring, ports.clock.now(), this.#means);
   }
 
@@ -127,9 +131,11 @@ export class KeyHolder implements AsyncDisposable {
   }
 
   async #poll(): Promise<void> {
-    const { rotation, clock, onFault, onMaintained } = this.#ports;
+    const { rotation, clock, onFault, onMaintained, onTurned } = this.#ports;
     try {
-      const { ring } = await rotation.refresh();
+      const { ring, version } = await rotation.refresh();
+      if (version !== this.#version) onTurned?.();
+      this.#version = version;
       const { policy } = rotation;
       const now = clock.now();
       if (plan(ring, policy, now).length === 0 && turnsSoon(ring, policy, now).length === 0) return;

@@ -18,6 +18,8 @@ interface Revoked {
   kid: string;
   successor: { kid: string };
   touches: Document;
+  known_to: number;
+  not_known_to: Document[];
   keys_now: { kid: string; alg: string; state: string }[];
   ended: Document;
   must_sign_in_again: { people: number; clients: Document[] };
@@ -38,6 +40,7 @@ describe('when a key was stolen, with two servers on one store', () => {
       KEYTURN_PASSWORDS_ARGON2_MEMORY_KIB: '7168',
       KEYTURN_PASSWORDS_ARGON2_ITERATIONS: '5',
       KEYTURN_KEYS_USAGE_WRITE_EVERY: '1s',
+      KEYTURN_NODES_HEARTBEAT: '2s',
     };
     one = await startKeyturn({ env });
     const { KEYTURN_STORE = '', KEYTURN_KEYS_DIR = '' } = one.env;
@@ -104,15 +107,9 @@ describe('when a key was stolen, with two servers on one store', () => {
     return (await one.cli(command)).json<Revoked>();
   }
 
-  /** Waits until both servers have read of it. */
-  async function hasLeft(kid: string): Promise<void> {
-    for (const server of [one, other]) {
-      for (;;) {
-        const { keys } = (await (await fetch(`${portOf(server)}/jwks`)).json()) as { keys: Document[] };
-        if (keys.every((key) => key.kid !== kid)) break;
-        await pause(100);
-      }
-    }
+  async function publishes(server: RunningKeyturn, kid: string): Promise<boolean> {
+    const { keys } = (await (await fetch(`${portOf(server)}/jwks`)).json()) as { keys: Document[] };
+    return keys.some((key) => key.kid === kid);
   }
 
   test('its tokens are inactive at both as soon as the command has ended, and it leaves the JWKS of both', async () => {
@@ -151,7 +148,8 @@ describe('when a key was stolen, with two servers on one store', () => {
       [revoked.successor.kid, 'active', 'next', []],
     );
 
-    await hasLeft(kid);
+    assert.deepEqual([revoked.known_to, revoked.not_known_to], [2, []]);
+    for (const server of [one, other]) assert.equal(await publishes(server, kid), false);
     // What a person has goes on: the refresh token is by another key.
     const renewed = await web.refresh(tokens[0]?.refresh_token ?? '');
     assert.equal(kidOf(renewed.access_token), revoked.successor.kid);
@@ -197,11 +195,22 @@ describe('when a key was stolen, with two servers on one store', () => {
         .sort(),
       ['ES256', 'HS256', 'RS256'],
     );
-    // Both servers sign by the fresh ones as soon as they have read the ring.
-    for (;;) {
-      const again = await signIn(web);
-      if (!before.some(({ kid }) => kid === kidOf(again.access_token))) break;
-      await pause(100);
-    }
+    assert.match(stdout, /^ +known to +all 2 servers that run$/m);
+    const again = await signIn(web);
+    assert.ok(
+      !before.some(({ kid }) => kid === kidOf(again.access_token)),
+      'nothing signs with what was stolen',
+    );
+  });
+
+  test('a server that does not follow is named, and not waited for for ever', async () => {
+    await other.kill();
+    const keys = (await one.cli(['keys', 'list', '--json'])).json<Document[]>();
+    const active = keys.find(({ alg, state }) => alg === 'RS256' && state === 'active');
+    const { known_to, not_known_to } = await revoke(String(active?.kid));
+    assert.deepEqual(
+      [known_to, not_known_to.map(({ name }) => String(name).split(':').at(-1))],
+      [1, [other.env.KEYTURN_PORT]],
+    );
   });
 });

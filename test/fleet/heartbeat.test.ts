@@ -28,6 +28,7 @@ describe('a server that lives', () => {
       startedAt: now,
       clock: now,
       beat: 1,
+      ring: 7,
       apart: [],
     });
     assert.deepEqual([keks, second?.id], [['key'], 'other']);
@@ -189,6 +190,7 @@ function memberOf(
     storeClock: async (): Promise<EpochSeconds | null> => null,
     self: { id, name: `host:${id}`, version: '1.2.3' },
     keks: () => ['key'],
+    ring: () => 7,
     before: async () => {},
     after: async () => {},
     onClock: ({ of, by }, state) => told.push([state, of, by]),

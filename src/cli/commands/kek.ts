@@ -3,11 +3,10 @@ import { Command } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { confirm } from '#src/cli/input.ts';
 import { kekListReport, kindsText, madeKekText, resealReport, rotateReport } from '#src/cli/kek-reports.ts';
-import { distance } from '#src/cli/layout.ts';
 import { YES } from '#src/cli/options.ts';
 import { ProgressLine } from '#src/cli/progress.ts';
 import type { Report } from '#src/cli/report.ts';
-import { visible } from '#src/cli/terminal.ts';
+import { serverText } from '#src/cli/server-text.ts';
 import { Refusal } from '#src/fault.ts';
 import type { ServerNode } from '#src/fleet/server-node.ts';
 import { totalOf } from '#src/sealing/kek-listing.ts';
@@ -15,7 +14,6 @@ import type { KekStanding } from '#src/sealing/kek-rotation.ts';
 import { removeKeyFile } from '#src/sealing/key-directory.ts';
 import type { ResealProgress } from '#src/sealing/resealing.ts';
 import type { Services } from '#src/services.ts';
-import { between, type EpochSeconds, type Seconds } from '#src/units.ts';
 
 /** `keyturn kek …`: the key-encryption key, under which everything in the store is sealed, and replacing it. */
 export function kekCommands(cli: CommandLine): Command {
@@ -106,15 +104,6 @@ async function sealAnew(
     if (progress.finishedAt !== null) return progress;
     await setTimeout(step.outcome === 'stepped' ? config.keyEncryption.resealPauseMs : LOOK_EVERY_MS);
   }
-}
-
-/** One that was killed counts as living for a while, and who waits for it should know. */
-function serverText(
-  { name, clock: heardAt }: ServerNode,
-  { now, every }: { readonly now: EpochSeconds; readonly every: Seconds },
-): string {
-  const silent = between(heardAt, now) > 2 * every;
-  return visible(silent ? `${name} (last heard of ${distance(heardAt, now)})` : name);
 }
 
 interface RetireOptions {

@@ -1,4 +1,5 @@
 import { type Alive, aliveNow, counted, signInsOf, tokenWords } from '#src/cli/keys/alive.ts';
+import { type Followed, followedText } from '#src/cli/keys/followed.ts';
 import { someOf, type Touched, touchedDocument } from '#src/cli/keys/touched.ts';
 import { facts, moment } from '#src/cli/layout.ts';
 import type { Report } from '#src/cli/report.ts';
@@ -21,6 +22,7 @@ interface Revocation {
   readonly revoked: readonly RevokedListing[];
   readonly reason: string;
   readonly all: boolean;
+  readonly followedBy: Followed;
   readonly now: EpochSeconds;
 }
 
@@ -60,7 +62,7 @@ export async function whatHappened(services: Services, revocation: Revocation): 
 }
 
 function documentOf(happened: Happened, alive: Alive): object {
-  const { touched, revoked, all, keys, aftermath, signIns } = happened;
+  const { touched, revoked, all, followedBy, keys, aftermath, signIns } = happened;
   const each = revoked.map(({ key, outcome }) => ({
     kid: key.kid,
     alg: key.alg,
@@ -73,6 +75,8 @@ function documentOf(happened: Happened, alive: Alive): object {
   return {
     outcome: 'revoked',
     ...(all ? { keys: each } : each[0]),
+    known_to: followedBy.servers.length - followedBy.behind.length,
+    not_known_to: followedBy.behind.map(({ id, name, clock }) => ({ id, name, heard_at: clock })),
     keys_now: keys.map(({ kid, alg, state }) => ({ kid, alg, state })),
     ended: {
       access_tokens: aftermath.accessTokens,
@@ -109,6 +113,7 @@ function textOf(happened: Happened, style: Style): string {
     facts(
       {
         published: publishedFact(happened),
+        'known to': followedText(happened.followedBy, happened.services.fleet, happened.now),
         ended: endedFact(happened),
         'signs now': signingFact(happened, style),
         'signs next': nextFact(happened),
@@ -125,10 +130,9 @@ function textOf(happened: Happened, style: Style): string {
 const STOLEN =
   'Whoever has the store and its key-encryption key knows everything else in it too, such as secrets that clients sign with.';
 
-function publishedFact({ revoked, services }: Happened): string | undefined {
+function publishedFact({ revoked }: Happened): string | undefined {
   if (revoked.every(({ key }) => key.purpose === 'refresh')) return undefined;
-  const { ringPoll } = services.rotation.policy;
-  return `no more; every server has taken it from the JWKS within ${formatDuration(ringPoll)}`;
+  return 'no more, by any server that knows of this';
 }
 
 function endedFact({ revoked, aftermath, signIns }: Happened): string[] {

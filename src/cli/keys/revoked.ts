@@ -1,6 +1,7 @@
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { UsageFault } from '#src/cli/failure.ts';
 import { confirm } from '#src/cli/input.ts';
+import { followed } from '#src/cli/keys/followed.ts';
 import { type RevokedListing, whatHappened } from '#src/cli/keys/revocation-report.ts';
 import { announce, touchedBy } from '#src/cli/keys/touched.ts';
 import type { Report } from '#src/cli/report.ts';
@@ -41,7 +42,15 @@ export async function revokeKeys(
     const outcome = await rotation.revoke(key.kid, reason);
     if (outcome.outcome === 'revoked') revoked.push({ key, outcome });
   }
-  return whatHappened(services, { touched, revoked, reason, all: all === true, now: clock.now() });
+  const followedBy = await followed(cli, services);
+  return whatHappened(services, {
+    touched,
+    revoked,
+    reason,
+    all: all === true,
+    followedBy,
+    now: clock.now(),
+  });
 }
 
 /** The standby of an active key is revoked before it, so that what takes its place was made afterwards. */

@@ -87,3 +87,23 @@ describe('keyturn keys retire-algorithm', () => {
     assert.deepEqual([rs256?.standing, rs256?.active_kid], ['ended', null]);
   });
 });
+
+test('revoking the last key of an algorithm that the settings do not name says who gets errors, and so does doctor', async () => {
+  await using old = await makeCommands();
+  const add = `resources add --identifier ${API} --signing-algorithm RS256`;
+  assert.equal((await old.runJson(add)).code, 0);
+  const without = (command: string) =>
+    old.runWithEnv(command.split(' '), { KEYTURN_KEYS_ALGORITHMS: 'ES256' });
+  const keys = (await old.runJson('keys list')).json<Document[]>().filter(({ alg }) => alg === 'RS256');
+  assert.equal(keys.length, 2);
+  let said = '';
+  for (const { kid } of keys) said = (await without(`keys revoke ${kid} --reason stolen`)).stdout;
+  const move = 'keyturn keys migrate RS256 ES256 --all';
+  assert.match(said, new RegExp(`resource servers +${API} \\(never\\)`));
+  assert.match(said, new RegExp(`signs now +RS256 {2}nothing\\. Whoever .* gets errors: ${move}$`, 'm'));
+  const ill = await without('doctor');
+  assert.equal(ill.code, 1);
+  assert.match(ill.stdout, /keys RS256 +no key signs, and 1 that are registered for it get errors/);
+  assert.equal((await without(move.replace('keyturn ', ''))).code, 0);
+  assert.equal((await without('doctor')).code, 0);
+});
