@@ -40,7 +40,7 @@ function pinnedNode() {
 
 /** Runs the program on another Node, with our arguments and streams, and ends as it ends. */
 function handOver(node) {
-  const child = spawn(node, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of PASSED_ON) {
     process.on(signal, () => {
       // Control-C in a terminal reaches the program by itself; told twice, it would think that someone is in a hurry.

@@ -5,7 +5,8 @@ import { isFresh, type Visitor, type Visitors } from '#src/account-page/visitor.
 import type { Clock } from '#src/clock.ts';
 import { Refusal } from '#src/fault.ts';
 import type { Locales } from '#src/http/locale.ts';
-import type { PageLocals, PageName, Pages } from '#src/http/pages.ts';
+import type { PageName } from '#src/http/page-names.ts';
+import type { PageLocals, Pages } from '#src/http/pages.ts';
 import { field, parseForm, readBody } from '#src/http/request-body.ts';
 import type { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import type { Seconds } from '#src/units.ts';

@@ -1,10 +1,9 @@
-import { join } from 'node:path';
-import pug from 'pug';
 import { SECTIONS, type SectionName } from '#src/account-page/section.ts';
 import type { DetailInWords } from '#src/authorization-details/words.ts';
 import { ACCOUNT_PRESENTERS, type AccountPageLocals, presentSections } from '#src/http/account-pages.ts';
 import type { Assets } from '#src/http/assets.ts';
 import type { Locale, Locales } from '#src/http/locale.ts';
+import type { PageName } from '#src/http/page-names.ts';
 import {
   type ClientLocals,
   type FormLocals,
@@ -15,8 +14,9 @@ import {
   type ScopeGroup,
   webUrl,
 } from '#src/http/page-parts.ts';
+import type { Templates } from '#src/http/templates.ts';
 
-/** The pages that people see. Every template is compiled once, when they are made, and a broken one throws there. */
+/** The pages that people see. */
 export interface Pages {
   render<Name extends PageName>(name: Name, locals: PageLocals[Name], options: RenderOptions): RenderedPage;
 }
@@ -36,8 +36,6 @@ export interface RenderedPage {
   /** The value of the header `Content-Security-Policy` without which the page must not be sent. */
   readonly contentSecurityPolicy: string;
 }
-
-export type PageName = keyof PageLocals;
 
 /** What there is to be known of a client that nobody here vouches for. */
 export interface UnverifiedClient {
@@ -161,30 +159,10 @@ export type DeviceCodeProblem =
   | 'fault'
   | 'throttled';
 
-const PAGE_NAMES = [
-  'front',
-  'sign-in',
-  'select-account',
-  'consent',
-  'device-code',
-  'device-confirm',
-  'device-done',
-  'sign-out',
-  'signed-out',
-  'error',
-  'post-on',
-  'web-message',
-  'account',
-  'account-requests',
-  'account-sessions',
-  'account-applications',
-  'account-password',
-] as const satisfies readonly PageName[];
-
 const ALL_SECTIONS = SECTIONS.map(({ name }) => name);
 
 export function createPages(options: {
-  readonly viewsDirectory: string;
+  readonly templates: Templates;
   readonly locales: Locales;
   readonly assets: Pick<Assets, 'url'>;
   /** What people know this server by: the host of the issuer. */
@@ -192,18 +170,11 @@ export function createPages(options: {
   /** What the page of an account has; everything by default. */
   readonly sections?: readonly SectionName[];
 }): Pages {
-  const { viewsDirectory, locales, assets, serverName, sections = ALL_SECTIONS } = options;
-  // Where several servers run in one process, each page is compiled once.
-  const compiling = { compileDebug: false, cache: true };
-  const templates = new Map(
-    PAGE_NAMES.map((page) => [page, pug.compileFile(join(viewsDirectory, `${page}.pug`), compiling)]),
-  );
+  const { templates, locales, assets, serverName, sections = ALL_SECTIONS } = options;
   return {
     render: (page, locals, { language, formActionOrigins = [] }) => {
-      const template = templates.get(page);
-      if (template === undefined) throw new TypeError(`There is no page ${page}`);
       const locale = locales.locale(language);
-      const html = template({
+      const html = templates[page]({
         ...PRESENTERS[page](locals, locale),
         page,
         sections: presentSections(sections, page),

@@ -1,6 +1,7 @@
 import type { Client, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 import type { Locales } from '#src/http/locale.ts';
-import type { PageLocals, PageName, Pages } from '#src/http/pages.ts';
+import type { PageName } from '#src/http/page-names.ts';
+import type { PageLocals, Pages } from '#src/http/pages.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import { sessionOf } from '#src/oidc/session-model.ts';
 

@@ -15,6 +15,7 @@ import { pinOrigin } from '#src/http/pinned-origin.ts';
 import { probes } from '#src/http/probes.ts';
 import { requestLog } from '#src/http/request-log.ts';
 import { securityHeaders } from '#src/http/security-headers.ts';
+import { loadTemplates } from '#src/http/templates.ts';
 import { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import { type InteractionRoutes, interactionRoutes } from '#src/interaction/routes.ts';
 import type { JwksFetchLog } from '#src/jwks-readers/fetch-log.ts';
@@ -41,7 +42,11 @@ import type { KeyHolder } from '#src/signing/key-holder.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
 
-const viewsDirectory = fileURLToPath(new URL('../../views', import.meta.url));
+const inProgram = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const viewsDirectory = inProgram('views');
+
+/** Where the launcher keeps compiled code, too. */
+const compiledDirectory = inProgram('node_modules/.cache/keyturn');
 
 export interface AppParts extends Surroundings {
   readonly log: Logger;
@@ -64,7 +69,8 @@ export async function createApp(
   const locales = loadLocales(`${viewsDirectory}/locales`);
   const assets = loadAssets(`${viewsDirectory}/assets`);
   const serverName = new URL(issuer).host;
-  const pages = createPages({ viewsDirectory, locales, assets, serverName, sections: sectionsOf(config) });
+  const templates = await loadTemplates({ views: viewsDirectory, compiled: compiledDirectory });
+  const pages = createPages({ templates, locales, assets, serverName, sections: sectionsOf(config) });
   const common = {
     ...parts,
     pages,

@@ -150,7 +150,7 @@ export const LIBRARY_HOMES: readonly Home[] = [
   },
   {
     names: ['pug'],
-    files: ['src/http/pages.ts'],
+    files: ['src/http/templates.ts'],
     reason: 'Whatever is shown to a person is escaped and translated in one place.',
   },
   {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
-import { assets, serve, VIEWS } from '#test/views/gallery.ts';
+import { VIEWS } from '#test/support/templates.ts';
+import { assets, serve } from '#test/views/gallery.ts';
 
 suite('an asset', async () => {
   const types: Record<string, string> = {

@@ -3,7 +3,8 @@ import { suite, test } from 'node:test';
 import { createLocales } from '#src/http/locale.ts';
 import { createPages } from '#src/http/pages.ts';
 import { fc } from '#test/support/properties.ts';
-import { assets, pages, VIEWS } from '#test/views/gallery.ts';
+import { templates } from '#test/support/templates.ts';
+import { assets, pages } from '#test/views/gallery.ts';
 import { checkReferences, type Element, readMarkup } from '#test/views/markup.ts';
 import { consent, EVERY_SAMPLE, error, SAMPLES, signIn } from '#test/views/samples.ts';
 
@@ -266,7 +267,7 @@ suite('the content security policy', () => {
 
 test('a language that is written from right to left is shown so', () => {
   const arabic = createPages({
-    viewsDirectory: VIEWS,
+    templates,
     locales: createLocales({
       en: {},
       ar: { 'signed-out.title': 'س', 'signed-out.lead': 'س', 'signed-out.note': 'س' },

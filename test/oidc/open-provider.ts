@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { fileURLToPath } from 'node:url';
 import type { Provider } from 'oidc-provider';
 import { ClientRegistry } from '#src/clients/client-registry.ts';
 import { ClientSecrets } from '#src/clients/client-secret.ts';
@@ -28,6 +27,7 @@ import { deploy } from '#test/signing/signing-nodes.ts';
 import { ANSWERS } from '#test/support/authorization-answers.ts';
 import type { MovingClock } from '#test/support/moving-clock.ts';
 import { algorithmsWith } from '#test/support/response-algorithms.ts';
+import { templates, VIEWS } from '#test/support/templates.ts';
 
 export const ISSUER = 'https://login.example.com';
 
@@ -37,8 +37,6 @@ export interface OpenProvider extends AsyncDisposable {
   readonly clients: ClientRegistry;
   readonly resources: ResourceRegistry;
 }
-
-const views = fileURLToPath(new URL('../../views', import.meta.url));
 
 const DELIVERY = { attemptsMax: 3, retryAfter: seconds(10), retryAfterMax: minutes(1), ageMax: hours(1) };
 
@@ -105,9 +103,9 @@ export async function openProvider(
     absolute: lifetimes.refreshAbsolute,
     grace: lifetimes.refreshGrace,
   };
-  const locales = loadLocales(`${views}/locales`);
-  const assets = loadAssets(`${views}/assets`);
-  const pages = createPages({ viewsDirectory: views, locales, assets, serverName: 'login.example.com' });
+  const locales = loadLocales(`${VIEWS}/locales`);
+  const assets = loadAssets(`${VIEWS}/assets`);
+  const pages = createPages({ templates, locales, assets, serverName: 'login.example.com' });
   const authorizations = new Authorizations({
     records,
     clock,

@@ -1,21 +1,20 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import Koa, { type Middleware } from 'koa';
 import { loadAssets } from '#src/http/assets.ts';
 import { failures } from '#src/http/failure.ts';
 import { loadLocales } from '#src/http/locale.ts';
 import { createPages, type RenderedPage } from '#src/http/pages.ts';
 import { securityHeaders } from '#src/http/security-headers.ts';
+import { templates, VIEWS } from '#test/support/templates.ts';
 import type { Sample } from '#test/views/samples.ts';
 
-export const VIEWS = fileURLToPath(new URL('../../views', import.meta.url));
 export const SERVER_NAME = 'id.example.com';
 
 export const locales = loadLocales(`${VIEWS}/locales`);
 export const assets = loadAssets(`${VIEWS}/assets`);
-export const pages = createPages({ viewsDirectory: VIEWS, locales, assets, serverName: SERVER_NAME });
+export const pages = createPages({ templates, locales, assets, serverName: SERVER_NAME });
 
 /** Renders a sample as the server would, for a client on http, as in development. */
 export function renderSample({ page, locals }: Sample, language: string): RenderedPage {

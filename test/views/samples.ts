@@ -1,5 +1,6 @@
 import { OPENID_SCOPES } from '#src/clients/scope.ts';
-import type { PageLocals, PageName } from '#src/http/pages.ts';
+import type { PageName } from '#src/http/page-names.ts';
+import type { PageLocals } from '#src/http/pages.ts';
 import { ACCOUNT_SAMPLES } from '#test/views/account-samples.ts';
 
 const CLAIMS = ['name', 'preferred_username', 'updated_at', 'email', 'email_verified', 'groups', 'roles'];

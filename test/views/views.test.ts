@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { createLocales } from '#src/http/locale.ts';
 import { createPages } from '#src/http/pages.ts';
-import { assets, locales, renderSample, SERVER_NAME, VIEWS } from '#test/views/gallery.ts';
+import { templates, VIEWS } from '#test/support/templates.ts';
+import { assets, locales, renderSample, SERVER_NAME } from '#test/views/gallery.ts';
 import { checkReferences, readMarkup } from '#test/views/markup.ts';
 import { EVERY_SAMPLE } from '#test/views/samples.ts';
 
@@ -46,7 +47,7 @@ suite('the texts', () => {
   const keys = Object.keys(texts.get('en') ?? {});
   const spoken = (key: string) => `⟦${key}⟧${valuesOf(texts.get('en')?.[key] ?? '').join('')}`;
   const revealing = createPages({
-    viewsDirectory: VIEWS,
+    templates,
     locales: createLocales({ en: Object.fromEntries(keys.map((key) => [key, spoken(key)])) }),
     assets,
     serverName: SERVER_NAME,
