@@ -13,6 +13,7 @@ import { startServer } from '#src/server.ts';
 import { openServices, type Services } from '#src/services.ts';
 import { freePort } from '#test/support/free-port.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
+import { storeSettings } from '#test/support/test-store.ts';
 
 /** A whole Keyturn in this process, on a store and a port of its own, to be talked to over HTTP. */
 export interface Keyturn extends AsyncDisposable {
@@ -44,7 +45,7 @@ export async function startKeyturnHere(env: Record<string, string> = {}): Promis
     ...TEST_SETTINGS,
     KEYTURN_HOST: '127.0.0.1',
     KEYTURN_PORT: port,
-    KEYTURN_STORE: `sqlite:${directory.path}/keyturn.db`,
+    ...storeSettings(`${directory.path}/keyturn.db`),
     KEYTURN_KEYS_DIR: `${directory.path}/keys`,
     ...env,
   };

@@ -8,8 +8,8 @@ export interface RedisCluster extends AsyncDisposable {
   readonly servers: readonly RedisServer[];
   /** How the location of a store names it. */
   readonly location: string;
-  /** The one that holds this key, as this node sees it. */
-  primaryOf(key: string, asked?: RedisServer): Promise<RedisServer>;
+  /** The one that holds this key, as one of the others sees it. */
+  primaryOf(key: string, but?: RedisServer): Promise<RedisServer>;
 }
 
 const PRIMARIES = 3;
@@ -27,7 +27,8 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   return {
     servers,
     location: `redis+cluster://${servers.map(({ port }) => `127.0.0.1:${port}`).join()}`,
-    primaryOf: (key, asked = servers[0] as RedisServer) => primaryOf(servers, key, asked),
+    primaryOf: (key, but) =>
+      primaryOf(servers, key, servers.find((server) => server !== but) ?? assert.fail()),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
@@ -38,7 +39,6 @@ async function startNode(): Promise<RedisServer> {
     `cluster-port ${await freePort()}`,
     `cluster-node-timeout ${NODE_TIMEOUT_MS}`,
     'cluster-replica-validity-factor 0',
-    'repl-diskless-sync-delay 0',
   ];
   return startRedisServer({ config });
 }

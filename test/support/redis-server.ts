@@ -47,38 +47,49 @@ export async function startRedisServer(wishes: RedisServerWishes = {}): Promise<
     ...config,
   ];
   await writeFile(file, `${lines.join('\n')}\n`);
-  let running = await launch(file, program);
-  opened.defer(() => kill(running));
+  let child = await launch(file, program);
+  opened.defer(() => kill(child));
   const closing = opened.move();
   const connect = config.some((line) => line.startsWith('tls-port')) ? [] : ['-p', `${port}`];
   return {
     port,
     directory: directory.path,
     get pid() {
-      return running.pid as number;
+      return child.pid as number;
     },
     cli: (...args) => redisCli([...connect, ...cliArgs, ...args]),
-    kill: () => kill(running),
+    kill: () => kill(child),
     start: async () => {
-      running = await launch(file, program);
+      child = await launch(file, program);
     },
-    pause: () => void running.kill('SIGSTOP'),
-    resume: () => void running.kill('SIGCONT'),
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
 
-/** As a store wants it; without snapshots, which would only cost time. */
-const SERVER_LINES = ['appendonly yes', 'appendfsync always', 'maxmemory-policy noeviction', 'save ""'];
+/** As a store wants it; without what would only cost time. */
+const SERVER_LINES = [
+  'appendonly yes',
+  'appendfsync always',
+  'maxmemory-policy noeviction',
+  'save ""',
+  'repl-diskless-sync-delay 0',
+];
 
 const READY = { server: /Ready to accept connections/, sentinel: /Sentinel ID is/ };
+
+/** Whatever still runs when the tests end for whatever reason ends with them. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
 
 async function launch(file: string, program: 'server' | 'sentinel'): Promise<ChildProcess> {
   const args = program === 'sentinel' ? [file, '--sentinel'] : [file];
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const killWithUs = () => void child.kill('SIGKILL');
-  process.once('exit', killWithUs);
-  child.once('exit', () => process.off('exit', killWithUs));
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let output = '';
   const ready = Promise.withResolvers<void>();
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {

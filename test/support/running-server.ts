@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '#test/support/free-port.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
+import { storeSettings } from '#test/support/test-store.ts';
 
 /** What came of a command. */
 export interface CommandResult {
@@ -101,7 +102,7 @@ export async function makeKeyturnDirectory(options: KeyturnOptions = {}): Promis
   const env: Readonly<Record<string, string>> = {
     PATH: process.env.PATH ?? '',
     KEYTURN_PORT: port,
-    KEYTURN_STORE: `sqlite:${join(directory.path, 'data', 'keyturn.db')}`,
+    ...storeSettings(join(directory.path, 'data', 'keyturn.db')),
     KEYTURN_KEYS_DIR: join(directory.path, 'keys'),
     ...options.env,
   };

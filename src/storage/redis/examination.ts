@@ -185,12 +185,15 @@ function failoverFinding(
   { waitReplicas }: RedisSettings,
 ): StoreFinding {
   const subject = 'redis replicas';
-  const replicas = Number(facts.get('connected_slaves'));
-  if (replicas < waitReplicas) {
+  const replicas = [...facts].filter(
+    ([name, value]) => /^slave\d+$/.test(name) && /state=online/.test(value),
+  );
+  const count = replicas.length;
+  if (count < waitReplicas) {
     return {
       subject,
       state: 'ill',
-      says: `has ${replicas} replicas, while every write waits for ${waitReplicas}`,
+      says: `has ${count} replicas, while every write waits for ${waitReplicas}`,
       remedy: 'start the missing replicas, or lower redis.waitReplicas',
     };
   }
@@ -198,12 +201,11 @@ function failoverFinding(
     return {
       subject,
       state: 'notable',
-      says: `${replicas}, and no write waits for any: a failover can lose what was written last`,
-      remedy: 'set redis.waitReplicas to the number of replicas',
+      says: `${count}, and no write waits for any: a failover can lose what was written last`,
+      remedy: 'set redis.waitReplicas to 1 or more',
     };
   }
-  const says =
-    waitReplicas === 0 ? `${replicas}` : `${replicas}, of which ${waitReplicas} confirm every write`;
+  const says = waitReplicas === 0 ? `${count}` : `${count}, of which ${waitReplicas} confirm every write`;
   return { subject, state: 'well', says };
 }
 

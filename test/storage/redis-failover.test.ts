@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { StorageFault } from '#src/fault.ts';
+import { makeRedisStore } from '#test/storage/redis-store.ts';
+import { whenAnswered } from '#test/storage/store-faults.ts';
+import { MovingClock } from '#test/support/moving-clock.ts';
+import { startRedisCluster } from '#test/support/redis-cluster.ts';
+import { startRedisSentinels } from '#test/support/redis-sentinels.ts';
+import type { RedisServer } from '#test/support/redis-server.ts';
+
+interface Deployment extends AsyncDisposable {
+  readonly location: string;
+  /** The one that holds this key, as somebody sees it who is not `but`. */
+  primaryOf(key: string, but?: RedisServer): Promise<RedisServer>;
+}
+
+const DEPLOYMENTS: readonly (readonly [name: string, start: () => Promise<Deployment>])[] = [
+  ['sentinels', startRedisSentinels],
+  ['a cluster', startRedisCluster],
+];
+
+const WRITERS = 8;
+
+describe('when its primary is lost, Redis', () => {
+  for (const [name, start] of DEPLOYMENTS) {
+    for (const how of ['killed', 'stopped in its tracks, and comes back as a stranger'] as const) {
+      test(`with ${name}, where it is ${how}, forgets no write that replicas have confirmed`, async () => {
+        await using deployment = await start();
+        const { location } = deployment;
+        await using store = await makeRedisStore(new MovingClock(), {
+          location,
+          waitReplicas: 1,
+          timeoutMs: 500,
+        });
+        const { records } = await store.connect();
+        const key = `{${store.prefix}}:records`;
+        const primary = await deployment.primaryOf(key);
+
+        const stored: { id: string; version: number }[] = [];
+        let faults = 0;
+        let going = true;
+        const write = async (writer: number) => {
+          for (let number = 0; going; number += 1) {
+            const id = `${writer}-${number}`;
+            try {
+              const put = await records.put({ kind: 'session', id, value: id, expiresAt: null });
+              if (put.outcome === 'stored') stored.push({ id, version: put.version });
+            } catch (error) {
+              assert.ok(error instanceof StorageFault);
+              faults += 1;
+              // Until then nothing can be written, and the others would only say so very often.
+              if (going) await whenAnswered(records);
+            }
+          }
+        };
+        const writers = Array.from({ length: WRITERS }, (_, writer) => write(writer));
+        const written = async (count: number) => {
+          const enough = stored.length + count;
+          while (stored.length < enough) await new Promise(setImmediate);
+        };
+        await written(200);
+        if (how === 'killed') await primary.kill();
+        else primary.pause();
+        while ((await deployment.primaryOf(key, primary)) === primary) await setTimeout(50);
+        // It comes back as a replica, which the new primary may need to have its writes confirmed.
+        if (how === 'killed') await primary.start();
+        else primary.resume();
+        await written(200);
+        going = false;
+        await Promise.all(writers);
+
+        assert.ok(faults > 0, 'the loss was noticed');
+        const { records: anew } = await store.connect();
+        for (const { id, version } of stored) {
+          assert.equal((await anew.find('session', id))?.version, version, id);
+        }
+        const versions = stored.map(({ version }) => version);
+        assert.equal(new Set(versions).size, versions.length, 'no version was given out twice');
+      });
+    }
+  }
+});
