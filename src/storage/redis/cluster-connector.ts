@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
 import { disconnected } from '#src/storage/redis/disconnected.ts';
+import { isPrimary } from '#src/storage/redis/primary.ts';
 import type { RedisNode } from '#src/store-location.ts';
 
 /** Of which cluster, and of which slot in it, the primary is wanted. */
@@ -13,6 +14,8 @@ export interface ClusterSlot {
   /** How to reach a node, whichever it is. */
   readonly reach: RedisOptions;
   readonly backOff: (attempt: number) => number;
+  /** How many replicas it must have. */
+  readonly replicas: number;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface ClusterSlot {
  * so that one connection is enough, and is dealt with as that to a single server: a lost primary is a lost connection,
  * and while there is none, what is asked fails at once instead of wandering about the cluster.
  */
-export function clusterConnector({ nodes, key, reach, backOff }: ClusterSlot) {
+export function clusterConnector({ nodes, key, reach, backOff, replicas }: ClusterSlot) {
   return class ClusterConnector extends AbstractConnector {
     /** Those that were named, and those that one of them has told of. */
     #known: readonly RedisNode[] = nodes;
@@ -29,8 +32,8 @@ export function clusterConnector({ nodes, key, reach, backOff }: ClusterSlot) {
       super(reach.disconnectTimeout ?? 0);
     }
 
-    override check(info: { readonly role?: string }): boolean {
-      return info.role === 'master';
+    override check(info: Readonly<Record<string, string>>): boolean {
+      return isPrimary(info, replicas);
     }
 
     async connect(report: (type: string, error: Error) => void): Promise<Socket> {

@@ -1,5 +1,6 @@
+import type { Redis } from 'ioredis';
 import { StorageFault } from '#src/fault.ts';
-import type { Argument, RedisConnection, ScriptRunner } from '#src/storage/redis/connection.ts';
+import type { Argument, RedisClient, RedisConnection } from '#src/storage/redis/connection.ts';
 import type { ScriptName } from '#src/storage/redis/scripts.ts';
 
 /**
@@ -7,7 +8,7 @@ import type { ScriptName } from '#src/storage/redis/scripts.ts';
  * itself, on which nothing else waits for replicas that are slow. Those that are written at about the same time are
  * waited for together.
  */
-export class ConfirmedWrites implements ScriptRunner {
+export class ConfirmedWrites implements RedisClient {
   readonly #connection: RedisConnection;
   readonly #replicas: number;
   readonly #waitMs: number;
@@ -22,9 +23,17 @@ export class ConfirmedWrites implements ScriptRunner {
     this.#waitMs = Math.floor(timeoutMs / 2);
   }
 
-  async run(name: ScriptName, given: readonly Argument[]): Promise<unknown> {
+  ask<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
+    return this.#confirmed(() => this.#connection.ask(command));
+  }
+
+  run(name: ScriptName, given: readonly Argument[]): Promise<unknown> {
+    return this.#confirmed(() => this.#connection.run(name, given));
+  }
+
+  async #confirmed<T>(write: () => Promise<T>): Promise<T> {
     const { timesLost } = this.#connection;
-    const answer = await this.#connection.run(name, given);
+    const answer = await write();
     await this.#confirmation();
     // Of another connection Redis knows no writes, and takes them all for confirmed.
     if (this.#connection.timesLost !== timesLost) {

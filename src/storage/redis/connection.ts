@@ -8,7 +8,11 @@ import { SCRIPTS, type ScriptName } from '#src/storage/redis/scripts.ts';
 /** What a command of Redis is given. */
 export type Argument = string | number | Buffer;
 
-export interface ScriptRunner {
+/** Whoever can be asked something. Each throws `StorageFault`. */
+export interface RedisClient {
+  /** Asks something that takes one command. */
+  ask<T>(command: (redis: Redis) => Promise<T>): Promise<T>;
+
   /** Runs a script on its keys. Texts in the answer come as bytes. */
   run(name: ScriptName, given: readonly Argument[]): Promise<unknown>;
 }
@@ -29,7 +33,7 @@ export class RedisRefusal extends StorageFault {
  *
  * A fault leaves open whether what was asked has been done, unless nothing was sent.
  */
-export class RedisConnection implements ScriptRunner, AsyncDisposable {
+export class RedisConnection implements RedisClient, AsyncDisposable {
   readonly #redis: Redis;
   readonly #keys: Keys;
   readonly #timeoutMs: number;
@@ -69,7 +73,6 @@ export class RedisConnection implements ScriptRunner, AsyncDisposable {
     await this.#within(this.#redis.connect());
   }
 
-  /** Asks something that takes one command. */
   ask<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
     if (this.#closing !== null) return Promise.reject(new StorageFault('the store is closed'));
     const asked = this.#within(command(this.#redis));

@@ -58,5 +58,9 @@ const OBSTACLES: readonly (readonly [reason: RegExp, hint: string])[] = [
   [/SSL|TLS|EPROTO/i, 'write rediss:// in store where Redis speaks TLS, and redis:// where it does not'],
   [/CLUSTERDOWN/, 'see with redis-cli --cluster check what is wrong with the cluster'],
   [/cluster support disabled/i, 'this is no cluster: write redis:// in store'],
+  [
+    /has not answered/,
+    'see that it runs, and that its primary has as many replicas as redis.waitReplicas says',
+  ],
   [/sentinel/i, 'see that the sentinels run, and that they know the primary by the name in store'],
 ];

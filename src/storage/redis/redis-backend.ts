@@ -18,7 +18,7 @@ import {
   type Digest,
 } from '#src/storage/backend.ts';
 import { ConfirmedWrites } from '#src/storage/redis/confirmed-writes.ts';
-import { type Argument, RedisConnection, type ScriptRunner } from '#src/storage/redis/connection.ts';
+import { type Argument, type RedisClient, RedisConnection } from '#src/storage/redis/connection.ts';
 import { examineRedis } from '#src/storage/redis/examination.ts';
 import { assertFit, assertLayout, assertReachable } from '#src/storage/redis/fitness.ts';
 import { type Keys, keysOf } from '#src/storage/redis/keys.ts';
@@ -70,14 +70,14 @@ export async function openRedisBackend(
 class RedisBackend implements Backend {
   readonly #connection: RedisConnection;
   /** For all that must not be lost, which counters may be. */
-  readonly #writes: ScriptRunner;
+  readonly #writes: RedisClient;
   readonly #keys: Keys;
   readonly #examine: () => Promise<readonly StoreFinding[]>;
   readonly #close: () => Promise<void>;
 
   constructor(parts: {
     connection: RedisConnection;
-    writes: ScriptRunner;
+    writes: RedisClient;
     keys: Keys;
     examine: () => Promise<readonly StoreFinding[]>;
     close: () => Promise<void>;
@@ -244,7 +244,7 @@ class RedisBackend implements Backend {
   }
 
   async ping(): Promise<void> {
-    await this.#connection.ask((redis) => redis.set(this.#keys.pinged, ''));
+    await this.#writes.ask((redis) => redis.set(this.#keys.pinged, ''));
   }
 
   examine(): Promise<readonly StoreFinding[]> {

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
-import type { RedisOptions } from 'ioredis';
+import { type RedisOptions, type SentinelConnectionOptions, SentinelConnector } from 'ioredis';
 import { SetupFault } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
 import { clusterConnector } from '#src/storage/redis/cluster-connector.ts';
 import type { Keys } from '#src/storage/redis/keys.ts';
+import { isPrimary } from '#src/storage/redis/primary.ts';
 import { SCRIPTS } from '#src/storage/redis/scripts.ts';
 import type { RedisSettings } from '#src/storage/redis/settings.ts';
 import type { RedisLocation } from '#src/store-location.ts';
@@ -79,7 +80,15 @@ function routeOf(
     case 'standalone':
       return { ...nodes[0] };
     case 'cluster':
-      return { Connector: clusterConnector({ nodes, key: keys.records, reach, backOff }) };
+      return {
+        Connector: clusterConnector({
+          nodes,
+          key: keys.records,
+          reach,
+          backOff,
+          replicas: settings.waitReplicas,
+        }),
+      };
     case 'sentinel':
       return {
         sentinels: [...nodes],
@@ -89,10 +98,22 @@ function routeOf(
         ...(reach.tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: reach.tls }),
         sentinelCommandTimeout: timeoutMs,
         sentinelRetryStrategy: backOff,
-        // A primary that was replaced is left as soon as a sentinel says so.
-        failoverDetector: true,
+        Connector: sentinelConnector(settings.waitReplicas),
       };
   }
+}
+
+/** As the library's, and more careful about whom it believes. */
+function sentinelConnector(replicas: number) {
+  return class extends SentinelConnector {
+    constructor(options: unknown) {
+      super(options as SentinelConnectionOptions);
+    }
+
+    override check(info: Readonly<Record<string, string>>): boolean {
+      return super.check(info) && isPrimary(info, replicas);
+    }
+  };
 }
 
 function credentialsOf({ username, password }: RedisLocation, settings: RedisSettings): RedisOptions {
