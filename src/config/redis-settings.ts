@@ -44,7 +44,7 @@ export const redisSettings = group('A store on Redis', {
   waitReplicas: setting(
     wholeNumber({ min: 0, max: 16 }),
     0,
-    'How many replicas must have a write before it counts: what is acknowledged then outlives the primary. Counters do not wait.',
+    'How many replicas must have a write before it counts. What is acknowledged outlives the primary if all have it that may take its place: set their number. Counters do not wait.',
   ),
   acceptLoss: setting(
     flag,

@@ -16,14 +16,24 @@ interface Deployment extends AsyncDisposable {
   primaryOf(key: string, but?: RedisServer): Promise<RedisServer>;
 }
 
-const DEPLOYMENTS: readonly (readonly [name: string, start: () => Promise<Deployment>])[] = [
-  ['sentinels', startRedisSentinels],
-  ['a cluster', startRedisCluster],
+interface Case {
+  readonly name: string;
+  /** How many each primary has: all of them confirm, since any of them may become the next one. */
+  readonly replicas: number;
+  /** Sentinels take ten seconds to make a replica of a primary that is back, so they are tried with one loss. */
+  readonly losses: readonly ('stopped in its tracks, and comes back as a stranger' | 'killed')[];
+  start(): Promise<Deployment>;
+}
+
+const STOPPED = 'stopped in its tracks, and comes back as a stranger';
+const CASES: readonly Case[] = [
+  { name: 'sentinels', replicas: 2, losses: [STOPPED], start: startRedisSentinels },
+  { name: 'a cluster', replicas: 1, losses: [STOPPED, 'killed'], start: startRedisCluster },
 ];
 
 const WRITERS = 8;
 
-for (const [name, start] of DEPLOYMENTS) {
+for (const { name, replicas, losses, start } of CASES) {
   describe(`a Redis with ${name} whose primary is lost`, () => {
     let deployment: Deployment;
     before(async () => {
@@ -31,12 +41,12 @@ for (const [name, start] of DEPLOYMENTS) {
     });
     after(() => deployment[Symbol.asyncDispose]());
 
-    for (const how of ['stopped in its tracks, and comes back as a stranger', 'killed'] as const) {
-      test(`because it is ${how}, forgets no write that replicas have confirmed`, async () => {
+    for (const how of losses) {
+      test(`because it is ${how}, forgets no write that all its replicas have confirmed`, async () => {
         const { location } = deployment;
         await using store = await makeRedisStore(new MovingClock(), {
           location,
-          waitReplicas: 1,
+          waitReplicas: replicas,
           timeoutMs: 500,
         });
         const { records } = await connected(store);

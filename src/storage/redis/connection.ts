@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions, ReplyError } from 'ioredis';
 import { StorageFault } from '#src/fault.ts';
+import { afterRunning } from '#src/storage/redis/after-running.ts';
 import { disconnected } from '#src/storage/redis/disconnected.ts';
 import type { Keys } from '#src/storage/redis/keys.ts';
 import { commandOf } from '#src/storage/redis/redis-options.ts';
@@ -39,6 +40,7 @@ export class RedisConnection implements RedisClient, AsyncDisposable {
   readonly #timeoutMs: number;
   readonly #asked = new Set<Promise<unknown>>();
   #timesLost = 0;
+  #opened = false;
   #leaving = false;
   #trouble: string | null = null;
   #closing: Promise<void> | null = null;
@@ -61,6 +63,7 @@ export class RedisConnection implements RedisClient, AsyncDisposable {
     this.#redis.on('ready', () => {
       this.#trouble = null;
     });
+    this.#redis.on('end', () => this.#revive(parts.options.retryStrategy?.(REVIVAL_ATTEMPT) ?? 0));
   }
 
   /** How often the connection has been lost, which tells whether two commands went over the same one. */
@@ -71,6 +74,7 @@ export class RedisConnection implements RedisClient, AsyncDisposable {
   /** Asks for the connection, which from then on is kept. */
   async open(): Promise<void> {
     await this.#within(this.#redis.connect());
+    this.#opened = true;
   }
 
   ask<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
@@ -103,18 +107,24 @@ export class RedisConnection implements RedisClient, AsyncDisposable {
 
   async #within<T>(work: Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () =>
-        late.reject(new StorageFault(this.#trouble ?? `Redis has not answered within ${this.#timeoutMs} ms`)),
-      this.#timeoutMs,
+    const timer = afterRunning(this.#timeoutMs, () =>
+      late.reject(new StorageFault(this.#trouble ?? `Redis has not answered within ${this.#timeoutMs} ms`)),
     );
     try {
       return await Promise.race([work, late.promise]);
     } catch (error) {
       throw this.#fault(error);
     } finally {
-      clearTimeout(timer);
+      timer[Symbol.dispose]();
     }
+  }
+
+  /** The library gives a connection up for good when the way to the server fails in a manner that it does not expect. */
+  #revive(delayMs: number): void {
+    if (this.#closing !== null || !this.#opened) return;
+    setTimeout(() => {
+      if (this.#closing === null) this.#redis.connect().catch(() => {});
+    }, delayMs);
   }
 
   /** The library's errors carry what was sent, which may be a password, so none of them is passed on. */
@@ -132,6 +142,9 @@ export class RedisConnection implements RedisClient, AsyncDisposable {
     return true;
   }
 }
+
+/** It waits as long as one that has failed that often. */
+const REVIVAL_ATTEMPT = 5;
 
 /** A replica, a node that does not have our slot, a part of a cluster that has lost the others. */
 const MISPLACED = /^(?:READONLY|MASTERDOWN|MOVED|CLUSTERDOWN)\b/;

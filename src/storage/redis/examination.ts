@@ -205,7 +205,15 @@ function failoverFinding(
       remedy: 'set redis.waitReplicas to 1 or more',
     };
   }
-  const says = waitReplicas === 0 ? `${count}` : `${count}, of which ${waitReplicas} confirm every write`;
+  if (waitReplicas > 0 && count > waitReplicas) {
+    return {
+      subject,
+      state: 'notable',
+      says: `${count}, of which ${waitReplicas} confirm a write: a failover to another can lose it`,
+      remedy: `set redis.waitReplicas to ${count}`,
+    };
+  }
+  const says = waitReplicas === 0 ? `${count}` : `${count}, and all of them confirm every write`;
   return { subject, state: 'well', says };
 }
 
