@@ -30,6 +30,7 @@ export async function startServer(
   const member = started.use(await joinFleet(services, { clock, random, events }));
   const { onSigning } = started.use(openKeyUsage(services, { clock, random, onFault }));
   const { onKeysChanged: onMaintained } = events;
+  for (const finding of await services.store.examine()) events.onStoreFinding(finding);
   const outside = services.token?.signer ?? null;
   outside?.listen({ onAway: events.onTokenAway, onBack: events.onTokenBack });
   const onTurned = () => member.ringTurned();

@@ -11,6 +11,7 @@ import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import type { Attempt } from '#src/outbox/dispatcher.ts';
 import type { RegistrationRoutes } from '#src/registration/routes.ts';
 import type { ResealStepDone } from '#src/sealing/resealing.ts';
+import type { StoreFinding } from '#src/storage/store-finding.ts';
 
 /** What happens in a server that somebody may want to know later. */
 export interface ServerEvents
@@ -31,6 +32,7 @@ export interface ServerEvents
   readonly onTokenAway: (fault: SigningFault) => void;
   readonly onTokenBack: () => void;
   readonly onReseal: (step: ResealStepDone) => void;
+  readonly onStoreFinding: (finding: StoreFinding) => void;
   readonly onTlsRenewed: () => void;
   readonly onTlsFault: (fault: Error) => void;
   /** Work that no request waits for. */
@@ -68,6 +70,8 @@ export function logEvents(log: Logger): ServerEvents {
     onKeysChanged: (steps) => log.info({ steps }, 'signing keys changed'),
     onTokenAway: (fault) => log.error({ err: fault }, 'the token of the signing keys is away'),
     onTokenBack: () => log.info('the token of the signing keys is back'),
+    onStoreFinding: ({ subject, state, says, remedy }) =>
+      state === 'well' ? undefined : log.warn({ subject, remedy }, says),
     onTlsRenewed: () => log.info('the files of TLS have changed and are in use'),
     onTlsFault: (fault) => log.error({ err: fault }, 'the files of TLS have changed and are of no use'),
     onClock: ({ of, name, by }, state) =>

@@ -56,7 +56,7 @@ function reportOf(examination: Examination, profile: ProfileName | null): Report
 }
 
 const MARKS = { well: ['good', '✓'], notable: ['notable', '!'], ill: ['bad', '✗'] } as const;
-const SUBJECT_COLUMNS = 13;
+const SUBJECT_COLUMNS = 14;
 
 function findingLines({ subject, state, says, remedy }: Finding, style: Style): string[] {
   const [tone, mark] = MARKS[state];

@@ -44,6 +44,7 @@ export async function examine(services: Services, now: EpochSeconds): Promise<Ex
   for (const profile of profilesOf(config.profile)) heldTo.add(profile);
   const findings = [
     store,
+    ...(await services.store.examine()),
     ...(await fleetFindings(services, now)),
     ...keyFindings(await services.rotation.list(), config),
     ...(await revocationFindings(services)),
@@ -75,7 +76,9 @@ async function storeFinding({ config, store }: Services): Promise<Finding> {
       subject,
       state: 'ill',
       says: `${config.store} does not answer: ${problem.message}`,
-      remedy: 'see that its disk is there, is not full, and may be written by this user',
+      remedy: config.store.startsWith('sqlite:')
+        ? 'see that its disk is there, is not full, and may be written by this user'
+        : 'see that it runs, has room in its memory, and can be reached from here',
     };
   }
 }

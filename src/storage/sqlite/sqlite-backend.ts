@@ -22,6 +22,7 @@ import { asBuffer } from '#src/storage/sqlite/as-buffer.ts';
 import { BodyWalk } from '#src/storage/sqlite/body-walk.ts';
 import { openDatabase } from '#src/storage/sqlite/database.ts';
 import { storageFault } from '#src/storage/sqlite/errors.ts';
+import { examineSqlite } from '#src/storage/sqlite/examination.ts';
 import { GroupCommit } from '#src/storage/sqlite/group-commit.ts';
 import { prepareStatements, type Statements } from '#src/storage/sqlite/statements.ts';
 import { entriesOf, type StoreFiller, storeFiller } from '#src/storage/sqlite/store-entries.ts';
@@ -226,7 +227,11 @@ class SqliteBackend implements Backend {
 
   /** It is one file, set up by this program alone. */
   async examine(): Promise<readonly StoreFinding[]> {
-    return [];
+    try {
+      return await examineSqlite(this.#database);
+    } catch (error) {
+      throw storageFault(error);
+    }
   }
 
   /** Lets the writes that were asked for finish, moves the write-ahead log into the database, and closes it. */

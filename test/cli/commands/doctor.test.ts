@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemClock } from '#src/clock.ts';
 import { loadSettings } from '#src/config/load.ts';
@@ -7,6 +9,8 @@ import { openServices } from '#src/services.ts';
 import { keyRevocationEntry } from '#src/signing/rotation.ts';
 import { after, hours } from '#src/units.ts';
 import { type Document, makeCommands } from '#test/cli/in-process.ts';
+import { startKeyturnHere } from '#test/support/keyturn.ts';
+import { startRedisServer } from '#test/support/redis-server.ts';
 
 const HTTPS = { KEYTURN_ISSUER: 'https://login.example.com' };
 const CALLBACK = '--redirect-uri https://app.example.com/cb';
@@ -30,6 +34,9 @@ describe('keyturn doctor', () => {
       findings.map(({ subject, state }) => [subject, state]),
       [
         ['store', 'well'],
+        ['sqlite', 'well'],
+        ['sqlite file', 'well'],
+        ['sqlite disk', 'well'],
         ['servers', 'well'],
         ['kek', 'well'],
         ['keys ES256', 'well'],
@@ -66,6 +73,36 @@ describe('keyturn doctor', () => {
     assert.equal(ill[0]?.remedy, `run: keyturn keys revoke ${cutOff} --reason '…'`);
     assert.equal((await keyturn.runJson(`keys revoke ${cutOff} --reason lost`)).code, 0);
     assert.equal((await keyturn.runJson('doctor')).code, 0);
+  });
+
+  test('says who else may read the database of a server', async () => {
+    await using keyturn = await makeCommands();
+    (await keyturn.runJson('doctor')).json();
+    await chmod(join(keyturn.path, 'data', 'keyturn.db'), 0o644);
+    const { stdout } = await keyturn.run(['doctor']);
+    assert.match(stdout, /! sqlite file +others than its owner may read or write the database\n +chmod 600 /);
+  });
+
+  test('says what the Redis of a server lacks, in the words in which the server refuses or warns at its start', async () => {
+    await using redis = await startRedisServer({ config: ['appendfsync everysec'] });
+    const KEYTURN_STORE = `redis://127.0.0.1:${redis.port}`;
+    await using keyturn = await makeCommands({ KEYTURN_STORE });
+    const { code, stdout } = await keyturn.runJson('doctor');
+    assert.equal(code, 0);
+    const [found = assert.fail()] = examined(stdout).findings.filter(
+      ({ subject }) => subject === 'redis disk',
+    );
+    assert.equal(found.state, 'notable');
+    assert.match(found.says, /a crash of its machine can lose the last second \(appendfsync everysec\)/);
+    await using serving = await startKeyturnHere({ KEYTURN_STORE, KEYTURN_REDIS_PREFIX: 'serving' });
+    const warned = serving.logged.map((line) => JSON.parse(line) as Document);
+    assert.ok(warned.some(({ msg, remedy }) => msg === found.says && remedy === found.remedy));
+
+    await redis.cli('config', 'set', 'maxmemory-policy', 'allkeys-lru');
+    const ill = await keyturn.run(['doctor']);
+    assert.equal(ill.code, 1);
+    assert.match(ill.stderr, /maxmemory-policy allkeys-lru[\s\S]*set maxmemory-policy noeviction/);
+    await assert.rejects(startKeyturnHere({ KEYTURN_STORE }), /maxmemory-policy allkeys-lru/);
   });
 
   test('says which client keeps which profile, and what it lacks for one that is asked about', async () => {
