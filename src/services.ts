@@ -125,7 +125,12 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     profile: config.profile,
     longestToken: authorizationLifetimesOf(config).longestToken,
   });
-  const authorizations = new Authorizations({ records, clock, lifetimes: authorizationLifetimesOf(config) });
+  const authorizations = new Authorizations({
+    records,
+    clock,
+    lifetimes: authorizationLifetimesOf(config),
+    storeClock: () => store.ownClock(),
+  });
   const outbox = new Outbox({ records, clock, random, policy: config.outbox });
   const sessions = new Sessions({
     records,

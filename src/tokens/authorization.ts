@@ -56,11 +56,19 @@ export class Authorizations {
   readonly #records: Records;
   readonly #clock: Clock;
   readonly #lifetimes: AuthorizationLifetimes;
+  readonly #storeClock: () => Promise<EpochSeconds | null>;
 
-  constructor(options: { records: Records; clock: Clock; lifetimes: AuthorizationLifetimes }) {
+  constructor(options: {
+    records: Records;
+    clock: Clock;
+    lifetimes: AuthorizationLifetimes;
+    /** The clock that all servers on the store share, if it has one. */
+    storeClock?: () => Promise<EpochSeconds | null>;
+  }) {
     this.#records = options.records;
     this.#clock = options.clock;
     this.#lifetimes = options.lifetimes;
+    this.#storeClock = options.storeClock ?? (async () => null);
   }
 
   /** Opens an authorization. False if its session has ended meanwhile: then nothing may be issued. */
@@ -88,8 +96,8 @@ export class Authorizations {
 
   /** What it means that a refresh token of this generation is presented now. Changes nothing. */
   async present(id: string, generation: number): Promise<Presentation> {
-    const record = await this.#find(id);
-    return record === null ? { outcome: 'absent' } : this.#presentation(record.value, generation);
+    const [record, ofStore] = await Promise.all([this.#find(id), this.#storeClock()]);
+    return record === null ? { outcome: 'absent' } : this.#presentation(record.value, generation, ofStore);
   }
 
   /**
@@ -98,11 +106,11 @@ export class Authorizations {
    */
   async use(id: string, generation: number): Promise<Presentation> {
     for (;;) {
-      const record = await this.#find(id);
+      const [record, ofStore] = await Promise.all([this.#find(id), this.#storeClock()]);
       if (record === null) return { outcome: 'absent' };
-      const presented = this.#presentation(record.value, generation);
+      const presented = this.#presentation(record.value, generation, ofStore);
       if (presented.outcome !== 'current') return presented;
-      const family = advance(presented.family, this.#clock.now());
+      const family = advance(presented.family, this.#clock.now(), ofStore);
       const authorization = { ...record.value, family };
       const outcome = await this.#put(id, authorization, { version: record.version });
       if (outcome === 'stored') return { outcome: 'current', authorization, family };
@@ -136,13 +144,18 @@ export class Authorizations {
     return this.#records.find<Authorization>('authorization', id);
   }
 
-  #presentation(authorization: Authorization, generation: number): Presentation {
+  #presentation(
+    authorization: Authorization,
+    generation: number,
+    ofStore: EpochSeconds | null,
+  ): Presentation {
     const { family } = authorization;
     if (family === null) return { outcome: 'absent' };
     const now = this.#clock.now();
     const ended = now >= familyExpiresAt(family, this.#lifetimes.refresh);
     if (ended || generation > family.generation) return { outcome: 'absent' };
-    return { outcome: judge(family, generation, now, this.#lifetimes.refresh), authorization, family };
+    const outcome = judge(family, generation, now, this.#lifetimes.refresh, ofStore);
+    return { outcome, authorization, family };
   }
 
   async #put(id: string, authorization: Authorization, onlyIf: 'absent' | { version: number }) {

@@ -10,6 +10,8 @@ export interface RefreshFamily {
   readonly generation: number;
   /** When the current generation began. */
   readonly advancedAt: EpochSeconds;
+  /** The same by the clock of the store, which is one for all servers; not there where the store has none. */
+  readonly advancedAtOfStore?: EpochSeconds;
   readonly startedAt: EpochSeconds;
   /** What every token of the family says: whom and what it is for. Opaque here. */
   readonly says: Readonly<Record<string, unknown>>;
@@ -29,8 +31,13 @@ export function newFamily(says: RefreshFamily['says'], now: EpochSeconds): Refre
 }
 
 /** The family after its current token has been used. */
-export function advance(family: RefreshFamily, now: EpochSeconds): RefreshFamily {
-  return { ...family, generation: family.generation + 1, advancedAt: now };
+export function advance(
+  { advancedAtOfStore: _, ...family }: RefreshFamily,
+  now: EpochSeconds,
+  ofStore: EpochSeconds | null = null,
+): RefreshFamily {
+  const advanced = { ...family, generation: family.generation + 1, advancedAt: now };
+  return ofStore === null ? advanced : { ...advanced, advancedAtOfStore: ofStore };
 }
 
 /** When the current token of the family ends. */
@@ -43,17 +50,24 @@ export function familyExpiresAt(family: RefreshFamily, lifetimes: RefreshLifetim
 /**
  * What presenting a token of this generation means. `current`: it is to be used. `retry`: it has been used, but just
  * now, so its successor is given once more (a lost answer, a second tab). `reuse`: two parties hold the family, and
- * it must end: RFC 9700 section 4.14.2. Generations decide; the clock only bounds the retry.
+ * it must end: RFC 9700 section 4.14.2. Generations decide; the clock only bounds the retry. That is the store's where it
+ * has one: a retry at a server whose clock is ahead of the other's must not end the family.
  */
 export function judge(
   family: RefreshFamily,
   generation: number,
   now: EpochSeconds,
   lifetimes: RefreshLifetimes,
+  ofStore: EpochSeconds | null = null,
 ): 'current' | 'retry' | 'reuse' {
   if (generation === family.generation) return 'current';
   const isPrevious = generation === family.generation - 1;
-  return isPrevious && now <= after(family.advancedAt, lifetimes.grace) ? 'retry' : 'reuse';
+  const { advancedAt, advancedAtOfStore } = family;
+  const isInGrace =
+    ofStore === null || advancedAtOfStore === undefined
+      ? now <= after(advancedAt, lifetimes.grace)
+      : ofStore <= after(advancedAtOfStore, lifetimes.grace);
+  return isPrevious && isInGrace ? 'retry' : 'reuse';
 }
 
 /** The media type in the header of a refresh token; no other token of this server bears it. RFC 8725 section 3.11. */

@@ -85,7 +85,7 @@ describe('while Redis is away', () => {
     await using replica = await startRedisServer({ config: [`replicaof 127.0.0.1 ${server.port}`] });
     while (!(await server.cli('info', 'replication')).includes('state=online')) await setTimeout(20);
     const location = `redis://127.0.0.1:${server.port}`;
-    const wishes = { location, waitReplicas: 1, timeoutMs: 500 };
+    const wishes = { location, waitReplicas: 1, timeoutMs: 4000 };
     await using store = await makeRedisStore(new MovingClock(), wishes);
     const { records } = await store.connect();
     const session = (id: string) => records.put({ kind: 'session', id, value: id, expiresAt: null });

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { type Authorization, Authorizations, authorizationGroup } from '#src/tokens/authorization.ts';
 import { familyExpiresAt, type RefreshFamily, type RefreshLifetimes } from '#src/tokens/refresh-token.ts';
 import { after, days, epochSeconds, minutes, seconds } from '#src/units.ts';
+import { MovingClock } from '#test/support/moving-clock.ts';
 import { fc } from '#test/support/properties.ts';
 import { openTemporaryStore, type TemporaryStore } from '#test/support/temporary-store.ts';
 
@@ -102,6 +103,32 @@ describe('an authorization', () => {
 });
 
 describe('a family of refresh tokens in the store (RFC 9700 section 4.14.2)', () => {
+  test('is retried by the one clock of the store: a server whose own is ahead does not end it, and the grace is no longer', async () => {
+    await using store = await openTemporaryStore();
+    const { records, clock } = store;
+    const ahead = new MovingClock(after(clock.now(), seconds(25)));
+    const ofStore = new MovingClock(after(clock.now(), seconds(-3)));
+    const [here, there] = [clock, ahead].map(
+      (own) =>
+        new Authorizations({
+          records,
+          clock: own,
+          lifetimes: { refresh: REFRESH, longestToken: LONGEST_TOKEN },
+          storeClock: async () => ofStore.now(),
+        }),
+    ) as [Authorizations, Authorizations];
+    await here.open('id', offline);
+    await here.startFamily('id', says);
+    assert.equal((await here.use('id', 1)).outcome, 'current');
+    for (const server of [here, there]) assert.equal((await server.use('id', 1)).outcome, 'retry');
+    ofStore.move(REFRESH.grace);
+    for (const server of [here, there]) assert.equal((await server.use('id', 1)).outcome, 'retry');
+    ofStore.move(seconds(1));
+    for (const server of [here, there]) assert.equal((await server.use('id', 1)).outcome, 'reuse');
+    assert.equal((await there.use('id', 2)).outcome, 'current');
+    assert.equal((await here.use('id', 2)).outcome, 'retry');
+  });
+
   test('begins with generation 1, and only while its authorization stands', async () => {
     await using store = await openTemporaryStore();
     const { authorizations, family } = await withFamily(store);
