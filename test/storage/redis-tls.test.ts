@@ -6,7 +6,7 @@ import { SetupFault } from '#src/fault.ts';
 import { Secret } from '#src/secret.ts';
 import { makeRedisStore } from '#test/storage/redis-store.ts';
 import { certify, certifyServer } from '#test/support/certificates.ts';
-import { freePort } from '#test/support/keyturn.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 import { startRedisServer } from '#test/support/redis-server.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';

@@ -9,13 +9,16 @@ import { SCRIPTS, type ScriptName } from '#src/storage/redis/scripts.ts';
 /** What a command of Redis is given. */
 export type Argument = string | number | Buffer;
 
-/** Whoever can be asked something. Each throws `StorageFault`. */
-export interface RedisClient {
-  /** Asks something that takes one command. */
-  ask<T>(command: (redis: Redis) => Promise<T>): Promise<T>;
-
+/** Whoever runs scripts. Each throws `StorageFault`. */
+export interface ScriptRunner {
   /** Runs a script on its keys. Texts in the answer come as bytes. */
   run(name: ScriptName, given: readonly Argument[]): Promise<unknown>;
+}
+
+/** Whoever can be asked something. Each throws `StorageFault`. */
+export interface RedisClient extends ScriptRunner {
+  /** Asks something that takes one command. */
+  ask<T>(command: (redis: Redis) => Promise<T>): Promise<T>;
 }
 
 /** Redis has answered, with an error: the first word of `reply` says of which sort. */
