@@ -1,15 +1,38 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import * as oauth from 'openid-client';
 import { Device } from '#test/support/device.ts';
-import { CALLBACK, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
+import { startRedisServer } from '#test/support/redis-server.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 
 test('a copy of the database without keys/ holds no token, code, session, secret or personal datum in clear', async () => {
   await using keyturn = await startKeyturnHere();
+  const sought = await use(keyturn);
+  const directory = dirname(keyturn.services.config.store.slice('sqlite:'.length));
+  const files = readdirSync(directory).filter((name) => name.startsWith('keyturn.db'));
+  assert.ok(files.length >= 2, 'the database and its log');
+  for (const file of files) assertHoldsNone(join(directory, file), sought);
+});
+
+test('neither does a dump of Redis, nor its append-only file', async () => {
+  await using redis = await startRedisServer({ config: ['rdbcompression no'] });
+  await using keyturn = await startKeyturnHere({ KEYTURN_STORE: `redis://127.0.0.1:${redis.port}` });
+  const sought = await use(keyturn);
+  const dump = join(redis.directory, 'copy.rdb');
+  await redis.cli('--rdb', dump);
+  const log = join(redis.directory, 'appendonlydir');
+  const files = [dump, ...readdirSync(log).map((name) => join(log, name))];
+  assert.ok(files.some((file) => statSync(file).size > 10_000));
+  assert.ok(readFileSync(dump).includes('{keyturn}:records'), 'the dump can be searched');
+  for (const file of files) assertHoldsNone(file, sought);
+});
+
+/** Has people and clients do what leaves something behind. Answers what must not be found, by what it is. */
+async function use(keyturn: Keyturn): Promise<Readonly<Record<string, string | null | undefined>>> {
   const { account, password } = await keyturn.addAccount('ada.lovelace');
   const added = await keyturn.addClient({
     name: 'Analytical Engine',
@@ -38,7 +61,7 @@ test('a copy of the database without keys/ holds no token, code, session, secret
 
   const device = await (await Device.register(keyturn)).begin();
 
-  const sought = {
+  return {
     password,
     'password hash': 'argon2id',
     'client secret': added.secret,
@@ -65,16 +88,14 @@ test('a copy of the database without keys/ holds no token, code, session, secret
     'private key': '"d":',
     ...Object.fromEntries(person.cookieValues().map((value, index) => [`cookie ${index}`, value])),
   };
-  const directory = dirname(keyturn.services.config.store.slice('sqlite:'.length));
-  const files = readdirSync(directory).filter((name) => name.startsWith('keyturn.db'));
-  assert.ok(files.length >= 2, 'the database and its log');
-  for (const file of files) {
-    const bytes = readFileSync(join(directory, file));
-    for (const [what, text] of Object.entries(sought)) {
-      assert.ok(text, `there was a ${what}`);
-      for (const encoded of [text, Buffer.from(text).toString('base64'), Buffer.from(text).toString('hex')]) {
-        assert.ok(!bytes.includes(encoded), `${what} stands in ${file}`);
-      }
+}
+
+function assertHoldsNone(file: string, sought: Awaited<ReturnType<typeof use>>): void {
+  const bytes = readFileSync(file);
+  for (const [what, text] of Object.entries(sought)) {
+    assert.ok(text, `there was a ${what}`);
+    for (const encoded of [text, Buffer.from(text).toString('base64'), Buffer.from(text).toString('hex')]) {
+      assert.ok(!bytes.includes(encoded), `${what} stands in ${file}`);
     }
   }
-});
+}
