@@ -11,7 +11,7 @@ import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import type { Attempt } from '#src/outbox/dispatcher.ts';
 import type { RegistrationRoutes } from '#src/registration/routes.ts';
 import type { ResealStepDone } from '#src/sealing/resealing.ts';
-import type { StoreFinding } from '#src/storage/store-finding.ts';
+import type { Services } from '#src/services.ts';
 
 /** What happens in a server that somebody may want to know later. */
 export interface ServerEvents
@@ -43,6 +43,8 @@ export interface ServerEvents
   /** Whatever the protocol refused, and every fault in it. */
   readonly onProblem: (ctx: ProtocolContext, problem: Error) => void;
 }
+
+type StoreFinding = Awaited<ReturnType<Services['store']['examine']>>[number];
 
 type ProtocolContext = Context & { oidc?: { client?: { clientId: string } | undefined } };
 

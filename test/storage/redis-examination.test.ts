@@ -3,8 +3,11 @@ import { after, afterEach, describe, test } from 'node:test';
 import { systemClock } from '#src/clock.ts';
 import { SetupFault } from '#src/fault.ts';
 import { Secret } from '#src/secret.ts';
+import { keysOf } from '#src/storage/redis/keys.ts';
+import { SCRIPTS } from '#src/storage/redis/scripts.ts';
 import type { RedisSettings } from '#src/storage/redis/settings.ts';
-import { seconds } from '#src/units.ts';
+import { hours, after as later, seconds } from '#src/units.ts';
+import { readPage } from '#test/docs/markdown.ts';
 import { makeRedisStore } from '#test/storage/redis-store.ts';
 import { freePort } from '#test/support/free-port.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
@@ -129,22 +132,49 @@ describe('a Redis that is to be the store', () => {
       (await examine()).filter(({ state }) => state === 'ill'),
       [],
     );
-    const note = { log: 'log', entry: 1, until: systemClock.now() };
-    const record = { kind: 'session', id: 'a', value: 1, expiresAt: null, aliases: ['b'], note } as const;
-    await records.put({ ...record, group: 'g', owner: 'o' });
+    const until = later(systemClock.now(), hours(1));
+    const note = { log: 'log', entry: 1, until };
+    const record = { kind: 'session', expiresAt: until, value: 1, note, owner: 'o' } as const;
+    await records.put({ ...record, id: 'a', aliases: ['b'], group: 'g' });
+    await records.put({ ...record, id: 'b', group: 'h' });
     await records.consume('session', 'a');
-    await records.endGroup('g', systemClock.now());
-    await records.revoke(['a'], systemClock.now());
-    await records.hit('c', seconds(1));
+    await records.endGroup('h', until);
+    await records.revoke(['a'], until);
+    await records.hit('c', seconds(3600));
     await records.sweep(10);
+    await records.ping();
+    // Which are then all there.
+    const documented = page.rows.filter(([, kind = '']) => ['hash', 'zset', 'string'].includes(kind));
+    const keys = Object.values(keysOf('acl'));
+    assert.deepEqual(
+      documented.map(([name = '']) => `{acl}:${name.replaceAll('`', '')}`).toSorted(),
+      keys.toSorted(),
+    );
+    for (const [name = '', kind] of documented) {
+      assert.equal(await server.cli('type', `{acl}:${name.replaceAll('`', '')}`), kind, name);
+    }
+  });
+
+  test('is refused when its user lacks any of them, or a command that a script runs', async () => {
+    const ada = { location: `redis://ada@${here}`, password: new Secret('hunter2'), prefix: 'acl' };
+    const run = Object.values(SCRIPTS).flatMap(({ lua }) => [...lua.matchAll(/redis\.call\('([A-Z]+)'/g)]);
+    const documented = ACL.filter((right) => right.startsWith('+')).map((right) => right.slice(1));
+    for (const command of new Set([...run.map(([, name = '']) => name.toLowerCase()), ...documented])) {
+      await server.cli('acl', 'setuser', 'ada', ...ACL, `-${command}`);
+      await assertRefused(
+        ada,
+        new RegExp(`may not use ${command}$`),
+        new RegExp(`ACL SETUSER ada \\+${command}$`),
+      );
+    }
   });
 });
 
-/** As docs/deployment.md has it. */
-const ACL =
-  'on >hunter2 ~{acl}:* -@all +info +time +wait +set +get +hget +hset +hdel +zadd +zrem +zrange +zrank +zcount +zscore +zmscore +eval +evalsha'.split(
-    ' ',
-  );
+const page = readPage('docs/deployment.md');
+
+/** As docs/deployment.md has it, for another prefix. */
+const [, DOCUMENTED = ''] = /^ACL SETUSER keyturn (.*)$/m.exec(page.text) ?? [];
+const ACL = DOCUMENTED.replace('PASSWORD', 'hunter2').replace('{keyturn}', '{acl}').split(' ');
 
 describe('a Redis that cannot be opened', () => {
   test('because nobody listens is named with its address and no password', async () => {
