@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
-import { createServer as createSocketServer, type Socket, type Server as SocketServer } from 'node:net';
+import { createServer as createSocketServer, type Socket, Server as SocketServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { SetupFault } from '#src/fault.ts';
 import { secureContextOptions, type TlsMaterial } from '#src/http/tls-files.ts';
@@ -26,6 +26,12 @@ export interface ListenOptions {
 export interface Listening {
   /** Takes no new connections, lets the requests that are under way finish, and cuts off what is left at `grace`. */
   stop(grace: Seconds): Promise<void>;
+  /**
+   * Takes no new connections, and serves those that are open until the last has come to its end: each is closed after
+   * its next answer, or once it has been idle for as long as an idle connection may be. So nobody's request meets a
+   * connection that is just being closed. `stop` may follow at any time.
+   */
+  drain(): Promise<void>;
   /** Speaks TLS with other material from the next connection on; those that are open go on. */
   renew(material: TlsMaterial): void;
 }
@@ -41,6 +47,7 @@ export async function listen(listener: RequestListener, options: ListenOptions):
   const server = createServerFor(options);
   if (options.connectionsMax !== null) server.maxConnections = options.connectionsMax;
   const connections = new Set<Socket>();
+  let leaving = false;
   let stopping = false;
   const keep = (socket: Socket) => {
     // Its handshake was under way when the server was stopped.
@@ -58,7 +65,7 @@ export async function listen(listener: RequestListener, options: ListenOptions):
       // Its headers may have gone out before the stop, and promised to keep the connection.
       if (stopping) server.closeIdleConnections();
     });
-    if (stopping) sayGoodbye(response);
+    if (leaving) sayGoodbye(response);
     request.url = originForm(request.url ?? '/');
     listener(request, response);
   });
@@ -78,14 +85,32 @@ export async function listen(listener: RequestListener, options: ListenOptions):
     for (const door of [server, ...doors]) door.close();
     throw problem;
   }
+  const leave = (): Promise<unknown> => {
+    leaving = true;
+    for (const response of underWay) sayGoodbye(response);
+    const closed = Promise.all([server, ...doors].map((each) => once(each, 'close')));
+    for (const each of [server, ...doors]) closeDoor(each);
+    return closed;
+  };
   return {
+    drain: async () => {
+      await leave();
+    },
     stop: async (grace) => {
       stopping = true;
-      for (const response of underWay) sayGoodbye(response);
-      for (const door of doors) door.close();
+      const closed = leave();
       // Browsers and load balancers open connections in advance, and Node takes those for busy.
       for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
-      await drained(server, connections, grace);
+      server.closeIdleConnections();
+      const deadline = setTimeout(() => {
+        server.closeAllConnections();
+        // Of these, HTTP knows nothing: TLS has not come to its end there.
+        for (const socket of connections) socket.destroy();
+      }, grace * 1000);
+      await closed;
+      clearTimeout(deadline);
+      // Only this ends its looking for slow clients.
+      server.close();
     },
     renew: (material) => {
       if (server instanceof TlsServer) server.setSecureContext(secureContextOptions(material));
@@ -158,17 +183,12 @@ function sayGoodbye(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
 }
 
-async function drained(server: Server, connections: ReadonlySet<Socket>, grace: Seconds): Promise<void> {
-  const closed = once(server, 'close');
-  server.close();
-  server.closeIdleConnections();
-  const deadline = setTimeout(() => {
-    server.closeAllConnections();
-    // Of these, HTTP knows nothing: TLS has not come to its end there.
-    for (const socket of connections) socket.destroy();
-  }, grace * 1000);
-  await closed;
-  clearTimeout(deadline);
+/**
+ * Takes no new connections. A server of HTTP would also close the idle ones, and one of those may be about to carry a
+ * request. Tells of its close once more if it has been closed before.
+ */
+function closeDoor(server: SocketServer): void {
+  SocketServer.prototype.close.call(server);
 }
 
 async function open(server: SocketServer, host: string, port: number): Promise<void> {

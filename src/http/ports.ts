@@ -24,7 +24,7 @@ export interface PortOptions extends Omit<ListenOptions, 'tls'> {
 export async function listenOnPorts(
   listener: RequestListener,
   { tls, ...options }: PortOptions,
-): Promise<Pick<Listening, 'stop'>> {
+): Promise<Pick<Listening, 'stop' | 'drain'>> {
   if (tls === null) return listen(listener, { ...options, tls });
   const { paths, asksForCertificate, mtlsPort } = tls;
   const material = readTlsFiles(paths);
@@ -45,6 +45,9 @@ export async function listenOnPorts(
     onFault: tls.onFault,
   });
   return {
+    drain: async () => {
+      await Promise.all(ports.map((port) => port.drain()));
+    },
     stop: async (grace) => {
       watching[Symbol.dispose]();
       await Promise.all(ports.map((port) => port.stop(grace)));

@@ -28,6 +28,7 @@ async function listening(listener: RequestListener, options: Partial<ListenOptio
     port,
     origin: `http://127.0.0.1:${port}`,
     stop: server.stop,
+    drain: server.drain,
     [Symbol.asyncDispose]: () => server.stop(seconds(0)),
   };
 }
@@ -35,8 +36,11 @@ async function listening(listener: RequestListener, options: Partial<ListenOptio
 const echo: RequestListener = (request, response) => response.end(request.url);
 
 /** A connection, and all that has come over it by the time it is closed. */
-async function dial(port: number): Promise<{ socket: Socket; received: Promise<string> }> {
-  const socket = connect(port, '127.0.0.1');
+async function dial(
+  port: number,
+  host = '127.0.0.1',
+): Promise<{ socket: Socket; received: Promise<string> }> {
+  const socket = connect(port, host);
   socket.on('error', () => {});
   let text = '';
   socket.on('data', (data) => {
@@ -178,13 +182,13 @@ suite('listening', () => {
 
 suite('stopping', () => {
   /** A server whose requests last until they are let go. */
-  async function patient() {
+  async function patient(options: Partial<ListenOptions> = {}) {
     const waiting: (() => void)[] = [];
     let arrived = () => {};
     const server = await listening((_request, response) => {
       waiting.push(() => response.end('done'));
       arrived();
-    });
+    }, options);
     const asked = async (socket: Socket) => {
       const here = new Promise<void>((resolve) => (arrived = resolve));
       socket.write(rawRequest('GET /', { Connection: 'keep-alive' }));
@@ -227,5 +231,54 @@ suite('stopping', () => {
     await asked(socket);
     await server.stop(seconds(0));
     assert.equal(await received, '');
+  });
+
+  test('a request that came by the second of several addresses is waited for as well', async () => {
+    const { server, asked, letGo } = await patient({ addresses: ['127.0.0.1', '127.0.0.2'] });
+    const { socket, received } = await dial(server.port, '127.0.0.2');
+    await asked(socket);
+    const stopped = server.stop(GRACE).then(() => 'stopped');
+    const turn = new Promise((resolve) => setImmediate(resolve, 'still waiting'));
+    assert.equal(await Promise.race([stopped, turn]), 'still waiting');
+    letGo();
+    assert.match(await received, /done$/);
+    await stopped;
+  });
+});
+
+suite('draining', () => {
+  test('serves what comes over connections that are open, idle or unused so far, and closes each after its answer', async () => {
+    await using server = await listening(echo, { keepAliveTimeout: GRACE });
+    const [used, unused] = [await dial(server.port), await dial(server.port)];
+    used.socket.write(rawRequest('GET /before', { Connection: 'keep-alive' }));
+    await once(used.socket, 'data');
+
+    const drained = server.drain();
+    await assert.rejects(fetch(server.origin), 'a new connection is taken');
+    used.socket.write(rawRequest('GET /after', { Connection: 'keep-alive' }));
+    unused.socket.write(rawRequest('GET /first', { Connection: 'keep-alive' }));
+
+    assert.match(await used.received, /Connection: keep-alive.*\/before.*Connection: close.*\/after$/s);
+    assert.match(await unused.received, /Connection: close.*\/first$/s);
+    await drained;
+  });
+
+  test('leaves idle connections open for as long as they would have been anyway', async () => {
+    await using server = await listening(echo, { keepAliveTimeout: seconds(1) });
+    const { socket, received } = await dial(server.port);
+    socket.write(rawRequest('GET /', { Connection: 'keep-alive' }));
+    await once(socket, 'data');
+    await server.drain();
+    await received;
+  });
+
+  test('can be cut short by a stop', async () => {
+    await using server = await listening(echo, { keepAliveTimeout: GRACE });
+    const { socket, received } = await dial(server.port);
+    socket.write(rawRequest('GET /', { Connection: 'keep-alive' }));
+    await once(socket, 'data');
+    const drained = server.drain();
+    await server.stop(GRACE);
+    await Promise.all([drained, received]);
   });
 });
