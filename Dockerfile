@@ -17,6 +17,7 @@ COPY views ./views
 RUN ln -s /app/src/keyturn.js /usr/local/bin/keyturn \
  && install -d -o 1000 -g 1000 -m 0700 /data /keys
 
+# KEYTURN_WORKERS=auto has as many processes serve as the container may use cores.
 ENV NODE_ENV=production \
     KEYTURN_HOST=0.0.0.0 \
     KEYTURN_STORE=sqlite:/data/keyturn.db \

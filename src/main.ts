@@ -26,4 +26,5 @@ process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   givenAt: epochSeconds(Math.floor(performance.timeOrigin / 1000)),
   stopSignal,
+  onSignal: (signal, heard) => process.on(signal, heard),
 });

@@ -15,19 +15,30 @@ import { leavingAlgorithms } from '#src/signing/leaving.ts';
 import { startSweeping } from '#src/sweeping.ts';
 
 /** A running server. Disposing it lets requests finish; the services that it was given stay open. */
-export type RunningServer = AsyncDisposable;
+export interface RunningServer extends AsyncDisposable {
+  /** Takes no new connections, serves those that are open to their end, and settles then; see `Listening.drain`. */
+  drain(): Promise<void>;
+}
+
+export interface ServerParts extends Surroundings {
+  readonly log: Logger;
+  /** Which of several processes this is that serve on one machine, from 1; `null` for the only one. */
+  readonly worker?: number | null;
+}
 
 /** @throws SetupFault when the address cannot be had. */
 export async function startServer(
   services: Services,
-  { clock, random, log }: Surroundings & { readonly log: Logger },
+  { clock, random, log, worker = null }: ServerParts,
 ): Promise<RunningServer> {
   const { config, outbox, rotation } = services;
   const { records } = services.store;
   await using started = new AsyncDisposableStack();
   const events = logEvents(log);
   const { onFault } = events;
-  const member = started.use(await joinFleet(services, { clock, random, events }));
+  // What one process of a machine does for all.
+  const first = worker === null || worker === 1;
+  const member = started.use(await joinFleet(services, { clock, random, events, worker }));
   const { onSigning } = started.use(openKeyUsage(services, { clock, random, onFault }));
   const { onKeysChanged: onMaintained } = events;
   for (const finding of await services.store.examine()) events.onStoreFinding(finding);
@@ -37,17 +48,18 @@ export async function startServer(
   const ports = { rotation, clock, onFault, onMaintained, onTurned, onSigning, outside };
   const keys = started.use(new KeyHolder(ports));
   keys.start();
-  for (const alg of leavingAlgorithms(rotation.held.ring, rotation.policy, clock.now()))
+  for (const alg of first ? leavingAlgorithms(rotation.held.ring, rotation.policy, clock.now()) : [])
     log.warn(
       { alg },
       'the settings do not name this algorithm any more; it goes on for who is registered for it',
     );
   await services.formerKeys.refresh();
   started.use(services.formerKeys.follow(config.keys.ringPoll, onFault));
-  started.use(services.readiness.watch(events.onKeyLacked));
-  started.use(startSweeping({ records, ...config.sweep, onFault }));
+  if (first) started.use(services.readiness.watch(events.onKeyLacked));
+  if (first) started.use(startSweeping({ records, ...config.sweep, onFault }));
   const jwksFetches = started.use(openJwksFetches(services, { clock, onFault }));
   const pushed = started.use(openPushed(services, { clock, random, onFault }));
+  const leaving = new AbortController();
   const stopping = new AbortController();
   const { app, senders } = await createApp(services, {
     clock,
@@ -57,6 +69,7 @@ export async function startServer(
     keys,
     pushed,
     jwksFetches,
+    leaving: leaving.signal,
     stopping: stopping.signal,
   });
   const deliveries = { ...config.outbox, outbox, records, clock, senders, onFault };
@@ -69,11 +82,18 @@ export async function startServer(
     tls: tlsOf(config, events),
   });
   started.defer(async () => {
+    leaving.abort();
     stopping.abort();
     await server.stop(config.http.stopGrace);
   });
   const running = started.move();
-  return { [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return {
+    drain: async () => {
+      leaving.abort();
+      await server.drain();
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
 }
 
 function tlsOf({ tls, mutualTls }: Config, events: ServerEvents): PortOptions['tls'] {

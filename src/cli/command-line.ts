@@ -2,7 +2,7 @@ import type { Report } from '#src/cli/report.ts';
 import type { Terminal } from '#src/cli/terminal.ts';
 import type { Environment } from '#src/config/environment.ts';
 import { type LoadedSettings, loadSettings } from '#src/config/load.ts';
-import { openServices, type Services, type Surroundings } from '#src/services.ts';
+import type { Services, Surroundings } from '#src/services.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 /** What every command understands besides its own options. */
@@ -21,6 +21,8 @@ export interface CommandLineParts {
    * usually are.
    */
   readonly stopSignal: () => AbortSignal;
+  /** Hears a signal that asks the process to end unless somebody hears it, before `stopSignal` is asked for. */
+  readonly onSignal: (signal: 'SIGHUP' | 'SIGINT', heard: () => void) => void;
   readonly options: () => SharedOptions;
   /** When the command was given; by default, now. */
   readonly givenAt?: EpochSeconds;
@@ -50,6 +52,15 @@ export class CommandLine {
     return this.#parts.stopSignal();
   }
 
+  get env(): Environment {
+    return this.#parts.env;
+  }
+
+  /** As `CommandLineParts` says. */
+  onSignal(signal: 'SIGHUP' | 'SIGINT', heard: () => void): void {
+    this.#parts.onSignal(signal, heard);
+  }
+
   /** True if the output is for a program. */
   get json(): boolean {
     return this.#parts.options().json === true;
@@ -71,6 +82,7 @@ export class CommandLine {
    */
   async report(work: (services: Services) => Promise<Report>): Promise<void> {
     const { config } = this.settings();
+    const { openServices } = await import('#src/services.ts');
     await using services = await openServices(config, this.surroundings);
     // Someone in the wrong folder would otherwise wonder where everything has gone.
     if (services.store.created && !this.json) this.note(`Made a new store, ${config.store}`);

@@ -3,6 +3,7 @@ import type { Style } from '#src/cli/terminal.ts';
 import { visible } from '#src/cli/terminal.ts';
 import { type SettingProblem, SettingsFault } from '#src/config/settings-fault.ts';
 import { Refusal, SetupFault, SigningFault, StorageFault } from '#src/fault.ts';
+import { WorkerStartFault } from '#src/workers/worker-process.ts';
 
 /** How `keyturn` ends. `failed`: it was refused or went wrong. `usage`: the command or the settings cannot be understood. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -68,6 +69,8 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) {
     return { exitCode: EXIT.usage, code: 'usage', message: error.message.replace(/^error: /, '') };
   }
+  // It has been mapped where it happened.
+  if (error instanceof WorkerStartFault) return error.failure;
   if (error instanceof Interrupted) {
     return { exitCode: EXIT.interrupted, code: 'interrupted', message: error.message };
   }

@@ -23,7 +23,8 @@ import { type Streams, Terminal } from '#src/cli/terminal.ts';
 import { PROGRAM_VERSION } from '#src/version.ts';
 
 /** What the program is given by whoever runs it. */
-export interface Host extends Pick<CommandLineParts, 'surroundings' | 'env' | 'stopSignal' | 'givenAt'> {
+export interface Host
+  extends Pick<CommandLineParts, 'surroundings' | 'env' | 'givenAt' | 'stopSignal' | 'onSignal'> {
   readonly streams: Streams;
 }
 

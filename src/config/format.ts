@@ -72,6 +72,19 @@ export function wholeNumber(bounds: { min: number; max: number }): Format<number
   );
 }
 
+/** A whole number within bounds, both included, or `auto` for what the machine suggests. */
+export function wholeNumberOrAuto(bounds: { min: number; max: number }): Format<number | 'auto'> {
+  const number = `a whole number from ${bounds.min} to ${bounds.max}`;
+  return textFormat<number | 'auto'>(
+    `${number}, or \`auto\``,
+    (text) => {
+      if (text === 'auto') return { value: 'auto' };
+      return /^\d+$/.test(text) ? within(Number(text), bounds) : NOT_UNDERSTOOD;
+    },
+    (value) => value,
+  );
+}
+
 /** A length of time within bounds, both included and written as durations themselves. `because` explains the bounds. */
 export function duration(bounds: { min: string; max: string; because?: string }): Format<Seconds> {
   const limits = { min: durationOf(bounds.min), max: durationOf(bounds.max) };

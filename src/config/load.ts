@@ -7,7 +7,7 @@ import { DETAIL_TYPES_SETTING, readDetailTypes } from '#src/config/detail-types-
 import { CONFIG_VARIABLE, type Environment, readEnvironment } from '#src/config/environment.ts';
 import { type GivenValue, type ReadValues, readValues } from '#src/config/read-values.ts';
 import { brokenRules } from '#src/config/rules.ts';
-import { type Config, settingsSchema } from '#src/config/schema.ts';
+import { type Config, settingsSchema, WORKERS_MAX } from '#src/config/schema.ts';
 import { SettingsFault } from '#src/config/settings-fault.ts';
 import { parseStoreLocation, writtenStoreLocation } from '#src/store-location.ts';
 
@@ -73,13 +73,17 @@ export function loadSettings({
     if (place === null) return [name, { source: 'default', place }];
     return [name, { source: fromEnvironment.values.has(name) ? 'environment' : 'file', place }];
   });
-  return { config: { ...configOf(values, cwd), detailTypes: details.types }, origins: new Map(origins) };
+  const config = { ...configOf(values, { cwd, cores }), detailTypes: details.types };
+  return { config, origins: new Map(origins) };
 }
 
 const NO_FILE = { values: new Map<string, GivenValue>(), problems: [], readable: true };
 
-/** Puts the settings into their groups, and makes their paths absolute. */
-function configOf(values: ReadValues['values'], cwd: string): Omit<Config, 'detailTypes'> {
+/** Puts the settings into their groups, makes their paths absolute, and fills in what the machine suggests. */
+function configOf(
+  values: ReadValues['values'],
+  { cwd, cores }: { readonly cwd: string; readonly cores: number },
+): Omit<Config, 'detailTypes'> {
   const nested: Record<string, unknown> = {};
   for (const { name, path } of SETTINGS) {
     const [group = '', key] = path;
@@ -88,7 +92,7 @@ function configOf(values: ReadValues['values'], cwd: string): Omit<Config, 'deta
     else nested[group] = { ...(nested[group] as object | undefined), [key]: raw };
   }
   const config = settingsSchema.parse(nested);
-  const { tls, clientAuthentication, pkcs11, requests } = config;
+  const { tls, clientAuthentication, pkcs11, requests, workers } = config;
   const path = (given: string | null) => (given === null ? null : resolve(cwd, given));
   return {
     ...config,
@@ -96,6 +100,7 @@ function configOf(values: ReadValues['values'], cwd: string): Omit<Config, 'deta
     clientAuthentication: { ...clientAuthentication, attesters: path(clientAuthentication.attesters) },
     pkcs11: { ...pkcs11, module: path(pkcs11.module), pinFile: path(pkcs11.pinFile) },
     keysDir: resolve(cwd, config.keysDir),
+    workers: workers === 'auto' ? Math.min(cores, WORKERS_MAX) : workers,
     requests: { ...requests, authorizationDetailsFile: path(requests.authorizationDetailsFile) },
     ...storeOf(config, cwd),
   };

@@ -30,12 +30,12 @@ export const passwords = group('Passwords', {
   hashConcurrency: derived(
     wholeNumber({ min: 1, max: 1024 }),
     'one less than the cores, at least 1',
-    'How many passwords are hashed at the same time.',
+    'How many passwords are hashed at the same time, by all workers of a machine together; each has at least one.',
   ),
   hashQueueMax: setting(
     wholeNumber({ min: 0, max: 100_000 }),
     64,
-    'How many sign-ins may wait for their turn to be hashed; more are turned away.',
+    'How many sign-ins may wait for their turn to be hashed, at all workers together; more are turned away.',
   ),
   hashWaitMax: setting(atMost('1m'), seconds(5), 'How long a sign-in may wait for its turn to be hashed.'),
 });

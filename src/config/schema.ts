@@ -18,6 +18,7 @@ import {
   keyEncryptionKeys,
   size,
   wholeNumber,
+  wholeNumberOrAuto,
 } from '#src/config/format.ts';
 import { keySettings } from '#src/config/key-settings.ts';
 import { metricsSettings } from '#src/config/metrics-settings.ts';
@@ -45,6 +46,9 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 
 const atMost = (max: string) => duration({ min: '1s', max });
 
+/** Each takes some hundred megabytes of memory: more of them is a slip of the hand. */
+export const WORKERS_MAX = 128;
+
 /** Everything that can be set, in the shape of the file. Every default, unit and meaning stands here and in the groups. */
 export const settingsSchema = z.strictObject({
   issuer: derived(
@@ -58,6 +62,11 @@ export const settingsSchema = z.strictObject({
     'The address to listen on: `localhost` is both loopback addresses, `0.0.0.0` every IPv4 address, `::` every address.',
   ),
   port: setting(wholeNumber({ min: 1, max: 65_535 }), 3000, 'The TCP port to listen on.'),
+  workers: setting(
+    wholeNumberOrAuto({ min: 1, max: WORKERS_MAX }),
+    1,
+    'How many processes serve on this machine, behind one port; `auto` for as many as there are cores. With more than one, a further process looks after them.',
+  ),
   store: setting(
     storeLocation,
     'sqlite:data/keyturn.db',
@@ -201,7 +210,7 @@ export const settingsSchema = z.strictObject({
     streamsMax: setting(
       wholeNumber({ min: 0, max: 100_000 }),
       256,
-      'How many streams of `/revocations` may be open at a server.',
+      'How many streams of `/revocations` may be open at a server, or at each of its workers.',
     ),
     streamsPerServerMax: setting(
       wholeNumber({ min: 1, max: 100_000 }),
@@ -260,7 +269,7 @@ export const settingsSchema = z.strictObject({
     ),
     connectionsMax: unlessSet(
       wholeNumber({ min: 1, max: 1_000_000 }),
-      'How many connections may be open at once; without it, as many as the system allows.',
+      'How many connections may be open at once, at each worker; without it, as many as the system allows.',
     ),
     stopGrace: setting(
       duration({ min: '0s', max: '10m' }),
@@ -302,7 +311,8 @@ export const settingsSchema = z.strictObject({
 });
 
 /** The settings as the program sees them: complete, checked, with units in their types and absolute paths. */
-export type Config = Readonly<z.output<typeof settingsSchema>> & {
+export type Config = Readonly<Omit<z.output<typeof settingsSchema>, 'workers'>> & {
+  readonly workers: number;
   /** What `requests.authorizationDetailsFile` declares. */
   readonly detailTypes: DetailTypes;
 };

@@ -24,7 +24,7 @@ export interface RevocationRoutes extends ConcernPorts {
   readonly streamsMax: number;
   readonly streamsPerServerMax: number;
   /** Ends every stream, as the server stops. */
-  readonly stopping: AbortSignal;
+  readonly leaving: AbortSignal;
 }
 
 /** Where resource servers are told of revocations. */
@@ -76,7 +76,7 @@ export function revocationRoutes(deps: RevocationRoutes): Middleware {
       ...deps,
       after: Number(cursor),
       subscriber: caller.again,
-      signal: AbortSignal.any([over.signal, deps.stopping]),
+      signal: AbortSignal.any([over.signal, deps.leaving]),
     });
     ctx.body = Readable.from(stream, { objectMode: false });
   };

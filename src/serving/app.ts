@@ -54,6 +54,8 @@ export interface AppParts extends Surroundings {
   readonly keys: KeyHolder;
   readonly pushed: Pushed;
   readonly jwksFetches: JwksFetchLog;
+  /** From when on nobody should stay connected to here. */
+  readonly leaving: AbortSignal;
   /** From when on no request should be sent here any more. */
   readonly stopping: AbortSignal;
 }
@@ -64,7 +66,7 @@ export async function createApp(
   parts: AppParts,
 ): Promise<{ app: Koa; senders: Protocol['senders'] }> {
   const { config, store } = services;
-  const { clock, events, keys, log, stopping } = parts;
+  const { clock, events, keys, log, leaving, stopping } = parts;
   const { issuer } = config;
   const locales = loadLocales(`${viewsDirectory}/locales`);
   const assets = loadAssets(`${viewsDirectory}/assets`);
@@ -94,7 +96,7 @@ export async function createApp(
   app.use(await documents(services, common, oidc));
   app.use(welcome(issuer, pages, locales));
   const subjectFor = subjectNames(provider, common.pairwise);
-  for (const routes of pushedRoutes(services, keys, parts.pushed, { clock, stopping, subjectFor }))
+  for (const routes of pushedRoutes(services, keys, parts.pushed, { clock, leaving, subjectFor }))
     app.use(routes);
   for (const router of peoplesPages(services, { ...common, logos }, oidc)) app.use(router.routes());
   if (config.registration !== 'closed') {

@@ -20,7 +20,12 @@ export interface FleetMember extends AsyncDisposable {
  */
 export async function joinFleet(
   { config, fleet, kekRotation, resealer, rotation, store }: Services,
-  { clock, random, events }: Surroundings & { readonly events: ServerEvents },
+  {
+    clock,
+    random,
+    events,
+    worker,
+  }: Surroundings & { readonly events: ServerEvents; readonly worker: number | null },
 ): Promise<FleetMember> {
   await using joined = new AsyncDisposableStack();
   const { keys } = store;
@@ -43,7 +48,7 @@ export async function joinFleet(
       storeClock: store.ownClock,
       self: {
         id: newIdentifier(random),
-        name: `${hostname()}:${config.port}`,
+        name: `${hostname()}:${config.port}${worker === null ? '' : ` worker ${worker}`}`,
         version: PROGRAM_VERSION,
       },
       keks: () => keys.held.ids,

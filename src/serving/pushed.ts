@@ -38,7 +38,7 @@ export function pushedRoutes(
   {
     clock,
     ...ports
-  }: Pick<Surroundings, 'clock'> & Pick<ConcernPorts, 'subjectFor'> & { readonly stopping: AbortSignal },
+  }: Pick<Surroundings, 'clock'> & Pick<ConcernPorts, 'subjectFor'> & { readonly leaving: AbortSignal },
 ): readonly Middleware[] {
   const { config, store, standing, resources, clientSecrets } = services;
   const { records } = store;

@@ -73,9 +73,15 @@ export const ROOMS: readonly Room[] = [
     reason: 'What is measured is read from the domains, which know nothing of it.',
   },
   {
+    name: 'workers',
+    files: ['src/workers/**'],
+    mayImport: ['leaves'],
+    reason: 'It begins and ends processes; what they do, and what the settings say, it is told.',
+  },
+  {
     name: 'cli',
     files: ['src/cli/**'],
-    mayImport: ['leaves', 'domains', 'config', 'services', 'server'],
+    mayImport: ['leaves', 'domains', 'config', 'services', 'server', 'workers'],
     reason:
       'A command works on what services.ts and server.ts have put together, and puts nothing together itself.',
   },
@@ -144,6 +150,11 @@ export const LIBRARY_HOMES: readonly Home[] = [
     reason: 'It calls foreign code: from one place, in a process that holds nothing else.',
   },
   {
+    names: ['node:cluster'],
+    files: ['src/workers/{forked-worker,seat}.ts'],
+    reason: 'One end of the line at the supervisor, the other at the worker.',
+  },
+  {
     names: ['argon2'],
     files: ['src/accounts/password.ts'],
     reason: 'Its cost and the re-hashing that follows a change of cost are decided once.',
@@ -195,7 +206,13 @@ export const LIBRARY_HOMES: readonly Home[] = [
   },
   {
     names: ['pino'],
-    files: ['src/cli/log.ts', 'src/http/request-log.ts', 'src/server.ts', 'src/serving/**'],
+    files: [
+      'src/cli/log.ts',
+      'src/cli/serving/supervise.ts',
+      'src/http/request-log.ts',
+      'src/server.ts',
+      'src/serving/**',
+    ],
     reason: 'What may be logged, and what is struck out of it, is decided where logging is put together.',
   },
   {

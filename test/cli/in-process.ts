@@ -49,7 +49,8 @@ export async function makeCommands(more: Readonly<Record<string, string>> = {}):
     else streams.stdin.end(stdin);
     const surroundings = { clock: systemClock, random: systemRandom };
     const stopSignal = () => new AbortController().signal;
-    const code = await run(args, { streams, surroundings, env, stopSignal });
+    const onSignal = () => {};
+    const code = await run(args, { streams, surroundings, env, stopSignal, onSignal });
     streams.stdout.end();
     streams.stderr.end();
     const [stdout, stderr] = await output;

@@ -50,6 +50,15 @@ describe('without any settings', () => {
     assert.equal(load({ cores: 1 }).config.passwords.hashConcurrency, 1);
   });
 
+  test('one process serves, or as many as there are cores where the machine is to say how many', () => {
+    assert.equal(load({ cores: 8 }).config.workers, 1);
+    assert.equal(load({ cores: 8, yaml: 'workers: auto\n' }).config.workers, 8);
+    assert.equal(load({ cores: 512, env: { KEYTURN_WORKERS: 'auto' } }).config.workers, 128);
+    assert.equal(load({ env: { KEYTURN_WORKERS: '3' } }).config.workers, 3);
+    for (const KEYTURN_WORKERS of ['0', '129', '1.5', 'all', 'AUTO'])
+      assert.throws(() => load({ env: { KEYTURN_WORKERS } }), SettingsFault, KEYTURN_WORKERS);
+  });
+
   test('the issuer follows the port', () => {
     assert.equal(load({ env: { KEYTURN_PORT: '8080' } }).config.issuer, 'http://localhost:8080');
   });

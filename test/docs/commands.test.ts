@@ -102,6 +102,7 @@ function commandLineIn(directory: string): CommandLine {
         // A backup is restored into an empty store.
         env: args[0] === 'restore' ? { ...env, KEYTURN_STORE: store('restored') } : env,
         stopSignal: () => new AbortController().signal,
+        onSignal: () => {},
       },
     );
     return { code, output };

@@ -3,20 +3,28 @@ import { Command } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { firstSteps } from '#src/cli/first-steps.ts';
 import { createLog } from '#src/cli/log.ts';
-import { openServices } from '#src/services.ts';
+import { supervise } from '#src/cli/serving/supervise.ts';
+import { serveAsWorker } from '#src/cli/serving/worker.ts';
+import { takeSeat } from '#src/workers/seat.ts';
 
-/** `keyturn serve`: runs the server until the process is asked to end. */
+/** `keyturn serve`: runs the server, or several workers of it, until the process is asked to end. */
 export function serveCommand(cli: CommandLine): Command {
   return new Command('serve').description('run the server').action(() => serve(cli));
 }
 
 async function serve(cli: CommandLine): Promise<void> {
-  const { surroundings, stopSignal, terminal } = cli;
+  const seat = takeSeat(cli.env);
+  if (seat !== null) return serveAsWorker(cli, seat);
   const { config } = cli.settings();
+  if (config.workers > 1) return supervise(cli, config);
+  const { surroundings, stopSignal, terminal } = cli;
   const forPeople = terminal.watched && !cli.json;
   const log = createLog(terminal, { level: config.logLevel, forPeople });
   // Loaded here, since no other command needs the protocol or the pages.
-  const { startServer } = await import('#src/server.ts');
+  const [{ openServices }, { startServer }] = await Promise.all([
+    import('#src/services.ts'),
+    import('#src/server.ts'),
+  ]);
   await using services = await openServices(config, surroundings);
   await using _server = await startServer(services, { ...surroundings, log });
   const { created } = services.store;

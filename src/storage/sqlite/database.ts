@@ -37,8 +37,11 @@ export async function openDatabase(path: string): Promise<DatabaseSync> {
   }
 }
 
-/** How long a statement waits, and the event loop with it, while another process writes. */
-const BUSY_TIMEOUT_MS = 250;
+/**
+ * How long a statement waits, and the event loop with it, while another process opens, migrates or closes the file.
+ * Transactions wait for those of others in another way: see `GroupCommit`.
+ */
+export const BUSY_TIMEOUT_MS = 250;
 
 /** How often opening is tried while other processes open, or migrate, the same file. */
 const OPEN_ATTEMPTS_MAX = 40;

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { BUSY_TIMEOUT_MS } from '#src/storage/sqlite/database.ts';
 import { isBusy, storageFault } from '#src/storage/sqlite/errors.ts';
 
 /**
@@ -11,7 +12,7 @@ import { isBusy, storageFault } from '#src/storage/sqlite/errors.ts';
 export class GroupCommit {
   readonly #database: DatabaseSync;
   #pending: PendingWrite[] = [];
-  #attempts = 0;
+  #waitingSince: number | null = null;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -39,17 +40,29 @@ export class GroupCommit {
 
   #flush(): void {
     try {
-      this.#database.exec('BEGIN IMMEDIATE');
+      this.#begin();
     } catch (error) {
-      this.#attempts += 1;
-      if (isBusy(error) && this.#attempts < BEGIN_ATTEMPTS_MAX) {
-        this.#schedule();
-      } else {
-        this.#rejectAll(this.#take(), error);
-      }
+      if (isBusy(error) && this.#mayWait()) setTimeout(() => this.#flush(), BUSY_RETRY_MS);
+      else this.#rejectAll(this.#take(), error);
       return;
     }
     this.#commit(this.#take());
+  }
+
+  /** Asks for the write lock without waiting for it: this process has other things to do while another one writes. */
+  #begin(): void {
+    this.#database.exec('PRAGMA busy_timeout = 0');
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
+    } finally {
+      this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    }
+  }
+
+  #mayWait(): boolean {
+    const now = performance.now();
+    this.#waitingSince ??= now;
+    return now - this.#waitingSince < BUSY_WAIT_MAX_MS;
   }
 
   #commit(writes: readonly PendingWrite[]): void {
@@ -102,7 +115,7 @@ export class GroupCommit {
   #take(): readonly PendingWrite[] {
     const writes = this.#pending;
     this.#pending = [];
-    this.#attempts = 0;
+    this.#waitingSince = null;
     return writes;
   }
 }
@@ -112,8 +125,6 @@ interface PendingWrite {
   reject(fault: Error): void;
 }
 
-/**
- * How often a transaction is begun while another process holds the lock; each attempt lasts the connection's busy
- * timeout, and between two of them the event loop runs.
- */
-const BEGIN_ATTEMPTS_MAX = 20;
+/** How soon is asked again for a write lock that another process holds, and for how long. */
+const BUSY_RETRY_MS = 1;
+const BUSY_WAIT_MAX_MS = 5000;

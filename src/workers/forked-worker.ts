@@ -1,0 +1,55 @@
+import cluster, { type Worker } from 'node:cluster';
+import { LEAVE, SEAT_VARIABLE, type SeatMessage, writeSeat } from '#src/workers/seat-message.ts';
+import {
+  type Ending,
+  endingText,
+  type SeatNumber,
+  type StartOutcome,
+  type WorkerProcess,
+} from '#src/workers/worker-process.ts';
+
+/**
+ * Starts this very program once more, as a worker that shares the ports of all others. The kernel gives each connection
+ * to whichever of them takes it, and this process never has one: when a worker dies, what it has not taken goes to the
+ * others, and nothing is lost on a way through here.
+ */
+export function forkWorker(seat: SeatNumber): WorkerProcess {
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
+  const worker = cluster.fork({ [SEAT_VARIABLE]: writeSeat(seat) });
+  const { process: child } = worker;
+  const ended = endOf(worker);
+  return {
+    pid: child.pid ?? null,
+    started: Promise.race([told(worker), ended.then(endedEarly)]),
+    ended,
+    leave: () => {
+      if (worker.isConnected()) worker.send(LEAVE);
+    },
+    stop: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+  };
+}
+
+/** What the worker says of its start; the one thing that it says at all. */
+function told(worker: Worker): Promise<SeatMessage> {
+  return new Promise((resolve) => {
+    worker.once('message', resolve);
+  });
+}
+
+function endOf(worker: Worker): Promise<Ending> {
+  return new Promise((resolve) => {
+    worker.once('exit', (code: number | null, signal: string | null) =>
+      resolve({ code, signal, problem: null }),
+    );
+    worker.on('error', (error: Error) => {
+      // Otherwise it was told something just when it ended.
+      if (worker.process.pid === undefined) resolve({ code: null, signal: null, problem: error.message });
+    });
+  });
+}
+
+function endedEarly(ending: Ending): StartOutcome {
+  const message = `a worker ${endingText(ending)} before it could serve`;
+  return { kind: 'failed', failure: { exitCode: 1, code: 'worker_ended', message } };
+}
