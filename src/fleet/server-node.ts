@@ -4,7 +4,7 @@ import { after, type EpochSeconds, type Seconds, seconds } from '#src/units.ts';
 export interface ServerNode {
   /** Random, new with every start. */
   readonly id: string;
-  /** The host and the port, for people; not necessarily unique. */
+  /** The host and the port, and which worker it is of several, for people; not necessarily unique. */
   readonly name: string;
   /** Of the program. */
   readonly version: string;

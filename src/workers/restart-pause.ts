@@ -1,7 +1,7 @@
 import { minutes, type Seconds } from '#src/units.ts';
 
 /** A worker that has served for so long was not made to crash by its start. */
-export const STEADY_AFTER = minutes(1);
+const STEADY_AFTER = minutes(1);
 
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 30_000;
