@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { clockOf, clockText } from '#src/fleet/clock-report.ts';
 import { Fleet } from '#src/fleet/fleet.ts';
 import { Heartbeat } from '#src/fleet/heartbeat.ts';
 import { STORE_CLOCK } from '#src/fleet/server-node.ts';
 import type { Store } from '#src/storage/open-store.ts';
-import { type EpochSeconds, seconds } from '#src/units.ts';
+import { type EpochSeconds, hours, seconds } from '#src/units.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 import { openTemporaryStore, type TemporaryStore } from '#test/support/temporary-store.ts';
 
@@ -67,6 +68,39 @@ describe('a server that lives', () => {
     });
     await heartbeat.beat();
     assert.deepEqual(faults, [fault]);
+  });
+
+  test('tells at once what others wait for, and not only with its next beat', {
+    timeout: 60_000,
+  }, async () => {
+    await using store = await openTemporaryStore();
+    let ring = 1;
+    const fleet = new Fleet({ records: store.records, every: hours(1), skewMax });
+    const { heartbeat } = memberOf(store, 'one', { fleet, ring: () => ring });
+    await using _ = heartbeat;
+    await heartbeat.start();
+    ring = 2;
+    heartbeat.hurry();
+    while ((await fleet.living())[0]?.ring !== 2) await setImmediate();
+  });
+
+  test('tells it also if a beat is under way that does not know of it yet', { timeout: 60_000 }, async () => {
+    await using store = await openTemporaryStore();
+    let ring = 1;
+    const fleet = new Fleet({ records: store.records, every: hours(1), skewMax });
+    const member = memberOf(store, 'one', {
+      ...{ fleet, ring: () => ring },
+      after: async () => {
+        if (ring !== 2) return;
+        ring = 3;
+        member.heartbeat.hurry();
+      },
+    });
+    await using _ = member.heartbeat;
+    await member.heartbeat.start();
+    ring = 2;
+    member.heartbeat.hurry();
+    while ((await fleet.living())[0]?.ring !== 3) await setImmediate();
   });
 
   test('fails to start if it cannot be told of', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, mock, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import * as oauth from 'openid-client';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
@@ -134,4 +135,13 @@ describe('key rotation that nobody notices', () => {
     assert.ok((await publishedKids()).includes(kidOf(next)));
     assert.equal((await api.introspect(next)).active, true);
   });
+});
+
+test('a server tells the others that it has turned to other keys, long before its next beat', {
+  timeout: 50_000,
+}, async () => {
+  await using keyturn = await startKeyturnHere({ KEYTURN_NODES_HEARTBEAT: '1m' });
+  const { fleet, rotation } = keyturn.services;
+  await rotation.rotate();
+  while ((await fleet.living())[0]?.ring !== rotation.held.version) await pause(20);
 });

@@ -164,6 +164,23 @@ describe('keyturn keys rotate', () => {
     );
   });
 
+  test('waits no longer when somebody else has rotated, and does not do so once more', async () => {
+    const begun = Promise.withResolvers<void>();
+    const waiting = keyturn.cli(['keys', 'rotate', '--alg', 'ES256', '--wait', '2m'], {
+      onStderr: (text) => /Waiting/.test(text) && begun.resolve(),
+    });
+    await Promise.race([begun.promise, waiting]);
+    // Turns are told by the second.
+    const given = Math.floor(Date.now() / 1000);
+    await until(async () => Math.floor(Date.now() / 1000) > given);
+    const rotating = rotate('--alg', 'ES256', '--break-glass', '--reason', 'a drill', '--yes');
+    const [turned] = (await rotating).json<{ outcome: string; kid: string }[]>();
+    const { code, stdout, stderr } = await waiting;
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, new RegExp(`^ES256 {2}key ${turned?.kid} signs already: somebody else`, 'm'));
+    assert.equal(turned?.outcome, 'signs_now');
+  });
+
   test('goes ahead with --anyway, and with --break-glass, and shows who lacks the key', async () => {
     const turned = await keyturn.cli(['keys', 'rotate', '--alg', 'ES256', '--anyway']);
     assert.equal(turned.code, 0, turned.stderr);

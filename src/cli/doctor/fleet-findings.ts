@@ -48,7 +48,7 @@ function lackingFindings(nodes: readonly ServerNode[], id: string, state: 'ill' 
   const lacking = nodes.filter(({ keks }) => !keks.includes(id)).map(({ name }) => name);
   if (lacking.length === 0) return [];
   const needed = state === 'ill' ? 'which records need' : 'which is to become current';
-  const says = `${lacking.join(', ')} lacks the key ${id}, ${needed}`;
+  const says = `${lacking.join(', ')} ${lacking.length === 1 ? 'lacks' : 'lack'} the key ${id}, ${needed}`;
   return [{ subject: SEALING, state, says, remedy: 'put its file into the key directory there' }];
 }
 

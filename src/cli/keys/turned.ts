@@ -112,7 +112,7 @@ function turnedText(turned: UndoOutcome, now: EpochSeconds, style: Style): strin
     case 'signs-now':
       return `${key} ${style('good', 'signs now')}`;
     case 'already-rotated':
-      return `${key} signs already: someone else rotated at the same moment`;
+      return `${key} signs already: somebody else changed it since this command was given`;
     case 'nothing-before':
       return `${key} ${style('notable', 'goes on')}: no key before it is published any more`;
     case 'called-off':
