@@ -39,6 +39,8 @@ async function makePlaces() {
         KEYTURN_STORE: store,
         KEYTURN_KEYS_DIR: join(path, keys),
         KEYTURN_REDIS_PREFIX: `moves-${prefixes}`,
+        // However busy the machine is.
+        KEYTURN_REDIS_TIMEOUT_MS: '60000',
       },
     });
   return {

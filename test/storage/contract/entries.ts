@@ -21,14 +21,16 @@ export function entryContract(makeStore: MakeStore): void {
     test('are all that is in it, in the order of their names, in more than one page', async () => {
       await using store = await makeStore(clock);
       const backend = await store.openBackend();
-      const puts = Array.from({ length: 600 }, (_, n) => backend.put(recordWith(n), now));
-      await Promise.all(puts);
-      await Promise.all(Array.from({ length: 450 }, (_, n) => backend.revoke([digest(n)], later, null)));
+      for (let n = 0; n < 600; n += 100) {
+        const numbers = Array.from({ length: 100 }, (_, i) => n + i);
+        await Promise.all(numbers.map((each) => backend.put(recordWith(each), now)));
+        await backend.revoke(numbers.map(digest), later, null);
+      }
       const pages = await Array.fromAsync(backend.entries());
       assert.ok(pages.length > 4);
       const names = pages.flat().map(nameOf);
       assert.deepEqual(names, names.toSorted(Buffer.compare));
-      assert.equal(new Set(names.map((name) => name.toString('hex'))).size, 1050);
+      assert.equal(new Set(names.map((name) => name.toString('hex'))).size, 1200);
     });
 
     test('moved into another store and back are the same, and go on as they would have', async () => {
