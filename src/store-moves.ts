@@ -13,6 +13,7 @@ import { leftOut, restoredOf } from '#src/storage/restored.ts';
 import type { StoreSequences } from '#src/storage/store-entry.ts';
 import { loadKeys } from '#src/storage/store-keys.ts';
 import { claimLost, claimStore } from '#src/storage/unfinished.ts';
+import { after, type EpochSeconds, seconds } from '#src/units.ts';
 
 /** Told again and again while a store is filled; `total` is about how many entries there are. */
 export type OnProgress = (progress: MirrorProgress & { readonly total: number }) => void;
@@ -57,14 +58,14 @@ export async function copyStore(
   if (ahead) return { ...mirrored, finished: false, servers: await living() };
   const { differences, counts, sha256 } = await compare(from.content.entries(), into.entries());
   assertNobodyServes(await living());
-  const after = await from.content.sequences();
-  if (differences > 0 || !isSame(before, after)) {
+  const now = await from.content.sequences();
+  if (differences > 0 || !isSame(before, now)) {
     throw new Refusal(
       'source_changed',
       'Something was written to the source meanwhile. See that nothing runs on it, and copy once more: only what differs is written.',
     );
   }
-  if (!(await into.fill({ claim, put: [], drop: [], finish: after }))) throw claimLost();
+  if (!(await into.fill({ claim, put: [], drop: [], finish: now }))) throw claimLost();
   return { ...mirrored, finished: true, counts, sha256 };
 }
 
@@ -136,8 +137,20 @@ export async function restore(
   const claim = await claimStore(into, origin, surroundings.clock.now());
   await mirror(entries(), into, { claim, onStep: (progress) => onProgress({ ...progress, total }) });
   await assertSame(entries(), into.entries());
-  if (!(await into.fill({ claim, put: [], drop: [], finish: backup.sequences }))) throw claimLost();
+  const latest = after(after(surroundings.clock.now(), config.keys.clockSkewMax), seconds(1));
+  const finish = behindAll(backup.sequences, latest);
+  if (!(await into.fill({ claim, put: [], drop: [], finish }))) throw claimLost();
   return outcome;
+}
+
+/**
+ * What a restored store goes on from: behind all that was given out since the backup was made, in whichever store, as
+ * numbers there are never above the time in microseconds, by any clock. Who goes on from a position of then misses nothing that is
+ * added now, and no version of then is that of another record now.
+ */
+function behindAll({ version, position, seal }: StoreSequences, latest: EpochSeconds): StoreSequences {
+  const reached = latest * 1_000_000;
+  return { version: Math.max(version, reached), position: Math.max(position, reached), seal };
 }
 
 async function assertSame(wanted: EntryPages, present: EntryPages): Promise<void> {

@@ -413,6 +413,33 @@ describe('a backup', () => {
     assert.equal(await all.consume('authorization-code', 'one'), 'already-consumed');
   });
 
+  test('goes on behind all that was given out since: a reader of a log misses nothing, and no version comes back', async () => {
+    await using places = await makePlaces();
+    for (const [home, target] of [
+      [places.sqlite('home'), places.sqlite('restored')],
+      [places.redis(9), places.sqlite('from Redis')],
+    ] as const) {
+      const { records } = await places.open(home);
+      const note = (entry: string) => ({ log: 'l', entry, until: soon() });
+      await records.append(note('before'));
+      const from = fileOf(places, `${target.length}.backup`);
+      await backUp(places.configOf(home), { file: from }, surroundings);
+      for (let n = 0; n < 5; n += 1) await records.append(note('since'));
+      const since = await records.put({ kind: 'client', id: 'web', value: 1, expiresAt: null });
+      const { next } = await records.readLog('l', { after: 0, limit: 99 });
+      await restored(places, target, { from });
+      const back = (await places.open(target)).records;
+      await back.append(note('after'));
+      const page = await back.readLog('l', { after: next, limit: 99 });
+      assert.deepEqual(
+        page.entries.map(({ entry }) => entry),
+        ['after'],
+      );
+      const put = await back.put({ kind: 'client', id: 'web', value: 1, expiresAt: null });
+      assert.ok(put.outcome === 'stored' && since.outcome === 'stored' && put.version > since.version);
+    }
+  });
+
   test('tells nothing in clear, and is refused before anything is written if it was changed or cut anywhere', async () => {
     await using places = await makePlaces();
     const home = places.sqlite('home');
