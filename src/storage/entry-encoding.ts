@@ -66,10 +66,8 @@ export function frame(head: Head, body: Buffer): Buffer {
   return Buffer.concat([lengths, json, body]);
 }
 
-/** Takes framed heads and bodies out of a stream of bytes, however that is cut. Answers what is left over at its end. */
-export async function* unframed(
-  bytes: AsyncIterable<Buffer>,
-): AsyncGenerator<{ head: Head; body: Buffer }, number> {
+/** Takes framed heads and bodies out of a stream of bytes, however that is cut. */
+export async function* unframed(bytes: AsyncIterable<Buffer>): AsyncGenerator<{ head: Head; body: Buffer }> {
   let rest: Buffer = NOTHING;
   for await (const more of bytes) {
     rest = rest.length === 0 ? more : Buffer.concat([rest, more]);
@@ -82,7 +80,6 @@ export async function* unframed(
       rest = rest.subarray(end);
     }
   }
-  return rest.length;
 }
 
 const LENGTHS_BYTES = 8;
