@@ -87,6 +87,16 @@ describe('two servers on one Redis', () => {
     assert.ok(answers.every(({ status }) => status === 200));
   });
 
+  test('a refresh token two generations old ends the family for both', async () => {
+    const { callback, verifier } = await codeOf();
+    const { body: first } = await redeem(here, callback, verifier);
+    const { body: second } = await refresh(there, first.refresh_token);
+    const { body: third } = await refresh(here, second.refresh_token);
+    assert.equal((await refresh(there, first.refresh_token)).body.error, 'invalid_grant');
+    assert.equal((await refresh(here, third.refresh_token)).body.error, 'invalid_grant');
+    assert.equal(await isActive(here, third.access_token), false);
+  });
+
   test('what one revokes is inactive at the other on the next request', async () => {
     for (const [at, ends] of [
       [here, there],

@@ -6,6 +6,7 @@ import type { ClientRegistration } from '#src/clients/client.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
+import { onRedis } from '#test/support/test-store.ts';
 
 const API = 'https://api.example.com';
 const OPAQUE_API = 'https://opaque.example.com';
@@ -124,7 +125,6 @@ describe('introspection (RFC 7662) and revocation (RFC 7009)', () => {
     });
   }
 
-  const onRedis = process.env.KEYTURN_TEST_STORE !== undefined;
   test('a JWT access token is issued without a write', { skip: onRedis }, async () => {
     const { DatabaseSync } = await import('node:sqlite');
     using database = new DatabaseSync(keyturn.services.config.store.slice('sqlite:'.length), {

@@ -5,6 +5,9 @@ import { AbstractConnector } from 'ioredis';
 import { StorageFault } from '#src/fault.ts';
 import { RedisConnection } from '#src/storage/redis/connection.ts';
 import { keysOf } from '#src/storage/redis/keys.ts';
+import { redisOptionsOf } from '#src/storage/redis/redis-options.ts';
+import { DEFAULT_REDIS_SETTINGS } from '#src/storage/redis/settings.ts';
+import { parseStoreLocation } from '#src/store-location.ts';
 import { startRedisServer } from '#test/support/redis-server.ts';
 
 const server = await startRedisServer();
@@ -46,6 +49,27 @@ describe('a connection to Redis', () => {
         .catch((error: unknown) => assert.ok(error instanceof StorageFault));
     while (ways < 3 || (await answered()) !== 'PONG') await new Promise(setImmediate);
   });
+});
+
+describe('the way back to a Redis that is away', () => {
+  const delays = async (location: string, chance: number) => {
+    const parsed = parseStoreLocation(location);
+    assert.ok('engine' in parsed && parsed.engine === 'redis');
+    const random = { bytes: (length: number) => Buffer.alloc(length, chance) };
+    const given = { settings: DEFAULT_REDIS_SETTINGS, keys: keysOf('keyturn'), random };
+    const { retryStrategy, sentinelRetryStrategy } = await redisOptionsOf(parsed, given);
+    const attempts = Array.from({ length: 8 }, (_, index) => index + 1);
+    const strategy = sentinelRetryStrategy ?? retryStrategy;
+    assert.ok(typeof strategy === 'function');
+    return attempts.map((attempt) => strategy(attempt));
+  };
+
+  for (const location of ['redis://a', 'redis+sentinel://a/main', 'redis+cluster://a,b']) {
+    test(`is tried less and less often, up to once a second, and by each server at times of its own: ${location}`, async () => {
+      assert.deepEqual(await delays(location, 0), [25, 50, 100, 200, 400, 500, 500, 500]);
+      assert.deepEqual(await delays(location, 255), [50, 100, 200, 400, 800, 1000, 1000, 1000]);
+    });
+  }
 });
 
 const TIMEOUT_MS = 1000;

@@ -9,3 +9,6 @@ export function storeSettings(sqliteFile: string): Readonly<Record<string, strin
   if (redis === undefined) return { KEYTURN_STORE: `sqlite:${sqliteFile}` };
   return { KEYTURN_STORE: redis, KEYTURN_REDIS_PREFIX: `test-${randomUUID()}` };
 }
+
+/** True where it is a Redis. It has a clock that no test can move, and no file that a test can look into. */
+export const onRedis = process.env.KEYTURN_TEST_STORE !== undefined;
