@@ -83,7 +83,7 @@ describe('a Redis that is to be the store', () => {
     await configure('appendonly', 'yes', 'appendfsync', 'no');
     await assertRefused({}, /appendfsync no/, /set appendfsync always/);
     await configure('appendfsync', 'everysec');
-    assert.match((await examined()).get('redis disk')?.says ?? '', /can lose the last second/);
+    assert.match((await examined()).get('redis disk')?.says ?? '', /can lose the last two seconds/);
   });
 
   test('is refused as a replica, and with fewer replicas than writes wait for', async () => {

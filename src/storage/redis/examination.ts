@@ -174,7 +174,7 @@ function persistenceFinding(
   return {
     subject,
     state: 'notable',
-    says: `has an append-only file; a crash of its machine can lose the last second (${known})`,
+    says: `has an append-only file; a crash can lose the last two seconds (${known})`,
     remedy: 'set appendfsync always, or have replicas confirm what is written (redis.waitReplicas)',
   };
 }

@@ -93,7 +93,7 @@ describe('keyturn doctor', () => {
       ({ subject }) => subject === 'redis disk',
     );
     assert.equal(found.state, 'notable');
-    assert.match(found.says, /a crash of its machine can lose the last second \(appendfsync everysec\)/);
+    assert.match(found.says, /a crash can lose the last two seconds \(appendfsync everysec\)/);
     await using serving = await startKeyturnHere({ KEYTURN_STORE, KEYTURN_REDIS_PREFIX: 'serving' });
     const warned = serving.logged.map((line) => JSON.parse(line) as Document);
     assert.ok(warned.some(({ msg, remedy }) => msg === found.says && remedy === found.remedy));
