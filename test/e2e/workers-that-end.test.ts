@@ -1,17 +1,39 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { rawRequest } from '#test/support/raw-http.ts';
 import { makeKeyturnDirectory } from '#test/support/running-server.ts';
 import { ended, workersOf } from '#test/support/worker-processes.ts';
 
 describe('workers without a supervisor', () => {
-  test('end by themselves, and leave the port and the store to the next', async () => {
-    await using directory = await makeKeyturnDirectory({ env: { KEYTURN_WORKERS: '2' } });
+  test('answer what is under way, end by themselves, and leave the port and the store to the next', async () => {
+    await using directory = await makeKeyturnDirectory({
+      env: { KEYTURN_WORKERS: '2', KEYTURN_HTTP_STOP_GRACE: '60s', KEYTURN_HTTP_REQUEST_TIMEOUT: '60s' },
+    });
     const keyturn = await directory.serve();
     const pids = await workersOf(keyturn.pid);
-    await keyturn.kill();
-    await Promise.all(pids.map(ended));
+    const { hostname, port } = new URL(directory.issuer);
+    const body = 'grant_type=client_credentials&client_id=nobody&client_secret=nothing';
+    const socket = connect(Number(port), hostname);
+    await once(socket, 'connect');
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded', Expect: '100-continue' };
+    socket.write(rawRequest('POST /token', headers, body).slice(0, -body.length));
+    // The interim answer shows that the request has been taken up: RFC 9110 section 10.1.1.
+    const [interim] = await once(socket, 'data');
+    assert.match(String(interim), /^HTTP\/1\.1 100 /);
+
+    // Its output stays open for as long as a worker lives, so there is nothing to wait for.
+    process.kill(keyturn.pid, 'SIGKILL');
+    // The other has nothing to wait for.
+    await Promise.race(pids.map(ended));
+    socket.write(body);
+    assert.match(await text(socket), /^HTTP\/1\.1 401 [\s\S]*"error":"invalid_client"/);
+    await Promise.all([keyturn.ended, ...pids.map(ended)]);
     await assert.rejects(fetch(directory.issuer));
+
     const next = await directory.serve();
     assert.deepEqual(await next.stop(), { code: 0, signal: null });
   });

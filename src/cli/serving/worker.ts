@@ -38,7 +38,7 @@ async function serve(cli: CommandLine, seat: Seat, onServing: () => void): Promi
     import('#src/services.ts'),
     import('#src/server.ts'),
   ]);
-  await using services = await openServices(forSeat(config, seat), surroundings);
+  await using services = await openServices(settingsForSeat(config, seat), surroundings);
   await using server = await startServer(services, { ...surroundings, log, worker });
   onServing();
   await seat.ready({ created: services.store.created });
@@ -56,7 +56,7 @@ async function serve(cli: CommandLine, seat: Seat, onServing: () => void): Promi
  * The settings of one of several workers. Hashing passwords takes the cores of the machine, so there is one measure of
  * it for all of them, and none goes without; what bounds the memory and the connections of a process is its own.
  */
-function forSeat(config: Config, seat: SeatNumber): Config {
+export function settingsForSeat(config: Config, seat: SeatNumber): Config {
   const { passwords } = config;
   const hashConcurrency = Math.max(1, shareOf(passwords.hashConcurrency, seat));
   const hashQueueMax = shareOf(passwords.hashQueueMax, seat);
