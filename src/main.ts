@@ -13,9 +13,10 @@ function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
-// Whoever reads our output may have enough of it, as `head` does. What has to be put in order first still is.
+// Whoever reads our output may have enough of it, as `head` does, or be a terminal that is gone (`EIO`). What has to be
+// put in order first still is.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   if (process.listenerCount('SIGTERM') === 0) process.exit();
   stop.abort();
 });
