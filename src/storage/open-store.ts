@@ -7,7 +7,6 @@ import { makeFirstKey } from '#src/sealing/key-directory.ts';
 import { keyEncryptionKeyIdOf } from '#src/sealing/sealer.ts';
 import type { Secret } from '#src/secret.ts';
 import type { Backend } from '#src/storage/backend.ts';
-import { openRedisBackend } from '#src/storage/redis/redis-backend.ts';
 import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/settings.ts';
 import { findRootRecord, makeRootSecret, openRootSecret, type RootSecret } from '#src/storage/root-secret.ts';
 import { SealedBodies } from '#src/storage/sealed-bodies.ts';
@@ -85,7 +84,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 /** Opens what is below a store, whether or not there is one. Throws `SetupFault`. */
-export function openBackend(options: BackendOptions): Promise<Backend> {
+export async function openBackend(options: BackendOptions): Promise<Backend> {
   const location = parseStoreLocation(options.location);
   if ('wrong' in location) {
     throw new SetupFault(
@@ -94,6 +93,8 @@ export function openBackend(options: BackendOptions): Promise<Backend> {
     );
   }
   if (location.engine === 'sqlite') return openSqliteBackend(location.path);
+  // Loaded here, since most servers have no Redis.
+  const { openRedisBackend } = await import('#src/storage/redis/redis-backend.ts');
   const { redis: settings = DEFAULT_REDIS_SETTINGS, random, clock } = options;
   return openRedisBackend(location, { settings, random, clock });
 }
