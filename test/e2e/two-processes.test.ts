@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CALLBACK } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
-import { allAtOnce, rawRequest } from '#test/support/raw-http.ts';
+import { allAtOnce } from '#test/support/raw-http.ts';
+import { rawRedemption } from '#test/support/raw-redemption.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 import { startKeyturn } from '#test/support/running-server.ts';
 
@@ -38,17 +39,10 @@ test('a code redeemed fifty times at once at two processes on one store yields o
   for (let round = 0; round < ROUNDS; round += 1) {
     const { url, checks } = await web.request();
     const callback = await person.authorize(url, { login: 'ada', password: PASSWORD });
-    const body = new URLSearchParams({
-      grant_type: 'authorization_code',
-      code: callback.searchParams.get('code') ?? '',
-      redirect_uri: CALLBACK,
-      code_verifier: checks.pkceCodeVerifier,
+    const request = rawRedemption(callback, checks.pkceCodeVerifier, {
+      id: registered.client_id,
+      secret: registered.client_secret,
     });
-    const headers = {
-      Authorization: `Basic ${btoa(`${registered.client_id}:${registered.client_secret}`)}`,
-      'Content-Type': 'application/x-www-form-urlencoded',
-    };
-    const request = rawRequest('POST /token', headers, body.toString());
     const answers = (await Promise.all(origins.map((origin) => allAtOnce(origin, request, 25)))).flat();
     const refused = answers.filter(({ status }) => status !== 200);
     assert.deepEqual([answers.length, refused.length], [50, 49]);

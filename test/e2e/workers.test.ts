@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { CALLBACK } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { allAtOnce, exchange, rawRequest } from '#test/support/raw-http.ts';
+import { rawRedemption } from '#test/support/raw-redemption.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 import {
   type KeyturnDirectory,
@@ -117,17 +118,7 @@ describe('two workers behind one port', () => {
     for (let round = 0; round < 50 && answeredBy.size < 2; round += 1) {
       const { url, checks } = await web.party.request();
       const callback = await new Person().authorize(url, { login: 'ada', password: PASSWORD });
-      const body = new URLSearchParams({
-        grant_type: 'authorization_code',
-        code: callback.searchParams.get('code') ?? '',
-        redirect_uri: CALLBACK,
-        code_verifier: checks.pkceCodeVerifier,
-      });
-      const headers = {
-        Authorization: `Basic ${btoa(`${web.id}:${web.secret}`)}`,
-        'Content-Type': 'application/x-www-form-urlencoded',
-      };
-      const request = rawRequest('POST /token', headers, body.toString());
+      const request = rawRedemption(callback, checks.pkceCodeVerifier, web);
       const answers = await allAtOnce(`http://127.0.0.1:${directory.env.KEYTURN_PORT}`, request, 50);
       const refused = answers.filter(({ status }) => status !== 200);
       assert.deepEqual([answers.length, refused.length], [50, 49]);
