@@ -1,22 +1,5 @@
 import { Command, CommanderError } from 'commander';
 import { CommandLine, type CommandLineParts, type SharedOptions } from '#src/cli/command-line.ts';
-import { accountCommands } from '#src/cli/commands/accounts.ts';
-import { backupCommand, restoreCommand } from '#src/cli/commands/backup.ts';
-import { clientCommands } from '#src/cli/commands/clients.ts';
-import { configCommands } from '#src/cli/commands/config.ts';
-import { doctorCommand } from '#src/cli/commands/doctor.ts';
-import { formerKeyCommands } from '#src/cli/commands/former-keys.ts';
-import { kekCommands } from '#src/cli/commands/kek.ts';
-import { keyCommands } from '#src/cli/commands/keys.ts';
-import { nodesCommand } from '#src/cli/commands/nodes.ts';
-import { registrationTokenCommands } from '#src/cli/commands/registration-tokens.ts';
-import { resourceCommands } from '#src/cli/commands/resources.ts';
-import { serveCommand } from '#src/cli/commands/serve.ts';
-import { sessionCommands } from '#src/cli/commands/sessions.ts';
-import { storeCommands } from '#src/cli/commands/store.ts';
-import { tokenCommands } from '#src/cli/commands/tokens.ts';
-import { tourCommand } from '#src/cli/commands/tour.ts';
-import { trustedIssuerCommands } from '#src/cli/commands/trusted-issuers.ts';
 import { EXIT, failureDocument, failureOf, failureText } from '#src/cli/failure.ts';
 import { shieldIdentifiers } from '#src/cli/operands.ts';
 import { type Streams, Terminal } from '#src/cli/terminal.ts';
@@ -33,8 +16,8 @@ export async function run(args: readonly string[], { streams, ...rest }: Host): 
   const terminal = new Terminal(streams);
   const program = new Command('keyturn');
   const cli = new CommandLine({ ...rest, terminal, options: () => program.opts<SharedOptions>() });
-  assemble(program, cli);
   try {
+    await assemble(program, cli, args);
     await program.parseAsync(shieldIdentifiers(args, program), { from: 'user' });
     return cli.allHeld ? EXIT.ok : EXIT.failed;
   } catch (error) {
@@ -49,7 +32,31 @@ export async function run(args: readonly string[], { streams, ...rest }: Host): 
   }
 }
 
-function assemble(program: Command, cli: CommandLine): void {
+/** The commands, by their names, in the order in which help tells of them. One is loaded when it is named. */
+const COMMANDS: Readonly<Record<string, (cli: CommandLine) => Promise<Command>>> = {
+  serve: async (cli) => (await import('#src/cli/commands/serve.ts')).serveCommand(cli),
+  tour: async (cli) => (await import('#src/cli/commands/tour.ts')).tourCommand(cli),
+  config: async (cli) => (await import('#src/cli/commands/config.ts')).configCommands(cli),
+  clients: async (cli) => (await import('#src/cli/commands/clients.ts')).clientCommands(cli),
+  'registration-tokens': async (cli) =>
+    (await import('#src/cli/commands/registration-tokens.ts')).registrationTokenCommands(cli),
+  resources: async (cli) => (await import('#src/cli/commands/resources.ts')).resourceCommands(cli),
+  accounts: async (cli) => (await import('#src/cli/commands/accounts.ts')).accountCommands(cli),
+  sessions: async (cli) => (await import('#src/cli/commands/sessions.ts')).sessionCommands(cli),
+  keys: async (cli) => (await import('#src/cli/commands/keys.ts')).keyCommands(cli),
+  kek: async (cli) => (await import('#src/cli/commands/kek.ts')).kekCommands(cli),
+  store: async (cli) => (await import('#src/cli/commands/store.ts')).storeCommands(cli),
+  backup: async (cli) => (await import('#src/cli/commands/backup.ts')).backupCommand(cli),
+  restore: async (cli) => (await import('#src/cli/commands/backup.ts')).restoreCommand(cli),
+  nodes: async (cli) => (await import('#src/cli/commands/nodes.ts')).nodesCommand(cli),
+  'former-keys': async (cli) => (await import('#src/cli/commands/former-keys.ts')).formerKeyCommands(cli),
+  tokens: async (cli) => (await import('#src/cli/commands/tokens.ts')).tokenCommands(cli),
+  'trusted-issuers': async (cli) =>
+    (await import('#src/cli/commands/trusted-issuers.ts')).trustedIssuerCommands(cli),
+  doctor: async (cli) => (await import('#src/cli/commands/doctor.ts')).doctorCommand(cli),
+};
+
+async function assemble(program: Command, cli: CommandLine, args: readonly string[]): Promise<void> {
   const { terminal } = cli;
   program
     .description('Keyturn, an OAuth 2.1 and OpenID Connect authorization server.')
@@ -60,28 +67,23 @@ function assemble(program: Command, cli: CommandLine): void {
       'after',
       '\nExit codes: 0 done, 1 refused or failed, 2 a command or settings that cannot be understood.',
     );
-  const commands = [
-    serveCommand(cli),
-    tourCommand(cli),
-    configCommands(cli),
-    clientCommands(cli),
-    registrationTokenCommands(cli),
-    resourceCommands(cli),
-    accountCommands(cli),
-    sessionCommands(cli),
-    keyCommands(cli),
-    kekCommands(cli),
-    storeCommands(cli),
-    backupCommand(cli),
-    restoreCommand(cli),
-    nodesCommand(cli),
-    formerKeyCommands(cli),
-    tokenCommands(cli),
-    trustedIssuerCommands(cli),
-    doctorCommand(cli),
-  ];
-  for (const command of commands) program.addCommand(command);
   configure(program, terminal);
+  for (const command of await commandsFor(args, program, cli)) {
+    configure(command, terminal);
+    program.addCommand(command);
+  }
+}
+
+/** The command that the arguments name; all of them where they name none, since whoever asks for help is told of all. */
+async function commandsFor(
+  args: readonly string[],
+  program: Command,
+  cli: CommandLine,
+): Promise<readonly Command[]> {
+  const [name = ''] = program.parseOptions([...args]).operands;
+  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (named !== undefined) return [await named(cli)];
+  return Promise.all(Object.values(COMMANDS).map((load) => load(cli)));
 }
 
 /** Settings of the parser, which a command added to another does not take over by itself. */

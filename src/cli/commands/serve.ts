@@ -3,8 +3,6 @@ import { Command } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { firstSteps } from '#src/cli/first-steps.ts';
 import { createLog } from '#src/cli/log.ts';
-import { supervise } from '#src/cli/serving/supervise.ts';
-import { serveAsWorker } from '#src/cli/serving/worker.ts';
 import { takeSeat } from '#src/workers/seat.ts';
 
 /** `keyturn serve`: runs the server, or several workers of it, until the process is asked to end. */
@@ -14,13 +12,19 @@ export function serveCommand(cli: CommandLine): Command {
 
 async function serve(cli: CommandLine): Promise<void> {
   const seat = takeSeat(cli.env);
-  if (seat !== null) return serveAsWorker(cli, seat);
+  if (seat !== null) {
+    const { serveAsWorker } = await import('#src/cli/serving/worker.ts');
+    return serveAsWorker(cli, seat);
+  }
   const { config } = cli.settings();
-  if (config.workers > 1) return supervise(cli, config);
+  if (config.workers > 1) {
+    const { supervise } = await import('#src/cli/serving/supervise.ts');
+    return supervise(cli, config);
+  }
   const { surroundings, stopSignal, terminal } = cli;
   const forPeople = terminal.watched && !cli.json;
   const log = createLog(terminal, { level: config.logLevel, forPeople });
-  // Loaded here, since no other command needs the protocol or the pages.
+  // Loaded here, since no other command and no supervisor of workers needs the protocol or the pages.
   const [{ openServices }, { startServer }] = await Promise.all([
     import('#src/services.ts'),
     import('#src/server.ts'),
