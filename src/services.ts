@@ -21,7 +21,7 @@ import { ReadinessGate, type ReadinessGatePorts } from '#src/jwks-readers/readin
 import { KeyUsage } from '#src/key-usage/key-usage.ts';
 import type { Destination } from '#src/outbox/delivery.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
-import { type KeyToken, keyToken } from '#src/pkcs11/key-token.ts';
+import type { KeyToken } from '#src/pkcs11/key-token.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
 import { admitsClientId, parseClientIdUrl } from '#src/registration/client-id-url.ts';
@@ -102,7 +102,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     othersMax: config.keys.otherReadersMax,
   });
   const readiness = readinessGateOf(config, { readers: jwksReaders, resources });
-  const token = keyTokenOf(config, { clock, random });
+  const token = await keyTokenOf(config, { clock, random });
   if (token !== null) opened.use(token.signer);
   const rotation = await KeyRotation.open({
     records,
@@ -201,9 +201,14 @@ function readinessGateOf(
   return new ReadinessGate({ ...ports, policy, waitMax, lookEvery });
 }
 
-function keyTokenOf({ keys, pkcs11 }: Config, { clock, random }: Surroundings): KeyToken | null {
+async function keyTokenOf(
+  { keys, pkcs11 }: Config,
+  { clock, random }: Surroundings,
+): Promise<KeyToken | null> {
   const { module, token, pinFile } = pkcs11;
   if (module === null || token === null || pinFile === null) return null;
+  // Loaded here, since most servers have no token.
+  const { keyToken } = await import('#src/pkcs11/key-token.ts');
   const makesKeys = keys.source === 'pkcs11';
   return keyToken({ ...pkcs11, module, token, pinFile, makesKeys, own: ownKeys(random), clock, random });
 }

@@ -199,6 +199,11 @@ const BREACHES: readonly (readonly [rule: string, sentence: string, files: Recor
     ] as const,
     [
       ruleAbout(library),
+      `${library} loaded when it is needed`,
+      { [path]: `const { A } = require('${library}');` },
+    ] as const,
+    [
+      ruleAbout(library),
       `a file inside ${library}`,
       { [path]: `await import('${library}/lib/a.js');` },
     ] as const,

@@ -1,4 +1,5 @@
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { createRequire } from 'node:module';
+import type { ValidateFunction } from 'ajv/dist/2020.js';
 import { z } from 'zod';
 import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
 import { Refusal } from '#src/fault.ts';
@@ -26,6 +27,11 @@ export type InLanguages<Text> = ReadonlyMap<string, Text>;
 
 /** The types of this server, by their name. */
 export type DetailTypes = ReadonlyMap<string, DetailType>;
+
+const require = createRequire(import.meta.url);
+
+/** The compiler, loaded where a type is declared: most servers have none. */
+const ajv = () => require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
 
 const TYPES_MAX = 100;
 
@@ -122,6 +128,7 @@ function saidOf(issue: z.core.$ZodIssue): string {
 
 function compiled(schema: object, onProblem: (message: string) => void): ValidateFunction | null {
   try {
+    const { Ajv2020 } = ajv();
     // Strict: a keyword that is misspelt is a mistake here and not a rule that silently never holds.
     return new Ajv2020({ strict: true, formats: FORMATS }).compile(schema);
   } catch (problem) {

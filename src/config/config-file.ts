@@ -1,4 +1,5 @@
-import { type Document, isNode, LineCounter, parseDocument, type YAMLError } from 'yaml';
+import { createRequire } from 'node:module';
+import type { Document, YAMLError } from 'yaml';
 import { GROUPS, SETTINGS } from '#src/config/catalogue.ts';
 import { describeFileFault } from '#src/config/file-fault.ts';
 import { nearestName } from '#src/config/nearest-name.ts';
@@ -12,6 +13,11 @@ export interface FileContent {
   /** False when nothing could be taken from the file, so that what it was to say is not known. */
   readonly readable: boolean;
 }
+
+const require = createRequire(import.meta.url);
+
+/** The parser, loaded where there is something to parse: most servers are set by variables alone. */
+const yaml = () => require('yaml') as typeof import('yaml');
 
 const GROUP_KEYS = new Set(GROUPS.flatMap(({ key }) => (key === null ? [] : [key])));
 const SETTING_NAMES = new Set(SETTINGS.map(({ name }) => name));
@@ -35,6 +41,7 @@ export function readConfigFile(name: string, readFile: (path: string) => string)
   if (ending === undefined) {
     return wrongFile(name, 'is not the name of a settings file, which ends in .yaml, .yml or .json');
   }
+  const { LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const errors: YAMLError[] = [...document.errors, ...document.warnings];
@@ -109,6 +116,7 @@ function withoutAliases(document: Document.Parsed): unknown {
 
 /** A document of its own, whose problems say where and never repeat a part of the text. */
 export function readYaml(text: string): { readonly content: unknown } | { readonly wrong: string } {
+  const { LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [problem] = [...document.errors, ...document.warnings];
@@ -134,5 +142,5 @@ function isMapping(node: unknown): node is Record<string, unknown> {
 
 /** Where a node of the document begins in the text. */
 function offsetOf(node: unknown): number | null {
-  return isNode(node) ? (node.range?.[0] ?? null) : null;
+  return yaml().isNode(node) ? (node.range?.[0] ?? null) : null;
 }

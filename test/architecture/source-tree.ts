@@ -19,7 +19,7 @@ export interface SourceFile {
   readonly onlyReExports: boolean;
 }
 
-/** One `import`, `export … from`, `import()` or `import('…').Type`. */
+/** One `import`, `export … from`, `import()`, `require()` or `import('…').Type`. */
 export interface Import {
   /** As written; `null` when it is computed while the program runs. */
   readonly specifier: string | null;
@@ -78,6 +78,8 @@ interface Node {
   readonly name?: string;
   readonly value?: unknown;
   readonly source?: Node | null;
+  readonly callee?: Node;
+  readonly arguments?: readonly Node[];
   readonly importKind?: 'type' | 'value';
   readonly exportKind?: 'type' | 'value';
   readonly declaration?: Node | null;
@@ -109,6 +111,9 @@ function importOf(node: Node): Omit<Import, 'line'> | null {
       return node.source ? { specifier: textOf(node.source), kind: node.exportKind ?? 'value' } : null;
     case 'ImportExpression':
       return { specifier: textOf(node.source), kind: 'value' };
+    case 'CallExpression':
+      if (node.callee?.name !== 'require') return null;
+      return { specifier: textOf(node.arguments?.[0]), kind: 'value' };
     case 'TSImportType':
       return { specifier: textOf(node.source), kind: 'type' };
     default:
