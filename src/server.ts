@@ -8,7 +8,7 @@ import { joinFleet } from '#src/serving/fleet-member.ts';
 import { openJwksFetches } from '#src/serving/jwks-fetches.ts';
 import { openKeyUsage } from '#src/serving/key-usage.ts';
 import { logEvents, type ServerEvents } from '#src/serving/log.ts';
-import { openMetrics } from '#src/serving/metrics.ts';
+import { type Metrics, openMetrics } from '#src/serving/metrics.ts';
 import { openPushed } from '#src/serving/pushed.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { leavingAlgorithms } from '#src/signing/leaving.ts';
@@ -16,6 +16,8 @@ import { startSweeping } from '#src/sweeping.ts';
 
 /** A running server. Disposing it lets requests finish; the services that it was given stay open. */
 export interface RunningServer extends AsyncDisposable {
+  /** What has been measured; `null` where nothing is. */
+  readonly metrics: Pick<Metrics, 'read'> | null;
   /** Takes no new connections, serves those that are open to their end, and settles then; see `Listening.drain`. */
   drain(): Promise<void>;
 }
@@ -34,7 +36,9 @@ export async function startServer(
   const { config, outbox, rotation } = services;
   const { records } = services.store;
   await using started = new AsyncDisposableStack();
-  const events = logEvents(log);
+  const metrics = await openMetrics(services, { clock, worker });
+  const logged = logEvents(log);
+  const events = metrics?.counted(logged) ?? logged;
   const { onFault } = events;
   // What one process of a machine does for all.
   const first = worker === null || worker === 1;
@@ -73,9 +77,12 @@ export async function startServer(
     stopping: stopping.signal,
   });
   const deliveries = { ...config.outbox, outbox, records, clock, senders, onFault };
-  started.use(new Dispatcher({ ...deliveries, onAttempt: events.onDelivery })).start();
-  started.use(await openMetrics(services, { clock, onFault }));
-  const server = await listenOnPorts(app.callback(), {
+  const dispatcher = started.use(new Dispatcher({ ...deliveries, onAttempt: events.onDelivery }));
+  dispatcher.start();
+  metrics?.watch({ dispatcher, sets: {} });
+  if (metrics !== null && worker === null) started.use(await scrapes(config, metrics, onFault));
+  const application = app.callback();
+  const server = await listenOnPorts(metrics?.timed(application) ?? application, {
     ...config.http,
     addresses: config.host,
     port: config.port,
@@ -88,12 +95,22 @@ export async function startServer(
   });
   const running = started.move();
   return {
+    metrics,
     drain: async () => {
       leaving.abort();
       await server.drain();
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+async function scrapes(
+  config: Config,
+  { read }: Metrics,
+  onFault: ServerEvents['onFault'],
+): Promise<AsyncDisposable> {
+  const { openMetricsPort } = await import('#src/serving/metrics-port.ts');
+  return openMetricsPort(config, config.metrics.port as number, { read, onFault });
 }
 
 function tlsOf({ tls, mutualTls }: Config, events: ServerEvents): PortOptions['tls'] {

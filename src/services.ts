@@ -51,6 +51,7 @@ export interface Services extends AsyncDisposable {
   readonly config: Config;
   readonly store: Store;
   readonly accounts: AccountRegistry;
+  readonly hasher: PasswordHasher;
   readonly consents: Consents;
   readonly clients: ClientRegistry;
   readonly clientSecrets: ClientSecrets;
@@ -139,12 +140,14 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     signOutDestination: (clientId) => signOutDestination(clients, clientId),
   });
   const consents = new Consents(records);
-  const accounts = openAccounts(config, store, { clock, random, sessions, consents });
+  const hasher = hasherOf(config, random);
+  const accounts = openAccounts(config, store, { clock, random, hasher, sessions, consents });
   const closing = opened.move();
   return {
     config,
     store,
     accounts,
+    hasher,
     consents,
     clients,
     clientSecrets: secrets,
@@ -237,24 +240,27 @@ function keyEncryptionOf(
   };
 }
 
+function hasherOf({ passwords }: Config, random: Random): PasswordHasher {
+  return new PasswordHasher({
+    memoryKiB: passwords.argon2MemoryKiB,
+    iterations: passwords.argon2Iterations,
+    parallelism: passwords.argon2Parallelism,
+    concurrency: passwords.hashConcurrency,
+    queueMax: passwords.hashQueueMax,
+    waitMax: passwords.hashWaitMax,
+    random,
+  });
+}
+
 function openAccounts(
   config: Config,
   { records }: Store,
-  { clock, random, ...ports }: Surroundings & { readonly sessions: Sessions; readonly consents: Consents },
+  { clock, random, ...ports }: Surroundings & Pick<Services, 'hasher' | 'sessions' | 'consents'>,
 ): AccountRegistry {
   const { issuer, passwords } = config;
   return new AccountRegistry({
     records,
     longestToken: authorizationLifetimesOf(config).longestToken,
-    hasher: new PasswordHasher({
-      memoryKiB: passwords.argon2MemoryKiB,
-      iterations: passwords.argon2Iterations,
-      parallelism: passwords.argon2Parallelism,
-      concurrency: passwords.hashConcurrency,
-      queueMax: passwords.hashQueueMax,
-      waitMax: passwords.hashWaitMax,
-      random,
-    }),
     policy: new PasswordPolicy({
       minLength: passwords.minLength,
       maxLength: passwords.maxLength,

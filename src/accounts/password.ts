@@ -56,6 +56,11 @@ export class PasswordHasher {
     this.#nobody = { ...this.#cost, salt: random.bytes(SALT_BYTES), digest: random.bytes(DIGEST_BYTES) };
   }
 
+  /** Where passwords wait for their turn. */
+  get line(): Pick<WaitingLine, 'waiting' | 'running' | 'observe'> {
+    return this.#line;
+  }
+
   /** @throws Refusal `overloaded` */
   async hash(password: Secret): Promise<PasswordHash> {
     const salt = this.#random.bytes(SALT_BYTES);

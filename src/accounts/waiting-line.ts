@@ -10,6 +10,12 @@ export interface WaitingLineOptions {
   readonly waitMax: Seconds;
 }
 
+/** Told what becomes of the tasks; times are in milliseconds. */
+export interface LineObserver {
+  served(waitedMs: number, tookMs: number): void;
+  turnedAway(why: 'full' | 'waited-too-long'): void;
+}
+
 /**
  * Runs costly tasks, a few at a time and in the order they came. Turning somebody away costs nothing, so that
  * a crowd is told at once to come back later instead of being kept waiting past the patience of every
@@ -20,25 +26,47 @@ export class WaitingLine {
   /** In order of arrival: a Set keeps it, and lets the one who gives up leave from the middle. */
   readonly #waiting = new Set<() => void>();
   #running = 0;
+  #observer: LineObserver | null = null;
 
   constructor(options: WaitingLineOptions) {
     this.#options = options;
   }
 
+  /** How many tasks wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** How many tasks are under way. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Has somebody told from now on; whoever was told before is not any more. */
+  observe(observer: LineObserver): void {
+    this.#observer = observer;
+  }
+
   /** @throws Refusal `overloaded`, and whatever the task throws. */
   async whenFree<T>(task: () => Promise<T>): Promise<T> {
+    const arrivedAt = performance.now();
     if (this.#running < this.#options.concurrency) this.#running += 1;
     else await this.#turn();
+    const beganAt = performance.now();
     try {
       return await task();
     } finally {
       this.#passOn();
+      this.#observer?.served(beganAt - arrivedAt, performance.now() - beganAt);
     }
   }
 
   /** Resolves when a place has been passed on to the caller, who then counts among the running. */
   #turn(): Promise<void> {
-    if (this.#waiting.size >= this.#options.queueMax) return Promise.reject(overloaded('the line is full'));
+    if (this.#waiting.size >= this.#options.queueMax) {
+      this.#observer?.turnedAway('full');
+      return Promise.reject(overloaded('the line is full'));
+    }
     return new Promise((resolve, reject) => {
       const enter = () => {
         clearTimeout(timer);
@@ -46,6 +74,7 @@ export class WaitingLine {
       };
       const timer = setTimeout(() => {
         this.#waiting.delete(enter);
+        this.#observer?.turnedAway('waited-too-long');
         reject(overloaded('waited too long'));
       }, this.#options.waitMax * 1000);
       this.#waiting.add(enter);

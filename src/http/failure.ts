@@ -33,20 +33,26 @@ const REFUSALS: Readonly<Record<string, { readonly status: number; readonly erro
 
 const RETRY_AFTER_S = 2;
 
+const NOTHING_HERE: Outside = { status: 404, error: 'not_found', description: 'there is nothing here' };
+
 /** Answers for whatever was thrown, once, in the form that the caller reads: a page for a browser, else JSON. */
 export function failures(options: {
   readonly pages: Pages;
   readonly locales: Locales;
   readonly onFault: (ctx: Context, error: unknown) => void;
+  /** Told of everything that is answered here, by the error that the caller is told. */
+  readonly onRefused?: (ctx: Context, error: string) => void;
 }): Middleware {
   return async (ctx, next) => {
     try {
       await next();
       if (ctx.status === 404 && (ctx.body === undefined || ctx.body === null)) {
-        answer(ctx, { status: 404, error: 'not_found', description: 'there is nothing here' }, options);
+        options.onRefused?.(ctx, NOTHING_HERE.error);
+        answer(ctx, NOTHING_HERE, options);
       }
     } catch (error) {
       const outside = outsideOf(error);
+      options.onRefused?.(ctx, outside.error);
       if (outside.status >= 500) options.onFault(ctx, error);
       if (ctx.headerSent) return;
       answer(ctx, outside, options);

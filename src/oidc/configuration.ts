@@ -11,6 +11,7 @@ import { deviceFlowOf } from '#src/oidc/device-flow.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import { grantLoader } from '#src/oidc/grants.ts';
 import { interactionPolicyOf } from '#src/oidc/interaction-policy.ts';
+import { notingResult } from '#src/oidc/introspection-result.ts';
 import { ttlOf } from '#src/oidc/lifetimes.ts';
 import { withoutOwnResource } from '#src/oidc/own-resource.ts';
 import { protocolAdapter } from '#src/oidc/protocol-adapter.ts';
@@ -98,7 +99,10 @@ export function configurationOf(
       encryption: { enabled: true },
       ...proofFeatures({ ...deps, registered }),
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
-      introspection: { enabled: true, allowedPolicy: introspectionAllowed(registered) as () => boolean },
+      introspection: {
+        enabled: true,
+        allowedPolicy: notingResult(introspectionAllowed(registered)) as () => boolean,
+      },
       ...requestFeatures(deps),
       jwtIntrospection: { enabled: true },
       jwtUserinfo: { enabled: true },

@@ -11,6 +11,7 @@ import { readBody } from '#src/http/request-body.ts';
 import type { BegunInteractions } from '#src/oidc/begun-interactions.ts';
 import { interactionIn, methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
 import { ENCRYPTED_HINT, isEncrypted } from '#src/oidc/id-token-model.ts';
+import { type IntrospectionResult, introspectionResult } from '#src/oidc/introspection-result.ts';
 import { takeOwnResource } from '#src/oidc/own-resource.ts';
 import { nameMetadata } from '#src/oidc/protected-resource.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
@@ -27,6 +28,8 @@ export interface ProtocolOptions {
   readonly pushedMax: number;
   /** Told of everything that the protocol refused, and of every fault. */
   readonly onProblem: (ctx: KoaContextWithOIDC, problem: Error) => void;
+  /** Told of every answer to a question about a token: RFC 7662 section 2. */
+  readonly onIntrospected: (result: IntrospectionResult) => void;
 }
 
 /** How long to wait before asking again when the store is away, in seconds. RFC 9110 section 10.2.3. */
@@ -56,7 +59,10 @@ export function protocol(options: ProtocolOptions): Middleware {
     if (oidc === undefined) return;
     if (path === ROUTES.revocation) answerInJson(ctx);
     if (path === ROUTES.userinfo) nameMetadata(ctx, provider.issuer);
-    if (path === ROUTES.introspection && oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
+    if (path === ROUTES.introspection) {
+      if (oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
+      if (method === 'POST') options.onIntrospected(introspectionResult(ctx));
+    }
     replaceResponsePage(ctx as unknown as KoaContextWithOIDC, pages);
   };
 }

@@ -53,14 +53,15 @@ export interface ProviderDependencies
   readonly pages: ProtocolPages;
   readonly lifetimes: ProviderLifetimes;
   readonly requests: RequestPolicy;
-  /** Told whenever a client has got a token. */
-  readonly onClientUsed: (client: Client) => void;
+  /** Told whenever a client has got a token, and by which grant. */
+  readonly onClientUsed: (client: Client, grantType: string) => void;
   readonly deviceAuthorization: DeviceAuthorizationPolicy;
   readonly pendingLimit: PendingLimit;
   readonly outbox: Pick<Outbox, 'post'>;
   readonly userCodeThrottle: DeviceCodeDependencies['userCodeThrottle'];
   readonly detailTypes: DetailTypes;
   readonly onReuse: RefreshTokenDependencies['onReuse'];
+  readonly onRetry: RefreshTokenDependencies['onRetry'];
   findAccount(subject: string): Promise<Account | null>;
   /** Fetches what a client published elsewhere, within the limits that the settings draw. */
   readonly fetch: NonNullable<Configuration['fetch']>;

@@ -97,7 +97,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   registerJwtBearer(provider, registered, deps);
   provider.on('grant.success', ({ oidc }) => {
     const client = oidc.client === undefined ? null : registered.application(oidc.client);
-    if (client !== null) deps.onClientUsed(client);
+    if (client !== null) deps.onClientUsed(client, String(oidc.params?.grant_type));
   });
   const whoRegistered = (client: object) => registered.application(client)?.registeredBy ?? BY_ADMINISTRATOR;
   const backchannelRequests = new LibraryBackchannelRequests(provider, { ...deps, whoRegistered });

@@ -30,12 +30,17 @@ export interface RefreshTokenDependencies {
   readRing(): Promise<unknown>;
   readonly assertAnswerable: AssertAnswerable;
   /** Told when a family ends because one of its old tokens came back. */
-  onReuse(detail: {
-    requestId: unknown;
-    authorizationId: string;
-    clientId: string;
-    generation: number;
-  }): void;
+  onReuse(replay: RefreshReplay): void;
+  /** Told when an old token came back within the grace, whose successor is given once more. */
+  onRetry(replay: RefreshReplay): void;
+}
+
+/** A refresh token that had been used before. */
+export interface RefreshReplay {
+  readonly requestId: unknown;
+  readonly authorizationId: string;
+  readonly clientId: string;
+  readonly generation: number;
 }
 
 type Token = RefreshToken & LibraryModel;
@@ -112,6 +117,7 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
       throw new errors.InvalidGrant('refresh token already used');
     }
     presented.successor = await tokenOf(presented.authorizationId, used.family, deps);
+    if (used.outcome === 'retry') deps.onRetry(replayOf(this));
     this.emit('consumed');
   };
 
@@ -130,17 +136,20 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
   };
 
   RefreshTokens.prototype.destroy = async function destroy(this: Token) {
-    const { authorizationId, generation, outcome } = presentationOf(this);
+    const { authorizationId, outcome } = presentationOf(this);
     await deps.authorizations.end(authorizationId);
-    if (outcome === 'reuse' && currentRequest().oidc.route === 'token') {
-      const { requestId } = currentRequest().state;
-      deps.onReuse({ requestId, authorizationId, clientId: this.clientId as string, generation });
-    }
+    if (outcome === 'reuse' && currentRequest().oidc.route === 'token') deps.onReuse(replayOf(this));
     this.emit('destroyed');
   };
 
   // The library asks every model in turn; access tokens, which it always asks, end the authorization or let it be.
   RefreshTokens.revokeByGrantId = async () => {};
+
+  function replayOf(token: Token): RefreshReplay {
+    const { authorizationId, generation } = presentationOf(token);
+    const { requestId } = currentRequest().state;
+    return { requestId, authorizationId, clientId: token.clientId as string, generation };
+  }
 
   function presentationOf(token: Token): Presented {
     const presented = presentations.get(token);

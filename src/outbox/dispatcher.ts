@@ -74,6 +74,16 @@ export class Dispatcher implements AsyncDisposable {
     this.#turns = new Turns(options);
   }
 
+  /** How many deliveries are due and wait for a place; no more than `WAITING_MAX` are held in mind. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** How many attempts are under way. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
   /** Delivers in the background until disposed. Keeps no process alive. */
   start(): void {
     this.#subscription = this.#options.outbox.onPosted((id) => void this.#considerById(id));

@@ -90,7 +90,7 @@ export async function createApp(
   app.on('error', events.onUnsent);
   app.use(requestLog(log));
   app.use(securityHeaders({ issuer }));
-  app.use(failures({ pages, locales, onFault: events.onRequestFault }));
+  app.use(failures({ pages, locales, onFault: events.onRequestFault, onRefused: events.onRefused }));
   app.use(probes({ ping: () => store.records.ping(), stopping: () => stopping.aborted }));
   app.use(assets.middleware);
   app.use(await documents(services, common, oidc));
@@ -104,9 +104,7 @@ export async function createApp(
   }
   const { pushedMax } = config.requests;
   const { bodyMax } = config.http;
-  app.use(
-    protocol({ provider, begun, pages: protocolPages, bodyMax, pushedMax, onProblem: events.onProblem }),
-  );
+  app.use(protocol({ provider, begun, pages: protocolPages, bodyMax, pushedMax, ...events }));
   return { app, senders };
 }
 

@@ -7,6 +7,7 @@ import { Refusal, type SigningFault } from '#src/fault.ts';
 import type { ClockFinding } from '#src/fleet/server-node.ts';
 import type { InteractionRoutes } from '#src/interaction/routes.ts';
 import type { LackedKey } from '#src/jwks-readers/readiness-gate.ts';
+import type { ProtocolOptions } from '#src/oidc/protocol.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import type { Attempt } from '#src/outbox/dispatcher.ts';
 import type { RegistrationRoutes } from '#src/registration/routes.ts';
@@ -15,7 +16,10 @@ import type { Services } from '#src/services.ts';
 
 /** What happens in a server that somebody may want to know later. */
 export interface ServerEvents
-  extends Pick<ProviderDependencies, 'onReuse' | 'onExchange' | 'onAssertion' | 'onBackchannelRequest'>,
+  extends Pick<
+      ProviderDependencies,
+      'onReuse' | 'onRetry' | 'onExchange' | 'onAssertion' | 'onBackchannelRequest'
+    >,
     Pick<InteractionRoutes, 'onSignIn'>,
     Pick<RegistrationRoutes, 'onRegistration' | 'onRefusal'> {
   readonly onAccountChange: AccountRoutes['onChange'];
@@ -42,6 +46,10 @@ export interface ServerEvents
   readonly onUnsent: (error: unknown) => void;
   /** Whatever the protocol refused, and every fault in it. */
   readonly onProblem: (ctx: ProtocolContext, problem: Error) => void;
+  /** Whatever was refused elsewhere, by the error that the caller is told. */
+  readonly onRefused: (ctx: Context, error: string) => void;
+  readonly onTokenIssued: ProviderDependencies['onClientUsed'];
+  readonly onIntrospected: ProtocolOptions['onIntrospected'];
 }
 
 type StoreFinding = Awaited<ReturnType<Services['store']['examine']>>[number];
@@ -89,6 +97,7 @@ export function logEvents(log: Logger): ServerEvents {
     },
     onLogoUnavailable: (logo, reason) =>
       log.info({ logo, reason: String(reason) }, 'the logo of a client is not shown'),
+    onRetry: (detail) => log.debug(detail, 'a used refresh token came back in time for the same successor'),
     onReuse: (detail) => log.warn(detail, 'a used refresh token came back, its family has ended'),
     onExchange: (detail) => log.info(detail, 'token exchanged'),
     onAssertion: (detail) => log.info(detail, 'assertion taken for a token'),
@@ -105,6 +114,11 @@ export function logEvents(log: Logger): ServerEvents {
     onRegistration: (ctx, event, clientId) =>
       log.info({ ...whence(ctx), clientId }, `client ${event} by itself`),
     onProblem: (ctx, problem) => logProblem(log, ctx, problem),
+    // Whoever asks is told why, and the log says how each request ended.
+    onRefused: () => {},
+    // Too many to be written down one by one.
+    onTokenIssued: () => {},
+    onIntrospected: () => {},
   };
 }
 

@@ -1,45 +1,77 @@
-import { SetupFault } from '#src/fault.ts';
-import { listen } from '#src/http/listen.ts';
+import type { RequestListener } from 'node:http';
+import type { Config } from '#src/config/schema.ts';
+import type { Dispatcher } from '#src/outbox/dispatcher.ts';
 import type { Services, Surroundings } from '#src/services.ts';
+import type { ServerEvents } from '#src/serving/log.ts';
 import { listings } from '#src/signing/key-listing.ts';
 import { PROGRAM_VERSION } from '#src/version.ts';
 
-/**
- * Answers whoever scrapes, if the settings name a port for that; until then nothing of it is loaded.
- * @throws SetupFault when the port cannot be had.
- */
-export async function openMetrics(
-  { config, rotation }: Services,
-  { clock, onFault }: Pick<Surroundings, 'clock'> & { readonly onFault: (fault: unknown) => void },
-): Promise<AsyncDisposable> {
-  const { port, host: addresses } = config.metrics;
-  if (port === null) return { [Symbol.asyncDispose]: async () => {} };
-  const [{ Gauge, Registry }, { exposition }, { measureKeys }] = await Promise.all([
-    import('prom-client'),
-    import('#src/metrics/exposition.ts'),
-    import('#src/metrics/key-metrics.ts'),
-  ]);
-  const registry = new Registry();
-  new Gauge({
+/** What measures a server. */
+export interface Metrics {
+  /** The same events, counted as well. */
+  counted(events: ServerEvents): ServerEvents;
+  /** The same application, timed as well. */
+  timed(application: RequestListener): RequestListener;
+  /** From now on what the server holds is measured, too. */
+  watch(held: Held): void;
+  /** Everything that has been measured, in the text format of Prometheus. */
+  read(): Promise<string>;
+}
+
+/** What a server holds, beside its services. */
+export interface Held {
+  readonly dispatcher: Dispatcher;
+  /** By the name of a set, how many it holds. */
+  readonly sets: Readonly<Record<string, () => number>>;
+}
+
+export interface MetricsParts extends Pick<Surroundings, 'clock'> {
+  /** Which of several processes this is that serve on one machine, from 1; `null` for the only one. */
+  readonly worker: number | null;
+}
+
+/** Measures the server, if the settings name a port for that; `null` if not, and then nothing of it is loaded. */
+export async function openMetrics(services: Services, parts: MetricsParts): Promise<Metrics | null> {
+  if (services.config.metrics.port === null) return null;
+  const [prometheus, meters] = await Promise.all([import('prom-client'), loadMeters()]);
+  const registry = new prometheus.Registry();
+  const { worker, clock } = parts;
+  if (worker !== null) registry.setDefaultLabels({ worker: String(worker) });
+  prometheus.collectDefaultMetrics({ register: registry });
+  new prometheus.Gauge({
     name: 'keyturn_build_info',
     help: 'Always 1; the version of the program is a label.',
     labelNames: ['version'],
     registers: [registry],
   }).set({ version: PROGRAM_VERSION }, 1);
-  measureKeys({ registry, clock, keys: () => listings(rotation.held.ring, clock.now()) });
-  const listening = await orMetricsPort(
-    listen(exposition(registry, onFault), { ...config.http, addresses, port, tls: null }),
-  );
-  return { [Symbol.asyncDispose]: () => listening.stop(config.http.stopGrace) };
+  const { rotation, store, hasher, fleet } = services;
+  meters.measureKeys({ registry, clock, keys: () => listings(rotation.held.ring, clock.now()) });
+  meters.measureHashing(registry, hasher.line);
+  store.observe(meters.measureStore(registry));
+  const protocol = meters.countProtocol(registry, limitsOf(services.config));
+  const house = meters.countHouse(registry);
+  const { endpointName, countedEvents } = meters;
+  return {
+    counted: (events) => countedEvents(events, protocol, house),
+    timed: meters.measureRequests({ registry, endpointOf: endpointName }),
+    watch: (held) => meters.measureHouse(registry, { ...held, nodes: () => fleet.living() }),
+    read: () => registry.metrics(),
+  };
 }
 
-async function orMetricsPort<T>(opening: Promise<T>): Promise<T> {
-  try {
-    return await opening;
-  } catch (problem) {
-    if (!(problem instanceof SetupFault)) throw problem;
-    throw new SetupFault(problem.message, 'check KEYTURN_METRICS_HOST and KEYTURN_METRICS_PORT', {
-      cause: problem.cause,
-    });
-  }
+const limitsOf = ({ metrics }: Config) => ({ clientsMax: metrics.clientsMax });
+
+async function loadMeters() {
+  const all = await Promise.all([
+    import('#src/metrics/hashing-metrics.ts'),
+    import('#src/metrics/house-metrics.ts'),
+    import('#src/metrics/key-metrics.ts'),
+    import('#src/metrics/protocol-metrics.ts'),
+    import('#src/metrics/request-metrics.ts'),
+    import('#src/metrics/store-metrics.ts'),
+    import('#src/serving/counted-events.ts'),
+    import('#src/serving/endpoint-name.ts'),
+  ]);
+  const [hashing, house, keys, protocol, requests, store, events, endpoints] = all;
+  return { ...hashing, ...house, ...keys, ...protocol, ...requests, ...store, ...events, ...endpoints };
 }

@@ -67,7 +67,8 @@ export function openProtocol(services: Services, parts: ProtocolParts) {
     requests: config.requests,
     detailTypes: config.detailTypes,
     findAccount: (subject) => accounts.findBySubject(subject),
-    onClientUsed: (client) => {
+    onClientUsed: (client, grantType) => {
+      events.onTokenIssued(client, grantType);
       uninvited.noteUse(client).catch(events.onUseNotNoted);
     },
     deviceAuthorization: config.deviceAuthorization,

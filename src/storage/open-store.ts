@@ -7,6 +7,7 @@ import { makeFirstKey } from '#src/sealing/key-directory.ts';
 import { keyEncryptionKeyIdOf } from '#src/sealing/sealer.ts';
 import type { Secret } from '#src/secret.ts';
 import type { Backend } from '#src/storage/backend.ts';
+import type { OperationObserver } from '#src/storage/observed-backend.ts';
 import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/settings.ts';
 import { findRootRecord, makeRootSecret, openRootSecret, type RootSecret } from '#src/storage/root-secret.ts';
 import { SealedBodies } from '#src/storage/sealed-bodies.ts';
@@ -50,6 +51,8 @@ export interface Store extends AsyncDisposable {
    * label, today and after a restart; keys of different labels tell nothing of each other.
    */
   derive(label: string): Buffer;
+  /** Has somebody told of each operation from now on, with how long it took in milliseconds and whether it failed. */
+  observe(onDone: OperationObserver): void;
   /** What can be said of how the database is set up, from well to ill. @throws StorageFault */
   examine(): Promise<readonly StoreFinding[]>;
   /** What the store's own clock says; `null` if it has none but that of this process. Throws `StorageFault`. */
@@ -69,14 +72,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const { root, keys, created } = await unlock(backend, options);
   // Once more, for the case that somebody has begun to fill it while it was empty.
   await assertFinished(backend, options.clock.now());
+  const records = new SealedRecords({ backend, keys, root, clock: options.clock });
   const closing = opened.move();
   return {
-    records: new SealedRecords({ backend, keys, root, clock: options.clock }),
+    records,
     created,
     keys,
     content: backend,
     bodies: new SealedBodies({ backend, keys }),
     derive: (label) => root.derive(`room: ${label}`),
+    observe: (onDone) => records.observe(onDone),
     examine: () => backend.examine(),
     ownClock: () => backend.clock(),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),

@@ -20,7 +20,6 @@ import {
 } from '#src/records.ts';
 import { MissingKeyFault, type Sealer } from '#src/sealing/sealer.ts';
 import {
-  type Backend,
   type BackendLogEntry,
   type BackendNote,
   type BackendPage,
@@ -28,6 +27,11 @@ import {
   DIGEST_BYTES,
   type Digest,
 } from '#src/storage/backend.ts';
+import {
+  type OperationObserver,
+  observedBackend,
+  type RecordBackend,
+} from '#src/storage/observed-backend.ts';
 import type { RootSecret } from '#src/storage/root-secret.ts';
 import { logContext, recordContext } from '#src/storage/sealed-bodies.ts';
 import type { StoreKeys } from '#src/storage/store-keys.ts';
@@ -41,7 +45,7 @@ import type { EpochSeconds, Seconds } from '#src/units.ts';
  * kind share an owner.
  */
 export class SealedRecords implements Records {
-  readonly #backend: Backend;
+  #backend: RecordBackend;
   readonly #keys: StoreKeys;
   readonly #sealer: Sealer;
   readonly #clock: Clock;
@@ -49,12 +53,17 @@ export class SealedRecords implements Records {
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #opened = new Recent<string, OpenedBody>(OPENED_BODIES_MAX);
 
-  constructor(parts: { backend: Backend; keys: StoreKeys; root: RootSecret; clock: Clock }) {
+  constructor(parts: { backend: RecordBackend; keys: StoreKeys; root: RootSecret; clock: Clock }) {
     this.#backend = parts.backend;
     this.#keys = parts.keys;
     this.#sealer = parts.keys.sealer;
     this.#clock = parts.clock;
     this.#indexKey = createSecretKey(parts.root.derive('storage: index'));
+  }
+
+  /** Has somebody told of each operation of the backend from now on; until then nothing is measured. */
+  observe(onDone: OperationObserver): void {
+    this.#backend = observedBackend(this.#backend, onDone);
   }
 
   async find<T>(kind: RecordKind, id: string): Promise<StoredRecord<T> | null> {

@@ -159,6 +159,7 @@ export async function openProvider(
     outbox: { post: async () => {} },
     onBackchannelRequest: () => {},
     onReuse: () => {},
+    onRetry: () => {},
     onExchange: () => {},
     keyFetching: { keysMaxAge: hours(1), retryAfter: seconds(10) },
     fetch,

@@ -1,0 +1,77 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { ServerNode } from '#src/fleet/server-node.ts';
+import type { Attempt, Dispatcher } from '#src/outbox/dispatcher.ts';
+
+export interface HousePorts {
+  readonly dispatcher: Pick<Dispatcher, 'waiting' | 'underWay'>;
+  /** The servers on the store. */
+  readonly nodes: () => Promise<readonly ServerNode[]>;
+  /** By the name of a set, how many it holds. */
+  readonly sets: Readonly<Record<string, () => number>>;
+}
+
+/** What goes on that no request waits for. */
+export interface HouseCounts {
+  delivery(attempt: Pick<Attempt, 'topic' | 'outcome'>): void;
+  backgroundFault(): void;
+}
+
+export function countHouse(registry: Registry): HouseCounts {
+  const registers = [registry];
+  const deliveries = new Counter({
+    name: 'keyturn_deliveries_total',
+    help: 'Attempts to tell other servers something, by what it was and what came of it.',
+    labelNames: ['topic', 'outcome'],
+    registers,
+  });
+  const faults = new Counter({
+    name: 'keyturn_background_faults_total',
+    help: 'Work that no request waits for and that failed; it is tried again.',
+    registers,
+  });
+  return {
+    delivery: ({ topic, outcome }) => deliveries.inc({ topic, outcome }),
+    backgroundFault: () => faults.inc(),
+  };
+}
+
+/** Measures what the server holds, and who else is on the store. */
+export function measureHouse(registry: Registry, { dispatcher, nodes, sets }: HousePorts): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'keyturn_deliveries_waiting',
+    help: 'Deliveries that are due and wait for a place, as far as this process has them in mind.',
+    registers,
+    collect() {
+      this.set(dispatcher.waiting);
+    },
+  });
+  new Gauge({
+    name: 'keyturn_deliveries_in_flight',
+    help: 'Deliveries that are being made.',
+    registers,
+    collect() {
+      this.set(dispatcher.underWay);
+    },
+  });
+  new Gauge({
+    name: 'keyturn_set_size',
+    help: 'How many entries the process holds in a set that is bounded.',
+    labelNames: ['set'],
+    registers,
+    collect() {
+      for (const [set, size] of Object.entries(sets)) this.set({ set }, size());
+    },
+  });
+  new Gauge({
+    name: 'keyturn_node_heard_timestamp_seconds',
+    help: 'When each server on the store was heard of last, by its own clock.',
+    labelNames: ['node', 'version'],
+    registers,
+    async collect() {
+      const living = await nodes();
+      this.reset();
+      for (const { name, version, clock } of living) this.set({ node: name, version }, clock);
+    },
+  });
+}
