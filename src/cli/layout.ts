@@ -52,10 +52,9 @@ export function distance(time: EpochSeconds, now: EpochSeconds): string {
   const length = time - now;
   if (length === 0) return 'now';
   const [unit, size] = UNITS.find(([, seconds]) => Math.abs(length) >= seconds) ?? SECOND;
-  return relative.format(Math.trunc(length / size), unit);
+  return new Intl.RelativeTimeFormat('en').format(Math.trunc(length / size), unit);
 }
 
-const relative = new Intl.RelativeTimeFormat('en');
 const SECOND = ['second', 1] as const;
 const UNITS = [['day', 86_400], ['hour', 3600], ['minute', 60], SECOND] as const;
 

@@ -67,27 +67,35 @@ export class Terminal {
   }
 }
 
-/** Controls, line separators, and invisible characters save those that join letters and emoji. */
-const DISTURBING = /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]--[\n\u200c\u200d]]/gv;
-
 /** The text with whatever could move the cursor, change colours or turn the reading direction made visible. */
 export function visible(text: string): string {
-  return text.replace(DISTURBING, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
+  // Controls, line separators, and invisible characters save those that join letters and emoji.
+  return text.replace(
+    /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]--[\n\u200c\u200d]]/gv,
+    (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`,
+  );
 }
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-
-/** Letters of the scripts that fill two columns, fullwidth forms, and emoji: Unicode UAX 11. */
-const WIDE =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u;
-
-const ZERO_WIDTH = /^[\p{M}\p{Cf}\p{Cc}]+$/u;
+/** Made when it is needed first, as its tables are large. */
+let graphemes: Intl.Segmenter | undefined;
 
 /** How many columns a text fills in a terminal. */
 export function columnsOf(text: string): number {
+  graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
   let columns = 0;
   for (const { segment } of graphemes.segment(stripVTControlCharacters(text))) {
-    if (!ZERO_WIDTH.test(segment)) columns += WIDE.test(segment) ? 2 : 1;
+    if (!isZeroWidth(segment)) columns += isWide(segment) ? 2 : 1;
   }
   return columns;
+}
+
+function isZeroWidth(grapheme: string): boolean {
+  return /^[\p{M}\p{Cf}\p{Cc}]+$/u.test(grapheme);
+}
+
+/** Letters of the scripts that fill two columns, fullwidth forms, and emoji: Unicode UAX 11. */
+function isWide(grapheme: string): boolean {
+  return /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u.test(
+    grapheme,
+  );
 }

@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
 import { firstSteps } from '#src/cli/first-steps.ts';
 import { createLog } from '#src/cli/log.ts';
-import { takeSeat } from '#src/workers/seat.ts';
+import type { Seat } from '#src/workers/seat.ts';
+import { SEAT_VARIABLE } from '#src/workers/seat-message.ts';
 
 /** `keyturn serve`: runs the server, or several workers of it, until the process is asked to end. */
 export function serveCommand(cli: CommandLine): Command {
@@ -11,7 +12,7 @@ export function serveCommand(cli: CommandLine): Command {
 }
 
 async function serve(cli: CommandLine): Promise<void> {
-  const seat = takeSeat(cli.env);
+  const seat = await seatOf(cli);
   if (seat !== null) {
     const { serveAsWorker } = await import('#src/cli/serving/worker.ts');
     return serveAsWorker(cli, seat);
@@ -37,4 +38,11 @@ async function serve(cli: CommandLine): Promise<void> {
   else log.info(steps.document, 'ready');
   if (!stopSignal.aborted) await once(stopSignal, 'abort');
   log.info('stopping: requests that are under way may finish');
+}
+
+/** The place among the workers; `null` if nobody supervises this process. */
+async function seatOf({ env }: CommandLine): Promise<Seat | null> {
+  if (env[SEAT_VARIABLE] === undefined) return null;
+  const { takeSeat } = await import('#src/workers/seat.ts');
+  return takeSeat(env);
 }

@@ -8,7 +8,8 @@ import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 /** Each takes its share of the time and memory of every start, so it is loaded where the settings ask for it. */
 const PACKAGES_FOR_SOME = ['ajv', 'ioredis', 'koffi', 'prom-client', 'pug', 'yaml'];
 
-const ROOMS_FOR_SOME = /^src\/(cli\/\w+|metrics|pkcs11|storage\/backup)\/|\/redis-backend\.ts$/;
+const ROOMS_FOR_SOME =
+  /^src\/(cli\/\w+|metrics|pkcs11|storage\/backup)\/|\/(redis-backend|seat|supervisor)\.ts$/;
 
 describe('what `keyturn serve` loads', () => {
   test('is, with default settings, no package and no room that only others have a use for, and no other command', async () => {
