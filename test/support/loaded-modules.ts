@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { makeKeyturnDirectory } from '#test/support/running-server.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 
@@ -20,6 +21,8 @@ const WATCH = `data:text/javascript,${encodeURIComponent(`
 export interface LoadedModules {
   /** True if a file of this package was loaded. */
   has(packageName: string): boolean;
+  /** The paths of all files. */
+  readonly files: readonly string[];
   /** The files of the program, as `src/….ts`. */
   readonly own: readonly string[];
 }
@@ -38,6 +41,7 @@ export async function modulesLoadedToServe(
   await (await keyturn.serve()).stop();
   const urls = JSON.parse(await readFile(list, 'utf8')) as string[];
   return {
+    files: urls.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url)),
     has: (packageName) => urls.some((url) => url.includes(`/node_modules/${packageName}/`)),
     own: urls.flatMap((url) => /(?<!\/node_modules\/.*)\/(src\/.*\.ts)$/.exec(url)?.[1] ?? []),
   };

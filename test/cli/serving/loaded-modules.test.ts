@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { realpathSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -22,6 +23,11 @@ describe('what `keyturn serve` loads', () => {
     assert.deepEqual(
       loaded.own.filter((path) => ROOMS_FOR_SOME.test(path)),
       ['src/cli/commands/serve.ts'],
+    );
+    assert.deepEqual(
+      loaded.files.filter((path) => realpathSync(path) !== path),
+      [],
+      'a file that has two names would be loaded twice',
     );
   });
 
