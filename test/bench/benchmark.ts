@@ -1,0 +1,128 @@
+import { spawnSync } from 'node:child_process';
+import type { Case } from '#test/bench/cases/case.ts';
+import { CASES } from '#test/bench/cases/every-case.ts';
+import type { Cores } from '#test/bench/load/cores.ts';
+import { type Memory, memoryOf } from '#test/bench/load/processor-time.ts';
+import { type Contestant, medianRun, type Run, ratioOf, takeTurns } from '#test/bench/measure.ts';
+import type { BenchOptions, StoreName } from '#test/bench/options.ts';
+import type { BenchDocument, CaseResult, MemoryResult, StartResult } from '#test/bench/report/document.ts';
+import { enterBare, enterKeyturn, type KeyturnContestant } from '#test/bench/servers/installations.ts';
+import { median } from '#test/bench/statistics.ts';
+
+/** What a case on Redis is to reach of the same on SQLite. */
+const REDIS_TARGET = 0.7;
+
+const START_TARGET_MS = 400;
+const MEGABYTE = 1e6;
+const IDLE_TARGET = 110 * MEGABYTE;
+const UNDER_LOAD_TARGET = 140 * MEGABYTE;
+
+/** How long a server is left alone before its memory is looked at. */
+const IDLE_MS = 2000;
+
+/** Measures every case that is asked for, on every store, with the bare library beside it. */
+export async function benchmark(
+  options: BenchOptions,
+  cores: Cores,
+  tell: (line: string) => void,
+): Promise<BenchDocument> {
+  await using opened = new AsyncDisposableStack();
+  const bare = await enterBare(opened, { ...options, cores });
+  const keyturns: KeyturnContestant[] = [];
+  for (const store of storesAtHand(options.stores, tell)) {
+    tell(`a new store on ${store}`);
+    keyturns.push(await enterKeyturn(store, opened, { ...options, cores, starts: options.quick ? 3 : 5 }));
+  }
+  const all: readonly Contestant[] = [...keyturns, bare];
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  const idle = new Map(all.map((each) => [each, memoryOf(each.served.pids()[0] as number)]));
+  const cases: CaseResult[] = [];
+  for (const each of casesIn(options)) {
+    tell(each.name);
+    const runs = await takeTurns(each, all, options);
+    cases.push(...resultsOf(each, keyturns, runs, runs.get(bare) ?? null));
+  }
+  return {
+    measuredAt: new Date().toISOString(),
+    machine: cores.machine,
+    connections: options.connections,
+    rounds: options.rounds,
+    runMs: options.runMs,
+    cases,
+    start: keyturns.map(startOf),
+    memory: all.map((each) => memoryResultOf(each, idle.get(each) as Memory)),
+  };
+}
+
+const casesIn = ({ only }: BenchOptions): readonly Case[] =>
+  CASES.filter(({ name }) => only.length === 0 || only.some((wanted) => name.startsWith(wanted)));
+
+function storesAtHand(stores: readonly StoreName[], tell: (line: string) => void): readonly StoreName[] {
+  const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
+  if (hasRedis || !stores.includes('redis')) return stores;
+  tell('there is no redis-server, so nothing is measured on Redis');
+  return stores.filter((store) => store !== 'redis');
+}
+
+function resultsOf(
+  { name, about, target }: Case,
+  keyturns: readonly KeyturnContestant[],
+  runs: ReadonlyMap<Contestant, readonly Run[]>,
+  ofBare: readonly Run[] | null,
+): readonly CaseResult[] {
+  const runsOn = (store: StoreName) => {
+    const contestant = keyturns.find(({ served }) => served.store === store);
+    return contestant === undefined ? null : (runs.get(contestant) ?? null);
+  };
+  const bare = ofBare === null ? null : medianRun(ofBare);
+  return keyturns.map(({ served }): CaseResult => {
+    const store = served.store as StoreName;
+    const own = runsOn(store) as readonly Run[];
+    // On Redis it is compared with SQLite, if that was measured.
+    const onSqlite = store === 'redis' ? runsOn('sqlite') : null;
+    const others = onSqlite ?? ofBare;
+    const ratio = others === null ? null : ratioOf(own, others);
+    const wanted = onSqlite === null ? target : REDIS_TARGET;
+    const { perCpuSecond, perSecond, p50Ms, p99Ms, storeShare } = medianRun(own);
+    return {
+      name,
+      store,
+      about,
+      ratio,
+      against: onSqlite === null ? 'bare' : 'sqlite',
+      target: wanted,
+      met: ratio === null || wanted === null ? null : ratio >= wanted,
+      perCpuSecond,
+      perSecond,
+      p50Ms,
+      p99Ms,
+      storeShare,
+      bare: bare === null ? null : { perCpuSecond: bare.perCpuSecond, p50Ms: bare.p50Ms, p99Ms: bare.p99Ms },
+    };
+  });
+}
+
+function startOf({ served, startsMs }: KeyturnContestant): StartResult {
+  const medianMs = median(startsMs);
+  return {
+    store: served.store as StoreName,
+    medianMs,
+    targetMs: START_TARGET_MS,
+    met: medianMs <= START_TARGET_MS,
+  };
+}
+
+function memoryResultOf({ served }: Contestant, idle: Memory): MemoryResult {
+  const { peak } = memoryOf(served.pids()[0] as number);
+  const isOurs = served.program === 'keyturn';
+  return {
+    program: served.program,
+    store: served.store,
+    idle: idle.resident,
+    underLoad: peak,
+    idleProportional: idle.proportional,
+    targetIdle: isOurs ? IDLE_TARGET : null,
+    targetUnderLoad: isOurs ? UNDER_LOAD_TARGET : null,
+    met: isOurs ? idle.resident <= IDLE_TARGET && peak <= UNDER_LOAD_TARGET : null,
+  };
+}

@@ -1,0 +1,57 @@
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { availableParallelism, cpus } from 'node:os';
+
+/** Which core the server runs on, and which one the load. */
+export interface Cores {
+  /** `null`: nothing is pinned. */
+  readonly server: number | null;
+  readonly load: number | null;
+  readonly machine: Machine;
+}
+
+/** What the figures were measured on. */
+export interface Machine {
+  readonly processor: string;
+  readonly cores: number;
+  readonly node: string;
+  /** What runs on which core, in words. */
+  readonly pinned: string;
+}
+
+/** One core for the server and another for the load, where there are two and `taskset` can tell them apart. */
+export function chooseCores(): Cores {
+  const affinity = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' });
+  if (affinity.status !== 0)
+    return { server: null, load: null, machine: machine('nothing is pinned, since there is no `taskset`') };
+  const allowed = coresIn(affinity.stdout.slice(affinity.stdout.lastIndexOf(':') + 1).trim());
+  const [load, server] = [allowed.at(0), allowed.at(-1)];
+  if (load === undefined || server === undefined || load === server)
+    return { server: null, load: null, machine: machine('nothing is pinned, since there is one core') };
+  return { server, load, machine: machine(`the server on core ${server}, the load on core ${load}`) };
+}
+
+/** The numbers in a list such as `0-2,5`. */
+export function coresIn(list: string): readonly number[] {
+  return list.split(',').flatMap((range) => {
+    const [from = Number.NaN, to = from] = range.split('-').map(Number);
+    return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  });
+}
+
+/** Moves a process with all its threads to a core. */
+export function pin(pid: number, core: number | null): void {
+  if (core !== null) spawnSync('taskset', ['-acp', String(core), String(pid)]);
+}
+
+/** Starts this Node on a core, so that the program sees one core from its beginning. */
+export function spawnNode(args: readonly string[], core: number | null, options: SpawnOptions): ChildProcess {
+  if (core === null) return spawn(process.execPath, args, options);
+  return spawn('taskset', ['-c', String(core), process.execPath, ...args], options);
+}
+
+const machine = (pinned: string): Machine => ({
+  processor: cpus()[0]?.model ?? 'unknown',
+  cores: availableParallelism(),
+  node: process.version,
+  pinned,
+});

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { readOptions, UsageError } from '#test/bench/options.ts';
+
+describe('the options of the benchmark', () => {
+  test('are for a thorough run unless it is to be quick', () => {
+    const thorough = readOptions([]);
+    const quick = readOptions(['--quick']);
+    assert.ok(thorough !== 'help' && quick !== 'help');
+    assert.deepEqual(thorough.stores, ['sqlite', 'redis']);
+    assert.deepEqual(thorough.only, []);
+    assert.ok(quick.runMs * quick.rounds + quick.warmUpMs < thorough.runMs * thorough.rounds);
+  });
+
+  test('say which cases, on which store, how often and how long', () => {
+    const read = readOptions(
+      ['--only=jwks', '--only=refresh', '--store=redis', '--rounds=2', '--run=1m', '--warm-up=50ms'].concat(
+        '--connections=8',
+      ),
+    );
+    assert.ok(read !== 'help');
+    const { only, stores, rounds, runMs, warmUpMs, connections } = read;
+    assert.deepEqual([only, stores], [['jwks', 'refresh'], ['redis']]);
+    assert.deepEqual([rounds, runMs, warmUpMs, connections], [2, 60_000, 50, 8]);
+  });
+
+  test('that are not understood are refused, each by name', () => {
+    const refused = {
+      '--only=x': 'x',
+      '--store=tape': 'tape',
+      '--rounds=0': '--rounds',
+      '--run=soon': '--run',
+    };
+    for (const [option, told] of Object.entries({ ...refused, '--fast': '--fast', further: 'further' }))
+      assert.throws(
+        () => readOptions([option]),
+        (problem) => problem instanceof UsageError && problem.message.includes(told),
+      );
+  });
+});

@@ -1,0 +1,72 @@
+import type { BenchDocument, CaseResult } from '#test/bench/report/document.ts';
+
+/** The figures for people, as a table. */
+export function inText(document: BenchDocument): string {
+  const { machine, connections, rounds, runMs } = document;
+  const lines = [
+    `${machine.processor}, ${machine.cores} cores, Node ${machine.node}; ${machine.pinned}`,
+    `${connections} requests at the same time; the median of ${rounds} runs of ${runMs} ms of work, by turns`,
+    '',
+    ...columns([
+      [
+        'case',
+        'store',
+        'per CPU s',
+        'bare',
+        'ratio',
+        'target',
+        '',
+        'p50 ms',
+        'p99 ms',
+        'bare p99',
+        'store CPU',
+      ],
+      ...document.cases.map(rowOf),
+    ]),
+    '',
+    ...document.start.map(
+      ({ store, medianMs, targetMs, met }) =>
+        `start on ${store}: ${medianMs.toFixed(0)} ms to the first good answer (target ${targetMs}, ${word(met)})`,
+    ),
+    ...document.memory.map(
+      ({ program, store, idle, underLoad, idleProportional, met }) =>
+        `memory of ${program} on ${store}: ${megabytes(idle)} idle (${megabytes(idleProportional)} PSS), ` +
+        `${megabytes(underLoad)} at most${met === null ? '' : ` (${word(met)})`}`,
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function rowOf(result: CaseResult): readonly string[] {
+  const { name, store, perCpuSecond, bare, ratio, against, target, met, p50Ms, p99Ms, storeShare } = result;
+  return [
+    name,
+    store,
+    count(perCpuSecond),
+    bare === null ? '-' : count(bare.perCpuSecond),
+    ratio === null ? '-' : `${ratio.toFixed(2)}${against === 'sqlite' ? ' of sqlite' : ''}`,
+    target === null ? '-' : target.toFixed(1),
+    met === null ? '' : word(met),
+    p50Ms.toFixed(1),
+    p99Ms.toFixed(1),
+    bare === null ? '-' : bare.p99Ms.toFixed(1),
+    storeShare === 0 ? '-' : `${(storeShare * 100).toFixed(0)} %`,
+  ];
+}
+
+const word = (met: boolean) => (met ? 'met' : 'MISSED');
+
+const count = (value: number) => new Intl.NumberFormat('en', { maximumFractionDigits: 0 }).format(value);
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+
+/** Words to the left, figures to the right. */
+function columns(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((text, at) => (at < 2 || at === 6 ? text.padEnd(widths[at] ?? 0) : text.padStart(widths[at] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
