@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { setTimeout } from 'node:timers/promises';
 import { freePort } from '#test/support/free-port.ts';
 import { type RedisServer, startRedisServer } from '#test/support/redis-server.ts';
+import { until } from '#test/support/until.ts';
 
 /** A real cluster: three primaries, each with a replica. */
 export interface RedisCluster extends AsyncDisposable {
@@ -57,14 +57,16 @@ async function join(servers: readonly RedisServer[]): Promise<void> {
     await first.cli('cluster', 'meet', '127.0.0.1', `${other.port}`, await busPortOf(other));
   }
   await Promise.all(
-    servers.map((node) => until(async () => (await nodesOf(node)).length === servers.length)),
+    servers.map((node) =>
+      until('a node that knows all others', async () => (await nodesOf(node)).length === servers.length),
+    ),
   );
   for (const [at, primary] of primaries.entries()) {
     await servers[PRIMARIES + at]?.cli('cluster', 'replicate', await primary.cli('cluster', 'myid'));
   }
   await Promise.all(
     servers.map((node) =>
-      until(async () => {
+      until('a node that is up, with every replica in its place', async () => {
         const replicas = (await nodesOf(node)).filter(({ flags }) => flags.includes('slave'));
         return replicas.length === PRIMARIES && (await isUp(node));
       }),
@@ -107,8 +109,4 @@ async function nodesOf(node: RedisServer) {
       }),
     };
   });
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await setTimeout(50);
 }
