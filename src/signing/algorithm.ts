@@ -14,6 +14,7 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 import { newIdentifier, type Random } from '#src/random.ts';
+import { joseSignature } from '#src/signing/ecdsa-signature.ts';
 
 /**
  * The algorithms whose public keys stand in the JWK Set. RFC 7518 section 3.1; RFC 8037 section 3.1 and, under the name
@@ -82,7 +83,9 @@ const HMAC_KEY_BYTES = 32;
 interface Recipe {
   readonly generate: () => Promise<{ privateKey: KeyObject }>;
   readonly digest: 'sha256' | 'sha384' | null;
-  readonly options: { dsaEncoding?: 'ieee-p1363'; padding?: number; saltLength?: number };
+  readonly options: { dsaEncoding?: 'ieee-p1363'; padding?: number; saltLength?: number } | null;
+  /** Of ECDSA: how long each of the two numbers of a signature is. */
+  readonly coordinateBytes?: number;
   /** Slow enough that signing belongs on the thread pool and not on the event loop. */
   readonly pooled: boolean;
 }
@@ -93,21 +96,25 @@ const generateRsa = () => generatePair('rsa', { modulusLength: RSA_MODULUS_BITS 
 const ED25519: Recipe = {
   generate: () => generatePair('ed25519'),
   digest: null,
-  options: {},
+  options: null,
   pooled: false,
 };
+
+const ECDSA = { dsaEncoding: 'ieee-p1363' } as const;
 
 const RECIPES: Readonly<Record<SigningAlgorithm, Recipe>> = {
   ES256: {
     generate: () => generatePair('ec', { namedCurve: 'P-256' }),
     digest: 'sha256',
-    options: { dsaEncoding: 'ieee-p1363' },
+    options: ECDSA,
+    coordinateBytes: 32,
     pooled: false,
   },
   ES384: {
     generate: () => generatePair('ec', { namedCurve: 'P-384' }),
     digest: 'sha384',
-    options: { dsaEncoding: 'ieee-p1363' },
+    options: ECDSA,
+    coordinateBytes: 48,
     pooled: false,
   },
   RS256: {
@@ -127,8 +134,8 @@ const RECIPES: Readonly<Record<SigningAlgorithm, Recipe>> = {
   },
   Ed25519: ED25519,
   EdDSA: ED25519,
-  'ML-DSA-44': { generate: () => generatePair('ml-dsa-44'), digest: null, options: {}, pooled: true },
-  'ML-DSA-65': { generate: () => generatePair('ml-dsa-65'), digest: null, options: {}, pooled: true },
+  'ML-DSA-44': { generate: () => generatePair('ml-dsa-44'), digest: null, options: null, pooled: true },
+  'ML-DSA-65': { generate: () => generatePair('ml-dsa-65'), digest: null, options: null, pooled: true },
 };
 
 /** The members that make a public key and nothing else, in the order of RFC 7638 section 3.3. */
@@ -198,12 +205,12 @@ export function importPublicKey(jwk: JsonWebKey): KeyObject {
  */
 export function signWith(alg: JwsAlgorithm, key: KeyObject, data: Buffer): Buffer | Promise<Buffer> {
   if (alg === REFRESH_ALGORITHM) return hmac(key, data);
-  const { digest, options, pooled } = RECIPES[alg];
-  if (!pooled) return sign(digest, data, { key, ...options });
+  const { digest, options, coordinateBytes, pooled } = RECIPES[alg];
+  if (coordinateBytes !== undefined) return joseSignature(sign(digest, data, key), coordinateBytes);
+  const signing = options === null ? key : { key, ...options };
+  if (!pooled) return sign(digest, data, signing);
   return new Promise((resolve, reject) => {
-    sign(digest, data, { key, ...options }, (error, signature) =>
-      error ? reject(error) : resolve(signature),
-    );
+    sign(digest, data, signing, (error, signature) => (error ? reject(error) : resolve(signature)));
   });
 }
 
