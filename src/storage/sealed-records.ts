@@ -52,6 +52,7 @@ export class SealedRecords implements Records {
   readonly #indexKey: KeyObject;
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #opened = new Recent<string, OpenedBody>(OPENED_BODIES_MAX);
+  readonly #digests = new Recent<string, Digest>(DIGESTS_MAX);
 
   constructor(parts: { backend: RecordBackend; keys: StoreKeys; root: RootSecret; clock: Clock }) {
     this.#backend = parts.backend;
@@ -67,12 +68,18 @@ export class SealedRecords implements Records {
   }
 
   async find<T>(kind: RecordKind, id: string): Promise<StoredRecord<T> | null> {
-    const record = await this.#backend.find(kind, this.#digest('record', kind, id), this.#clock.now());
+    const key = OFTEN_READ.has(kind)
+      ? this.#digestOnce('record', kind, id)
+      : this.#digest('record', kind, id);
+    const record = await this.#backend.find(kind, key, this.#clock.now());
     return record === null ? null : this.#keyed(() => this.#open<T>(kind, record));
   }
 
   async findByAlias<T>(kind: RecordKind, alias: string): Promise<StoredRecord<T> | null> {
-    const record = await this.#backend.findByAlias(this.#digest('alias', kind, alias), this.#clock.now());
+    const digest = OFTEN_READ.has(kind)
+      ? this.#digestOnce('alias', kind, alias)
+      : this.#digest('alias', kind, alias);
+    const record = await this.#backend.findByAlias(digest, this.#clock.now());
     return record === null ? null : this.#keyed(() => this.#open<T>(kind, record));
   }
 
@@ -264,14 +271,26 @@ export class SealedRecords implements Records {
   }
 
   #revocations(entries: readonly string[]): Digest[] {
-    return entries.map((entry) => this.#digest('revocation', entry));
+    return entries.map((entry) => this.#digestOnce('revocation', entry));
+  }
+
+  /** Of names that come up again and again, as those of clients do. */
+  #digestOnce(label: string, ...parts: readonly string[]): Digest {
+    const name = JSON.stringify([label, ...parts]);
+    const before = this.#digests.get(name);
+    if (before !== undefined) return before;
+    const digest = this.#digestOf(name);
+    this.#digests.set(name, digest);
+    return digest;
   }
 
   /** JSON keeps apart what joining the parts would run together, and writes unpaired surrogates as they are. */
   #digest(label: string, ...parts: readonly string[]): Digest {
-    return createHmac('sha256', this.#indexKey)
-      .update(JSON.stringify([label, ...parts]))
-      .digest();
+    return this.#digestOf(JSON.stringify([label, ...parts]));
+  }
+
+  #digestOf(name: string): Digest {
+    return createHmac('sha256', this.#indexKey).update(name).digest();
   }
 
   #open<T>(kind: RecordKind, { key, body, version, expiresAt, consumedAt }: BackendRecord): StoredRecord<T> {
@@ -315,6 +334,9 @@ const OFTEN_READ: ReadonlySet<RecordKind> = new Set([
 
 /** Each lost attempt means that a key-encryption key has become current, which happens a few times a year. */
 const SEALING_ATTEMPTS_MAX = 5;
+
+/** Some two hundred bytes each. */
+const DIGESTS_MAX = 8192;
 
 /** Some kilobytes each. */
 const OPENED_BODIES_MAX = 2048;
