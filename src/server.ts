@@ -65,7 +65,7 @@ export async function startServer(
   const pushed = started.use(openPushed(services, { clock, random, onFault }));
   const leaving = new AbortController();
   const stopping = new AbortController();
-  const { app, senders } = await createApp(services, {
+  const { listener, senders } = await createApp(services, {
     clock,
     random,
     log,
@@ -81,8 +81,7 @@ export async function startServer(
   dispatcher.start();
   metrics?.watch({ dispatcher, sets: {} });
   if (metrics !== null && worker === null) started.use(await scrapes(config, metrics, onFault));
-  const application = app.callback();
-  const server = await listenOnPorts(metrics?.timed(application) ?? application, {
+  const server = await listenOnPorts(metrics?.timed(listener) ?? listener, {
     ...config.http,
     addresses: config.host,
     port: config.port,

@@ -174,6 +174,7 @@ function refuseUnreadable(
  * never believed here, and without a fragment, which no request has. What is left can always be taken apart.
  */
 function originForm(target: string): string {
+  if (target.startsWith('/') && !target.includes('#')) return target;
   const local = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').replace(/#.*$/s, '');
   return local.startsWith('/') ? local : `/${local}`;
 }

@@ -5,30 +5,48 @@ import { Refusal } from '#src/fault.ts';
 /** More fields than any form of ours has; what comes after them is not read. */
 const FIELDS_MAX = 200;
 
+/** What was read of a request before, or why it could not be. */
+const kept = new WeakMap<IncomingMessage, Buffer | Error>();
+
+/** Lets whoever reads the body after this have what was read of it, or be thrown what went wrong. */
+export function keepBody(request: IncomingMessage, body: Buffer | Error): void {
+  kept.set(request, body);
+}
+
 /**
  * Reads a request's body.
  * @throws Refusal `body_too_large` as soon as more than `limit` bytes have come, or `body_aborted`. What comes after
  * them is not kept, and the connection stays good for the next request.
  */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      length += chunk.length;
-      if (length > limit) throw new Refusal('body_too_large', `the body is larger than ${limit} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (problem) {
-    if (problem instanceof Refusal) {
-      // Whoever still sends reads the answer only afterwards, and the next request stands behind what was sent.
-      request.resume();
-      throw problem;
-    }
-    throw new Refusal('body_aborted', 'the body did not arrive whole');
-  }
-  return Buffer.concat(chunks, length);
+  const body = kept.get(request) ?? (await received(request, limit));
+  if (body instanceof Error) throw body;
+  if (body.length > limit) throw tooLarge(limit);
+  return body;
 }
+
+function received(request: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const onData = (chunk: Buffer) => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length <= limit) return;
+      // Whoever still sends reads the answer only afterwards, and the next request stands behind what was sent.
+      request.off('data', onData).resume();
+      reject(tooLarge(limit));
+    };
+    const aborted = () => reject(new Refusal('body_aborted', 'the body did not arrive whole'));
+    request.on('data', onData).once('error', aborted).once('close', aborted);
+    request.once('end', () => {
+      request.off('close', aborted);
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
+    });
+  });
+}
+
+const tooLarge = (limit: number) => new Refusal('body_too_large', `the body is larger than ${limit} bytes`);
 
 /** The fields of an application/x-www-form-urlencoded body. A field that comes twice is an array. */
 export function parseForm(body: Buffer): ParsedUrlQuery {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 
@@ -13,26 +14,42 @@ const PATH_CHARS_MAX = 200;
  * and duration. Never a query, a body, a header or a cookie, so that no code, token or password gets there.
  */
 export function requestLog(log: Logger): Middleware {
+  const logAnswer = answerLog(log);
   return async (ctx, next) => {
     const startedAt = performance.now();
     const requestId = randomUUID();
     ctx.state.requestId = requestId;
     ctx.set('X-Request-Id', requestId);
     const path = ctx.path.slice(0, PATH_CHARS_MAX).replace(INTERACTION_UID, '/$1/:uid');
-    ctx.res.once('close', () => {
-      if (!log.isLevelEnabled('info')) return;
+    logAnswer(ctx.res, { requestId, method: ctx.method, path, startedAt });
+    await next();
+  };
+}
+
+export interface AnsweredRequest {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  /** By `performance.now`. */
+  readonly startedAt: number;
+}
+
+export type LogAnswer = (response: ServerResponse, request: AnsweredRequest) => void;
+
+/** Logs how a request ended, once it has. */
+export function answerLog(log: Logger): LogAnswer {
+  return (response, { startedAt, ...request }) => {
+    if (!log.isLevelEnabled('info')) return;
+    response.once('close', () => {
       log.info(
         {
-          requestId,
-          method: ctx.method,
-          path,
-          status: ctx.res.statusCode,
+          ...request,
+          status: response.statusCode,
           ms: Math.round((performance.now() - startedAt) * 10) / 10,
-          ...(ctx.res.writableFinished ? undefined : { aborted: true }),
+          ...(response.writableFinished ? undefined : { aborted: true }),
         },
         'request',
       );
     });
-    await next();
   };
 }

@@ -3,10 +3,10 @@ import type { Middleware } from 'koa';
 /**
  * Sets the security headers on every answer, those that Koa makes from a thrown error included. They are set before
  * the answer is made, so that a route can say something else on purpose: a page its own policy, an asset or the JWKS
- * how long it may be kept. OWASP REST Security and HTTP Headers Cheat Sheets.
+ * how long it may be kept.
  */
 export function securityHeaders(options: { readonly issuer: string }): Middleware {
-  const headers = headersFor(options.issuer);
+  const headers = headersOfEveryAnswer(options.issuer);
   return async (ctx, next) => {
     ctx.set(headers);
     try {
@@ -25,7 +25,8 @@ export function securityHeaders(options: { readonly issuer: string }): Middlewar
 /** RFC 6797: two years, the least that browsers' preload lists take. Subdomains are their owners' to decide. */
 const HSTS = 'max-age=63072000';
 
-function headersFor(issuer: string): Record<string, string> {
+/** What every answer says, unless it says something else on purpose. OWASP REST Security and HTTP Headers Cheat Sheets. */
+export function headersOfEveryAnswer(issuer: string): Record<string, string> {
   return {
     // Whoever may be kept knows it, and says so.
     'Cache-Control': 'no-store',

@@ -16,7 +16,6 @@ import { subjectFor } from '#src/oidc/subjects.ts';
 import { jwtIn } from '#src/oidc/token-value.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { Records } from '#src/records.ts';
-import { TOKEN_CLAIMS } from '#src/resources/resource-server.ts';
 import { rememberConcerns } from '#src/revocations/concern.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { Signer } from '#src/signing/jws.ts';
@@ -25,6 +24,7 @@ import {
   ACCESS_TOKEN_TYPE,
   type AccessTokenClaims,
   type TokenAccountClaims,
+  toldBesides,
 } from '#src/tokens/access-token.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
 import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
@@ -116,7 +116,7 @@ export function teachAccessTokens(provider: Provider, deps: AccessTokenDependenc
     const found = await findStanding(jwt, 'access-of-client', deps);
     if (found === null) return undefined;
     const { claims } = found;
-    const extra = { sub: claims.sub, ...extraOf(claims) };
+    const extra = { sub: claims.sub, ...toldBesides(claims) };
     const token = new ClientTokens({ ...commonProperties(claims, deps), extra });
     jwts.add(token);
     return token;
@@ -321,19 +321,8 @@ function commonProperties(
     jkt: claims.cnf?.jkt,
     'x5t#S256': claims.cnf?.['x5t#S256'],
     rar: claims.authorization_details,
-    extra: extraOf(claims),
+    extra: toldBesides(claims),
   };
-}
-
-/**
- * What introspection tells beside what the library does: RFC 8693 section 4.1, RFC 9470 section 6.2, and what the
- * resource server asked to be told of the person.
- */
-function extraOf(claims: AccessTokenClaims): ExtraClaims {
-  const told = [...TOKEN_CLAIMS, 'act', 'auth_time', 'acr', 'amr'] as const;
-  return Object.fromEntries(
-    told.map((name) => [name, claims[name]]).filter(([, value]) => value !== undefined),
-  );
 }
 
 /** An opaque token, but for what the library would read otherwise than it is meant. */

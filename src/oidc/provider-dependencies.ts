@@ -9,6 +9,7 @@ import type { ClientDependencies } from '#src/oidc/client-model.ts';
 import type { ClientProofs } from '#src/oidc/client-proofs.ts';
 import type { DeviceCodeDependencies } from '#src/oidc/device-code-model.ts';
 import type { DeviceAuthorizationPolicy } from '#src/oidc/device-flow.ts';
+import type { IntrospectionResult } from '#src/oidc/introspection-result.ts';
 import type { JwtBearerDependencies } from '#src/oidc/jwt-bearer-grant.ts';
 import type { ProviderLifetimes } from '#src/oidc/lifetimes.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
@@ -55,6 +56,8 @@ export interface ProviderDependencies
   readonly requests: RequestPolicy;
   /** Told whenever a client has got a token, and by which grant. */
   readonly onClientUsed: (client: Client, grantType: string) => void;
+  /** Told of every answer to a question about a token: RFC 7662 section 2. */
+  readonly onIntrospected: (result: IntrospectionResult) => void;
   readonly deviceAuthorization: DeviceAuthorizationPolicy;
   readonly pendingLimit: PendingLimit;
   readonly outbox: Pick<Outbox, 'post'>;

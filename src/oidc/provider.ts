@@ -3,6 +3,7 @@ import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
 import type { BackchannelRequests } from '#src/backchannel/backchannel-request.ts';
 import type { Client } from '#src/clients/client.ts';
 import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
+import type { Shortcut } from '#src/http/shortcut.ts';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
 import { tokenClaimsOf } from '#src/oidc/account-claims.ts';
 import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
@@ -15,6 +16,7 @@ import { RegisteredClients } from '#src/oidc/client-model.ts';
 import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
 import { configurationOf } from '#src/oidc/configuration.ts';
 import { teachDeviceCodes } from '#src/oidc/device-code-model.ts';
+import { directAnswers } from '#src/oidc/direct/direct-answers.ts';
 import { teachEndpointAliases } from '#src/oidc/endpoint-aliases.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import { registerJwtBearer } from '#src/oidc/jwt-bearer-grant.ts';
@@ -39,6 +41,8 @@ export interface Protocol {
   assertServable(client: Client): Promise<void>;
   readonly backchannelRequests: BackchannelRequests;
   readonly begun: BegunInteractions;
+  /** What answers without the library. */
+  readonly shortcuts: ReadonlyMap<string, Shortcut>;
   /** How one of the library's clients came to be known here. */
   whoRegistered(client: object): RegisteredBy;
   /** What one of the library's clients has registered; `null` for a resource server. */
@@ -107,6 +111,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     whoRegistered,
     application: (client) => registered.application(client),
     begun,
+    shortcuts: directAnswers({ ...deps, provider, registered, signer: (alg) => deps.keys.signer(alg) }),
     backchannelRequests,
     senders: {
       [PING_TOPIC]: backchannelRequests.sendPing,

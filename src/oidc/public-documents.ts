@@ -1,5 +1,9 @@
-import type { Middleware } from 'koa';
-import { type Document, fixedDocument, type MetadataOptions, metadata } from '#src/http/metadata.ts';
+import {
+  type Document,
+  fixedDocument,
+  type PublicDocument,
+  type PublicDocuments,
+} from '#src/http/metadata.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import { protectedResources } from '#src/oidc/protected-resource.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
@@ -9,8 +13,6 @@ import type { Seconds } from '#src/units.ts';
 /** Metadata seldom changes, and then a client may learn of it late; keys have a setting of their own. In seconds. */
 const METADATA_MAX_AGE = 3600;
 
-type OnFetched = NonNullable<MetadataOptions['documents'][string]['onFetched']>;
-
 /** What everyone may know: the metadata of the server and of its own protected resource, and the public keys. */
 export function publicDocuments(
   keys: Pick<KeyHolder, 'jwks' | 'signs'>,
@@ -19,8 +21,12 @@ export function publicDocuments(
     issuer,
     jwksMaxAge,
     onJwksFetched,
-  }: { readonly issuer: string; readonly jwksMaxAge: Seconds; readonly onJwksFetched: OnFetched },
-): Middleware {
+  }: {
+    readonly issuer: string;
+    readonly jwksMaxAge: Seconds;
+    readonly onJwksFetched: PublicDocument['onFetched'];
+  },
+): PublicDocuments {
   const json = (document: object) => ({
     type: 'application/json',
     maxAge: METADATA_MAX_AGE,
@@ -28,19 +34,17 @@ export function publicDocuments(
   });
   const server = { ...json(discovery), read: whatSigns(discovery, (alg) => keys.signs(alg)) };
   const resources = Object.entries(protectedResources(issuer, discovery));
-  return metadata({
-    documents: {
-      '/.well-known/openid-configuration': server,
-      '/.well-known/oauth-authorization-server': server,
-      ...Object.fromEntries(resources.map(([path, document]) => [path, json(document)])),
-      [ROUTES.jwks]: {
-        type: 'application/jwk-set+json',
-        maxAge: jwksMaxAge,
-        read: () => keys.jwks(),
-        onFetched: onJwksFetched,
-      },
+  return {
+    '/.well-known/openid-configuration': server,
+    '/.well-known/oauth-authorization-server': server,
+    ...Object.fromEntries(resources.map(([path, document]) => [path, json(document)])),
+    [ROUTES.jwks]: {
+      type: 'application/jwk-set+json',
+      maxAge: jwksMaxAge,
+      read: () => keys.jwks(),
+      ...(onJwksFetched && { onFetched: onJwksFetched }),
     },
-  });
+  };
 }
 
 /** What of the metadata names the algorithms that this server signs with. */

@@ -7,13 +7,27 @@ import {
 import type { Client } from '#src/clients/client.ts';
 import { JWT_BEARER_GRANT } from '#src/clients/jwt-bearer-policy.ts';
 import { formatScope, isOpenIdScope, OPENID_SCOPES } from '#src/clients/scope.ts';
+import { defaultScopeOf, havingAll, isOffered, mayAddress } from '#src/oidc/asked-scope.ts';
 import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
 import { assertOpenId, isOwnResource } from '#src/oidc/own-resource.ts';
 import type { RichAuthorizationRequests } from '#src/oidc/rich-authorization-requests.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import { isNamedIn, type ResourceServer } from '#src/resources/resource-server.ts';
-import type { Seconds } from '#src/units.ts';
+import { type Seconds, seconds } from '#src/units.ts';
+
+export interface AccessTokenLifetimes {
+  readonly accessToken: Seconds;
+  readonly accessTokenMax: Seconds;
+}
+
+/** How long tokens for a resource server live: as long as it says, within what the server allows. */
+export function accessTokenLifetime(
+  { accessTokenLifetime: own }: ResourceServer,
+  { accessToken, accessTokenMax }: AccessTokenLifetimes,
+): Seconds {
+  return seconds(Math.min(own ?? accessToken, accessTokenMax));
+}
 
 /** Which resource server a request is about, and which scopes a client may ask it for: RFC 8707, RFC 6749 section 3.3. */
 export class ResourcePolicy {
@@ -23,14 +37,14 @@ export class ResourcePolicy {
   readonly #described = new WeakMap<object, ResourceServer>();
   readonly #details: RichAuthorizationRequests;
   readonly #issuer: string;
-  readonly #lifetimes: { accessToken: Seconds; accessTokenMax: Seconds };
+  readonly #lifetimes: AccessTokenLifetimes;
 
   constructor(options: {
     issuer: string;
     resources: ResourceRegistry;
     registered: RegisteredClients;
     details: RichAuthorizationRequests;
-    lifetimes: { accessToken: Seconds; accessTokenMax: Seconds };
+    lifetimes: AccessTokenLifetimes;
   }) {
     this.#issuer = options.issuer;
     this.#resources = options.resources;
@@ -52,14 +66,13 @@ export class ResourcePolicy {
     if (resourceServer === null) throw new errors.InvalidTarget();
     if (ctx.oidc.route === 'token' && !isExchange(ctx)) assertConcerned(ctx, client, resourceServer);
     if (!isExchange(ctx)) await this.#settleScope(ctx, client);
-    const { accessToken, accessTokenMax } = this.#lifetimes;
     const jwt = { sign: { alg: resourceServer.signingAlgorithm as 'ES256' } };
     this.#described.set(jwt, resourceServer);
     return {
       scope: formatScope(resourceServer.scope.filter((scope) => client.scope.includes(scope))),
       audience: resourceServer.audience,
       accessTokenFormat: resourceServer.tokenFormat,
-      accessTokenTTL: Math.min(resourceServer.accessTokenLifetime ?? accessToken, accessTokenMax),
+      accessTokenTTL: accessTokenLifetime(resourceServer, this.#lifetimes),
       jwt,
     };
   }
@@ -97,7 +110,7 @@ export class ResourcePolicy {
     if (scopes.length === 0) return oneOrMany(ofDetails);
     const all = await Array.fromAsync(this.#resources.list());
     assertScopeOffered(ctx, all);
-    const candidates = all.filter(({ scope }) => scopes.every((each) => scope.includes(each)));
+    const candidates = havingAll(all, scopes);
     const withDetails = candidates.filter(({ identifier }) => isNamedIn(ofDetails, identifier));
     const [only, ...more] = withDetails.length === 1 ? withDetails : candidates;
     if (only !== undefined && more.length === 0) {
@@ -178,35 +191,22 @@ function requestedScopes(ctx: KoaContextWithOIDC): readonly string[] {
   return [...ctx.oidc.requestParamScopes].filter((scope) => scope !== '');
 }
 
-/**
- * A request that names no scope asks for the client's default: RFC 6749 section 3.3. Where it names resource servers,
- * that is as much of it as is theirs.
- */
+/** A request that names no scope asks for the client's default. */
 function useDefaultScope(ctx: KoaContextWithOIDC, client: Client, named?: readonly ResourceServer[]): void {
   const { params, route } = ctx.oidc;
   if (params === undefined || params.scope !== undefined || isExchange(ctx)) return;
   // Whoever says in detail what it asks for asks for nothing else.
   if (params.authorization_details !== undefined) return;
-  // Offline access is only ever given to a request that asks for it: OpenID Connect Core section 11.
-  const person = route !== 'token';
-  const scopes = client.defaultScope.filter((scope) => {
-    if (isOpenIdScope(scope)) return person && scope !== 'offline_access';
-    return named === undefined || isOffered(scope, named);
-  });
+  const scopes = defaultScopeOf(client, { forPerson: route !== 'token', named });
   if (scopes.length > 0) params.scope = formatScope(scopes);
 }
 
-/**
- * A token without any scope is still addressed to its audience, and some APIs ask for no more. A person is asked about
- * each resource server; a client that acts for itself must be registered for at least one of its scopes. Whoever
- * defines no scope has no such protection.
- * @throws errors.InvalidTarget
- */
-function assertConcerned({ oidc }: KoaContextWithOIDC, client: Client, { scope }: ResourceServer): void {
+/** A person is asked about each resource server, a client that acts for itself is not. @throws errors.InvalidTarget */
+function assertConcerned({ oidc }: KoaContextWithOIDC, client: Client, resourceServer: ResourceServer): void {
   const { grant_type: grantType, authorization_details: details } = oidc.params ?? {};
   // Whether the client may have those for itself, and there, has been looked at.
   if (grantType === 'client_credentials' && details !== undefined) return;
-  if (scope.length > 0 && !scope.some((each) => client.scope.includes(each)))
+  if (!mayAddress(client, resourceServer))
     throw new errors.InvalidTarget('the client is registered for no scope of this resource server');
 }
 
@@ -224,10 +224,6 @@ function assertScopeOffered(ctx: KoaContextWithOIDC, resourceServers: readonly R
   );
   if (refused !== undefined)
     throw new errors.InvalidScope('no resource server in question has this scope', refused);
-}
-
-function isOffered(scope: string, resourceServers: readonly ResourceServer[]): boolean {
-  return resourceServers.some((each) => each.scope.includes(scope));
 }
 
 /** The grants of which the token request itself says which scopes it is about. */

@@ -7,20 +7,26 @@ import {
   type RefreshToken,
 } from 'oidc-provider';
 import { isConfidential } from '#src/clients/client.ts';
-import type { RegisteredClients } from '#src/oidc/client-model.ts';
+import type { Registered, RegisteredClients } from '#src/oidc/client-model.ts';
+import { type AccessTokenClaims, audiencesOf } from '#src/tokens/access-token.ts';
 
 type Token = AccessToken | ClientCredentials | RefreshToken;
 
 /** Who may ask about a token: the resource server that it is meant for, and the client that holds it. RFC 7662 section 4. */
 export function introspectionAllowed(registered: RegisteredClients) {
   return (_ctx: KoaContextWithOIDC, caller: LibraryClient, token: Token): boolean => {
-    const asking = registered.of(caller);
-    if (asking.kind === 'client')
-      return isConfidential(asking.client) && token.clientId === asking.client.clientId;
-    if (token.kind === 'RefreshToken') return false;
-    const { aud } = token as AccessToken;
-    return [aud].flat().includes(asking.resourceServer.audience);
+    const aud = token.kind === 'RefreshToken' ? [] : ((token as AccessToken).aud ?? []);
+    return mayAskAbout(registered.of(caller), { client_id: token.clientId as string, aud });
   };
+}
+
+/** Whether a token is the caller's own, or meant for it. */
+export function mayAskAbout(
+  asking: Registered,
+  { client_id, aud }: Pick<AccessTokenClaims, 'client_id' | 'aud'>,
+): boolean {
+  if (asking.kind === 'client') return isConfidential(asking.client) && client_id === asking.client.clientId;
+  return audiencesOf({ aud }).includes(asking.resourceServer.audience);
 }
 
 /** Only the client that a token was issued to may revoke it, and another is told so: RFC 7009 section 2.1. */

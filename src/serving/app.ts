@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import type Router from '@koa/router';
 import Koa, { type Middleware } from 'koa';
@@ -10,11 +11,13 @@ import { loadAssets } from '#src/http/assets.ts';
 import { failures } from '#src/http/failure.ts';
 import { frontPage } from '#src/http/front-page.ts';
 import { type Locales, loadLocales } from '#src/http/locale.ts';
+import { metadata, type PublicDocuments } from '#src/http/metadata.ts';
 import { createPages, type Pages } from '#src/http/pages.ts';
 import { pinOrigin } from '#src/http/pinned-origin.ts';
 import { probes } from '#src/http/probes.ts';
-import { requestLog } from '#src/http/request-log.ts';
+import { answerLog, requestLog } from '#src/http/request-log.ts';
 import { securityHeaders } from '#src/http/security-headers.ts';
+import { withShortcuts } from '#src/http/shortcut.ts';
 import { loadTemplates } from '#src/http/templates.ts';
 import { AntiForgery } from '#src/interaction/anti-forgery.ts';
 import { type InteractionRoutes, interactionRoutes } from '#src/interaction/routes.ts';
@@ -64,7 +67,7 @@ export interface AppParts extends Surroundings {
 export async function createApp(
   services: Services,
   parts: AppParts,
-): Promise<{ app: Koa; senders: Protocol['senders'] }> {
+): Promise<{ listener: RequestListener; senders: Protocol['senders'] }> {
   const { config, store } = services;
   const { clock, events, keys, log, leaving, stopping } = parts;
   const { issuer } = config;
@@ -93,7 +96,8 @@ export async function createApp(
   app.use(failures({ pages, locales, onFault: events.onRequestFault, onRefused: events.onRefused }));
   app.use(probes({ ping: () => store.records.ping(), stopping: () => stopping.aborted }));
   app.use(assets.middleware);
-  app.use(await documents(services, common, oidc));
+  const documents = await documentsOf(services, common, oidc);
+  app.use(metadata({ documents }));
   app.use(welcome(issuer, pages, locales));
   const subjectFor = subjectNames(provider, common.pairwise);
   for (const routes of pushedRoutes(services, keys, parts.pushed, { clock, leaving, subjectFor }))
@@ -105,17 +109,20 @@ export async function createApp(
   const { pushedMax } = config.requests;
   const { bodyMax } = config.http;
   app.use(protocol({ provider, begun, pages: protocolPages, bodyMax, pushedMax, ...events }));
-  return { app, senders };
+  const { shortcuts } = oidc;
+  const { trustProxy } = config;
+  const ahead = { shortcuts, documents, issuer, trustProxy, bodyMax, logAnswer: answerLog(log) };
+  return { listener: withShortcuts(app.callback(), ahead), senders };
 }
 
 type Common = Parameters<typeof openProtocol>[1];
 
 /** What everyone may know of the server. */
-async function documents(
+async function documentsOf(
   services: Services,
   { keys, locales, decryptionKey, jwksFetches }: Common & Pick<AppParts, 'jwksFetches'>,
   { provider }: Protocol,
-): Promise<Middleware> {
+): Promise<PublicDocuments> {
   const { config } = services;
   const { issuer } = config;
   const discovery = await discoveryDocument(provider, {

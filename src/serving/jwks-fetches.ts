@@ -1,5 +1,5 @@
-import type { Context } from 'koa';
 import { basicCredentials } from '#src/http/basic-credentials.ts';
+import type { PublicDocument } from '#src/http/metadata.ts';
 import { programName } from '#src/http/user-agent.ts';
 import { JwksFetchLog } from '#src/jwks-readers/fetch-log.ts';
 import type { Services, Surroundings } from '#src/services.ts';
@@ -20,15 +20,14 @@ export function openJwksFetches(
  * Notes a request for the published keys. Whether its credentials are good makes no difference to the answer, so it
  * tells nobody anything about them.
  */
-export function noteIn(log: JwksFetchLog): (ctx: Context, document: { readonly body: Buffer }) => void {
-  return (ctx, document) => {
-    const { rs: hint } = ctx.query;
+export function noteIn(log: JwksFetchLog): NonNullable<PublicDocument['onFetched']> {
+  return ({ headers, query: { rs: hint }, address }, document) => {
     log.note(
       {
-        credentials: basicCredentials(ctx.get('Authorization')),
+        credentials: basicCredentials(headers.authorization ?? ''),
         hint: typeof hint === 'string' ? hint : null,
-        program: programName(ctx.get('User-Agent')),
-        network: networkOf(ctx.ip),
+        program: programName(headers['user-agent'] ?? ''),
+        network: networkOf(address),
       },
       document,
     );

@@ -1,5 +1,5 @@
 import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
-import type { TokenClaim } from '#src/resources/resource-server.ts';
+import { TOKEN_CLAIMS, type TokenClaim } from '#src/resources/resource-server.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 /** The media type in the header of a JWT access token: RFC 9068 section 2.1. */
@@ -80,4 +80,17 @@ export function readAccessTokenClaims(
 /** The audiences of a token, whether it names one or several: RFC 7519 section 4.1.3. */
 export function audiencesOf(claims: Pick<AccessTokenClaims, 'aud'>): readonly string[] {
   return typeof claims.aud === 'string' ? [claims.aud] : claims.aud;
+}
+
+/** What introspection tells of a token beside what RFC 7662 section 2.2 does. */
+const TOLD_BESIDES = [...TOKEN_CLAIMS, 'act', 'auth_time', 'acr', 'amr'] as const;
+
+/**
+ * What introspection tells beside what every token says: RFC 8693 section 4.1, RFC 9470 section 6.2, and what the
+ * resource server asked to be told of the person.
+ */
+export function toldBesides(claims: AccessTokenClaims): Partial<AccessTokenClaims> {
+  const told: Record<string, unknown> = {};
+  for (const name of TOLD_BESIDES) if (claims[name] !== undefined) told[name] = claims[name];
+  return told;
 }

@@ -10,7 +10,7 @@ import { pinOrigin } from '#src/http/pinned-origin.ts';
 import { Consents } from '#src/interaction/consent.ts';
 import { outgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import { ProtocolPages } from '#src/oidc/protocol-pages.ts';
-import { createProvider } from '#src/oidc/provider.ts';
+import { createProvider, type Protocol } from '#src/oidc/provider.ts';
 import { Outbox } from '#src/outbox/outbox.ts';
 import { systemRandom as random } from '#src/random.ts';
 import { ResourceRegistry } from '#src/resources/resource-registry.ts';
@@ -33,6 +33,7 @@ export const ISSUER = 'https://login.example.com';
 
 export interface OpenProvider extends AsyncDisposable {
   readonly provider: Provider;
+  readonly shortcuts: Protocol['shortcuts'];
   readonly clock: MovingClock;
   readonly clients: ClientRegistry;
   readonly resources: ResourceRegistry;
@@ -112,7 +113,7 @@ export async function openProvider(
     lifetimes: { refresh, longestToken: lifetimes.accessTokenMax },
   });
   const outbox = new Outbox({ records, clock, random, policy: DELIVERY });
-  const { provider } = createProvider({
+  const { provider, shortcuts } = createProvider({
     issuer: ISSUER,
     clock,
     random,
@@ -147,6 +148,7 @@ export async function openProvider(
     deviceAuthorization: { enabled: true, userCodeLength: 8, pollingInterval: seconds(5) },
     userCodeThrottle: { admit: async () => assert.fail('no code is entered'), recordRight: async () => {} },
     onClientUsed: () => {},
+    onIntrospected: () => {},
     metadataDocuments: { find: async () => null },
     backchannel: { enabled: true, pollingInterval: seconds(5) },
     pendingLimit: new PendingLimit({
@@ -170,5 +172,12 @@ export async function openProvider(
   });
   pinOrigin(provider, { issuer: ISSUER, trustProxy: { kind: 'nobody' } });
   const closing = opened.move();
-  return { provider, clock, clients, resources, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+  return {
+    provider,
+    shortcuts,
+    clock,
+    clients,
+    resources,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
 }

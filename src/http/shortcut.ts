@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { clientAddressReader, type ProxyTrust } from '#src/http/client-address.ts';
+import { isHeld } from '#src/http/entity-tag.ts';
+import {
+  type Document,
+  documentHeaders,
+  type PublicDocument,
+  type PublicDocuments,
+} from '#src/http/metadata.ts';
+import { keepBody, readBody } from '#src/http/request-body.ts';
+import type { LogAnswer } from '#src/http/request-log.ts';
+import { headersOfEveryAnswer } from '#src/http/security-headers.ts';
+
+/** What answers some of the requests to one endpoint, without the application. */
+export interface Shortcut {
+  /** Of its answers, beside those of every answer. */
+  readonly headers: Headers;
+  /** Whether a request is worth reading for it. */
+  takes(headers: IncomingHttpHeaders): boolean;
+  /** The JSON that answers with status 200; `null` where the application is to answer. */
+  answer(headers: IncomingHttpHeaders, body: Buffer): Promise<object | null>;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+export interface ShortcutOptions {
+  /** By exact path, for POST alone. */
+  readonly shortcuts: ReadonlyMap<string, Shortcut>;
+  /** Documents that the application serves too; here for GET alone, and without a query. */
+  readonly documents: PublicDocuments;
+  readonly issuer: string;
+  readonly trustProxy: ProxyTrust;
+  readonly bodyMax: number;
+  readonly logAnswer: LogAnswer;
+}
+
+/** Answers a request, or answers `false` at once if the application is to. */
+type Way = (request: IncomingMessage, response: ServerResponse, path: string) => boolean;
+
+/**
+ * An application with shortcuts in front of it. What a shortcut does not answer, the application answers as if it were
+ * alone: it finds the body unread, and a fault of the shortcut, or of reading, is thrown to it when it reads.
+ */
+export function withShortcuts(application: RequestListener, options: ShortcutOptions): RequestListener {
+  const ways = new Map<string, Way>();
+  for (const [path, shortcut] of options.shortcuts)
+    ways.set(`POST ${path}`, wayOfShortcut(shortcut, application, options));
+  for (const [path, document] of Object.entries(options.documents))
+    ways.set(`GET ${path}`, wayOfDocument(document, options));
+  return (request, response) => {
+    const path = request.url as string;
+    const way = ways.get(`${request.method} ${path}`);
+    if (way === undefined || !isAnswered(() => way(request, response, path))) application(request, response);
+  };
+}
+
+/** What goes wrong before anything is answered goes wrong for the application once more, which tells of it. */
+function isAnswered(way: () => boolean): boolean {
+  try {
+    return way();
+  } catch {
+    return false;
+  }
+}
+
+function wayOfShortcut(
+  shortcut: Shortcut,
+  application: RequestListener,
+  { issuer, bodyMax, logAnswer }: ShortcutOptions,
+): Way {
+  const type = { 'Content-Type': 'application/json; charset=utf-8' };
+  const headers = listed({ ...headersOfEveryAnswer(issuer), ...shortcut.headers, ...type });
+  return (request, response, path) => {
+    if (!shortcut.takes(request.headers)) return false;
+    const startedAt = performance.now();
+    void answered(shortcut, request, bodyMax).then((answer) => {
+      if (answer === null) return application(request, response);
+      const requestId = randomUUID();
+      logAnswer(response, { requestId, method: 'POST', path, startedAt });
+      const body = JSON.stringify(answer);
+      const length = String(Buffer.byteLength(body));
+      response.writeHead(200, [...headers, 'X-Request-Id', requestId, 'Content-Length', length]);
+      response.end(body);
+    });
+    return true;
+  };
+}
+
+/** Never rejects. */
+async function answered(
+  shortcut: Shortcut,
+  request: IncomingMessage,
+  bodyMax: number,
+): Promise<object | null> {
+  try {
+    const body = await readBody(request, bodyMax);
+    const answer = await shortcut.answer(request.headers, body);
+    if (answer === null) keepBody(request, body);
+    return answer;
+  } catch (fault) {
+    keepBody(request, fault as Error);
+    return null;
+  }
+}
+
+function wayOfDocument(document: PublicDocument, { issuer, trustProxy, logAnswer }: ShortcutOptions): Way {
+  const common = headersOfEveryAnswer(issuer);
+  const addressOf = clientAddressReader(trustProxy);
+  let served: ServedDocument | null = null;
+  return (request, response, path) => {
+    const startedAt = performance.now();
+    const { headers } = request;
+    const current = document.read();
+    if (served?.document !== current) served = servedDocument(current, document, common);
+    const address = addressOf(request.socket.remoteAddress ?? '', String(headers['x-forwarded-for'] ?? ''));
+    document.onFetched?.({ headers, query: {}, address }, current);
+    const requestId = randomUUID();
+    logAnswer(response, { requestId, method: 'GET', path, startedAt });
+    if (isHeld(headers['if-none-match'] ?? '', current.etag)) {
+      response.writeHead(304, [...served.held, 'X-Request-Id', requestId]).end();
+    } else {
+      response.writeHead(200, [...served.whole, 'X-Request-Id', requestId]).end(current.body);
+    }
+    return true;
+  };
+}
+
+interface ServedDocument {
+  readonly document: Document;
+  /** The headers for whoever has it, and for whoever has not. */
+  readonly held: readonly string[];
+  readonly whole: readonly string[];
+}
+
+function servedDocument(
+  document: Document,
+  { type, maxAge }: Pick<PublicDocument, 'type' | 'maxAge'>,
+  common: Headers,
+): ServedDocument {
+  const held = listed({ ...common, ...documentHeaders(document, maxAge) });
+  const whole = [...held, 'Content-Type', type, 'Content-Length', String(document.body.length)];
+  return { document, held, whole };
+}
+
+const listed = (headers: Headers): readonly string[] => Object.entries(headers).flat();

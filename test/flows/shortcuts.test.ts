@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { decodeJwt, decodeProtectedHeader, generateKeyPair } from 'jose';
+import * as oauth from 'openid-client';
+import type { ClientRegistration } from '#src/clients/client.ts';
+import type { ResourceServerRegistration } from '#src/resources/resource-server.ts';
+import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { Person } from '#test/support/person.ts';
+import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
+
+const API = 'https://api.example.com';
+const SCOPE = 'openid offline_access read write';
+
+type Fields = Readonly<Record<string, string>>;
+type Caller = { readonly clientId: string; readonly secret: string };
+
+/** A field that no endpoint knows. It means nothing (RFC 6749 section 3.2), and no shortcut is taken with it. */
+const MEANINGLESS = { meaningless: 'x' };
+
+/** What differs from one answer to the next, however they are made. */
+const VOLATILE = ['date', 'x-request-id', 'content-length'];
+
+describe('a request that is answered by a shortcut is answered as by the library', () => {
+  let keyturn: Keyturn;
+  const callers: Record<string, Caller> = {};
+  const tokens: Record<string, string> = {};
+
+  before(async () => {
+    keyturn = await startKeyturnHere();
+    const { password } = await keyturn.addAccount('ada');
+    for (const [name, registration] of [
+      ['api', { scope: ['read', 'write'], claims: ['preferred_username'] }],
+      ['other', { scope: ['other', 'write'] }],
+      ['opaque', { scope: ['look'], tokenFormat: 'opaque' }],
+      ['listed', { scope: ['list'], statusList: true }],
+      ['shut', { scope: ['shut'] }],
+    ] satisfies [string, Partial<ResourceServerRegistration>][]) {
+      const identifier = `https://${name}.example.com`;
+      const { resourceServer, secret } = await keyturn.addResourceServer({ identifier, ...registration });
+      callers[name] = { clientId: resourceServer.clientId, secret };
+    }
+    const add = async (name: string, registration: Partial<ClientRegistration>) => {
+      const added = await keyturn.addClient(registration);
+      callers[name] = { clientId: added.client.clientId, secret: added.secret };
+      return RelyingParty.discover(keyturn, added);
+    };
+    const forItself = {
+      grantTypes: ['client_credentials'],
+      redirectUris: [],
+    } satisfies Partial<ClientRegistration>;
+    await add('service', { ...forItself, scope: 'read write other look list' });
+    await add('modest', { ...forItself, scope: 'read', defaultScope: 'read' });
+    await add('bound', { ...forItself, scope: 'read', metadata: { dpop_bound_access_tokens: true } });
+    await add('no secret', { authenticationMethod: 'none', scope: 'openid read' });
+    const signIn = async (party: RelyingParty, options?: oauth.DPoPOptions): Promise<Tokens> => {
+      const { url, checks } = await party.request({ scope: SCOPE, resource: API, prompt: 'consent' });
+      const callback = await new Person().authorize(url, { login: 'ada', password });
+      return oauth.authorizationCodeGrant(party.configuration, callback, checks, undefined, options);
+    };
+    const web = await add('web', { scope: SCOPE });
+    const { access_token, refresh_token } = await signIn(web);
+    Object.assign(tokens, { web: access_token, refresh: refresh_token });
+    tokens.pairwise = (
+      await signIn(await add('pairwise', { scope: SCOPE, metadata: { subject_type: 'pairwise' } }))
+    ).access_token;
+    const DPoP = oauth.getDPoPHandle(web.configuration, await generateKeyPair('ES256'));
+    tokens['bound to a key'] = (await signIn(web, { DPoP })).access_token;
+    tokens.revoked = (await signIn(web)).access_token;
+    await web.revoke(tokens.revoked);
+    const ended = await signIn(web);
+    tokens.ended = ended.access_token;
+    await web.revoke(ended.refresh_token ?? '');
+    const leaving = await add('leaving', { ...forItself, scope: 'read' });
+    tokens['of a client that is gone'] = (
+      await oauth.clientCredentialsGrant(leaving.configuration)
+    ).access_token;
+    await keyturn.services.clients.remove(callers.leaving?.clientId ?? '');
+    const service = await RelyingParty.discover(keyturn, {
+      client: { clientId: callers.service?.clientId ?? '', authenticationMethod: 'client_secret_basic' },
+      secret: callers.service?.secret ?? '',
+    });
+    for (const scope of ['read', 'look', 'list'])
+      tokens[scope] = (await oauth.clientCredentialsGrant(service.configuration, { scope })).access_token;
+    tokens.forged = `${tokens.web?.slice(0, -8)}AAAAAAAA`;
+    tokens['cut off'] = tokens.web?.slice(0, 40) ?? '';
+  });
+  after(() => keyturn[Symbol.asyncDispose]());
+
+  const caller = (name: string): Caller => callers[name] ?? assert.fail(name);
+  const basic = ({ clientId, secret }: Caller) =>
+    `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`;
+
+  async function ask(path: string, fields: Fields, headers: Record<string, string>) {
+    const response = await fetch(keyturn.issuer + path, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+      headers,
+    });
+    const answered = Object.fromEntries(response.headers);
+    for (const name of VOLATILE) delete answered[name];
+    const { access_token: token, ...body } = (await response.json()) as Record<string, unknown>;
+    return { status: response.status, headers: answered, body, token: described(token) };
+  }
+
+  function described(token: unknown) {
+    if (typeof token !== 'string' || !token.includes('.')) return typeof token;
+    const { iat = 0, exp = 0, jti, status, ...claims } = decodeJwt(token);
+    return {
+      header: decodeProtectedHeader(token),
+      claims,
+      lifetime: exp - iat,
+      jti: typeof jti,
+      status: typeof status,
+    };
+  }
+
+  async function assertSame(path: string, fields: Fields, headers: Record<string, string> = {}) {
+    const [answer, byLibrary] = [
+      await ask(path, fields, headers),
+      await ask(path, { ...fields, ...MEANINGLESS }, headers),
+    ];
+    assert.deepEqual(answer, byLibrary);
+    return answer;
+  }
+
+  describe('at the token endpoint, for client credentials (RFC 6749 section 4.4)', () => {
+    const granted = { grant_type: 'client_credentials' };
+    for (const [name, who, fields, status] of [
+      ['a scope and its resource server', 'service', { scope: 'read', resource: API }, 200],
+      ['several scopes', 'service', { scope: 'write read', resource: API }, 200],
+      ['a scope twice', 'service', { scope: 'read read', resource: API }, 200],
+      ['a scope that one resource server has', 'service', { scope: 'other' }, 200],
+      ['a scope that two have', 'service', { scope: 'write' }, 400],
+      ['scopes of two resource servers', 'service', { scope: 'read other' }, 400],
+      ['a resource server alone', 'service', { resource: API }, 200],
+      ['nothing', 'service', {}, 400],
+      ['the default scope', 'modest', {}, 200],
+      ['the default scope at a resource server', 'modest', { resource: API }, 200],
+      [
+        'a scope of another resource server',
+        'service',
+        { scope: 'read', resource: 'https://other.example.com' },
+        400,
+      ],
+      ['a scope that the client is not registered for', 'modest', { scope: 'write', resource: API }, 400],
+      ['a scope of people', 'service', { scope: 'openid', resource: API }, 400],
+      ['a scope that nobody has', 'service', { scope: 'nothing', resource: API }, 400],
+      ['a resource server that it has no scope of', 'service', { resource: 'https://shut.example.com' }, 400],
+      ['a resource server that is none', 'service', { resource: 'https://none.example.com' }, 400],
+      ['a resource that is no address', 'service', { resource: 'api' }, 400],
+      ['an empty scope', 'service', { scope: '', resource: API }, 200],
+      ['scopes two spaces apart', 'service', { scope: 'read  write', resource: API }, 400],
+      ['an opaque token', 'service', { scope: 'look' }, 200],
+      ['a token with a status', 'service', { scope: 'list' }, 200],
+      ['a client that binds its tokens, without a proof', 'bound', { scope: 'read', resource: API }, 400],
+      ['a client that is registered for other grants', 'web', { scope: 'read', resource: API }, 400],
+      ['a resource server in place of a client', 'api', { resource: API }, 400],
+    ] as const) {
+      test(`${name}: ${status}`, async () => {
+        const authorization = basic(caller(who));
+        const answer = await assertSame('/token', { ...granted, ...fields }, { authorization });
+        assert.equal(answer.status, status, JSON.stringify(answer.body));
+      });
+    }
+  });
+
+  describe('at the introspection endpoint (RFC 7662)', () => {
+    for (const [token, who, active] of [
+      ['web', 'api', true],
+      ['web', 'web', true],
+      ['web', 'other', false],
+      ['web', 'service', false],
+      ['pairwise', 'api', true],
+      ['pairwise', 'pairwise', true],
+      ['bound to a key', 'api', true],
+      ['revoked', 'api', false],
+      ['ended', 'api', false],
+      ['of a client that is gone', 'api', false],
+      ['forged', 'api', false],
+      ['cut off', 'api', false],
+      ['read', 'api', true],
+      ['read', 'service', true],
+      ['look', 'opaque', true],
+      ['list', 'listed', true],
+      ['refresh', 'web', true],
+      ['refresh', 'api', false],
+    ] as const) {
+      test(`a token (${token}) asked about by ${who} is ${active ? '' : 'not '}active`, async () => {
+        const authorization = basic(caller(who));
+        const fields = { token: tokens[token] ?? assert.fail(token) };
+        const answer = await assertSame('/introspect', fields, { authorization });
+        assert.deepEqual([answer.status, answer.body.active], [200, active]);
+        await assertSame('/introspect', { ...fields, token_type_hint: 'access_token' }, { authorization });
+      });
+    }
+
+    test('a signed answer stays the library’s (RFC 9701)', async () => {
+      const response = await fetch(`${keyturn.issuer}/introspect`, {
+        method: 'POST',
+        body: new URLSearchParams({ token: tokens.web ?? '' }),
+        headers: { authorization: basic(caller('api')), accept: 'application/token-introspection+jwt' },
+      });
+      assert.match(response.headers.get('content-type') ?? '', /token-introspection\+jwt/);
+    });
+  });
+
+  describe('however a caller says who it is (RFC 6749 section 2.3.1)', () => {
+    const asked = () => ({ grant_type: 'client_credentials', scope: 'read', resource: API });
+    const service = () => caller('service');
+
+    for (const [name, status, request] of [
+      ['in the header', 200, () => [{}, { authorization: basic(service()) }]],
+      [
+        'in the header, and by name in the form',
+        200,
+        () => [{ client_id: service().clientId }, { authorization: basic(service()) }],
+      ],
+      ['in the form', 200, () => [{ client_id: service().clientId, client_secret: service().secret }, {}]],
+      ['with a wrong secret', 401, () => [{}, { authorization: basic({ ...service(), secret: 'wrong' }) }]],
+      ['with no secret', 400, () => [{}, { authorization: basic({ ...service(), secret: '' }) }]],
+      ['as nobody', 401, () => [{}, { authorization: basic({ clientId: 'nobody', secret: 'x' }) }]],
+      ['in both ways', 400, () => [{ client_secret: service().secret }, { authorization: basic(service()) }]],
+      [
+        'under two names',
+        400,
+        () => [{ client_id: caller('modest').clientId }, { authorization: basic(service()) }],
+      ],
+      ['by a name alone', 401, () => [{ client_id: service().clientId }, {}]],
+      [
+        'by a name that has no secret',
+        401,
+        () => [{ client_id: caller('no secret').clientId, client_secret: 'x' }, {}],
+      ],
+      ['not at all', 401, () => [{}, {}]],
+      ['in no scheme', 400, () => [{}, { authorization: 'x' }]],
+      ['by a bearer token', 400, () => [{}, { authorization: 'Bearer x' }]],
+      ['in what is no base64', 400, () => [{}, { authorization: 'Basic ***' }]],
+    ] as const) {
+      test(`${name}: ${status}`, async () => {
+        const [fields, headers] = request() as unknown as [Fields, Record<string, string>];
+        const answer = await assertSame('/token', { ...asked(), ...fields }, headers);
+        assert.ok(answer.status === status, `${answer.status} ${JSON.stringify(answer.body)}`);
+      });
+    }
+  });
+
+  test('a field that comes twice is refused (RFC 6749 section 3.2)', async () => {
+    const body = new URLSearchParams({ grant_type: 'client_credentials', scope: 'read' });
+    body.append('scope', 'write');
+    const headers = { authorization: basic(caller('service')) };
+    const response = await fetch(`${keyturn.issuer}/token`, { method: 'POST', body, headers });
+    assert.equal(response.status, 400);
+    assert.equal(((await response.json()) as { error: string }).error, 'invalid_request');
+  });
+});

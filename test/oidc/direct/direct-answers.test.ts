@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type OpenProvider, openProvider } from '#test/oidc/open-provider.ts';
+
+const API = 'https://api.example.com';
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+
+describe('the most usual requests are answered without the library', () => {
+  let open: OpenProvider;
+  let asClient: string;
+  let asApi: string;
+
+  before(async () => {
+    open = await openProvider();
+    const { client, secret } = await open.clients.add({
+      name: 'Service',
+      redirectUris: [],
+      grantTypes: ['client_credentials'],
+      scope: 'read',
+    });
+    const api = await open.resources.add({ identifier: API, scope: ['read'] });
+    asClient = basic(client.clientId, secret?.reveal() ?? '');
+    asApi = basic(api.resourceServer.clientId, api.secret.reveal());
+  });
+  after(() => open[Symbol.asyncDispose]());
+
+  const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
+
+  async function answer(path: string, fields: Record<string, string>, headers: Record<string, string>) {
+    const shortcut = open.shortcuts.get(path) ?? assert.fail(path);
+    const all = { ...FORM, ...headers };
+    if (!shortcut.takes(all)) return null;
+    const body = Buffer.from(new URLSearchParams(fields).toString());
+    return (await shortcut.answer(all, body)) as Record<string, unknown> | null;
+  }
+
+  const askForToken = (fields: Record<string, string>, headers: Record<string, string> = {}) =>
+    answer(
+      '/token',
+      { grant_type: 'client_credentials', ...fields },
+      { authorization: asClient, ...headers },
+    );
+
+  test('client credentials, with and without a resource', async () => {
+    for (const fields of [{ scope: 'read' }, { resource: API }, { scope: 'read', resource: API }])
+      assert.equal((await askForToken(fields))?.token_type, 'Bearer', JSON.stringify(fields));
+  });
+
+  test('introspection of a JWT, whether or not it is active', async () => {
+    const token = String((await askForToken({ resource: API }))?.access_token);
+    const headers = { authorization: asApi };
+    assert.equal((await answer('/introspect', { token }, headers))?.active, true);
+    const forged = `${token.slice(0, -8)}AAAAAAAA`;
+    assert.deepEqual(await answer('/introspect', { token: forged }, headers), { active: false });
+  });
+
+  test('not where more is asked, or has to be refused', async () => {
+    assert.equal(await askForToken({ scope: 'write' }), null);
+    assert.equal(await askForToken({ scope: 'read', meaningless: 'x' }), null);
+    assert.equal(await askForToken({ scope: 'read' }, { authorization: 'Basic x' }), null);
+    for (const header of ['dpop', 'origin', 'oauth-client-attestation', 'oauth-client-attestation-pop'])
+      assert.equal(await askForToken({ scope: 'read' }, { [header]: 'x' }), null, header);
+    assert.equal(await askForToken({ scope: 'read' }, { 'content-type': 'application/json' }), null);
+    const headers = { authorization: asApi, accept: 'application/token-introspection+jwt' };
+    assert.equal(await answer('/introspect', { token: 'a.b.c' }, headers), null);
+    assert.equal(await answer('/introspect', { token: 'opaque' }, { authorization: asApi }), null);
+  });
+});
