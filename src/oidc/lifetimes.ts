@@ -1,5 +1,6 @@
 import type { Configuration } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
+import type { RefreshLifetimes } from '#src/tokens/refresh-token.ts';
 import { after, between, type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
 
 /** How long what the protocol makes lives. */
@@ -15,6 +16,12 @@ export interface ProviderLifetimes {
   readonly refreshIdle: Seconds;
   readonly refreshAbsolute: Seconds;
   readonly refreshGrace: Seconds;
+}
+
+/** Of refresh tokens. */
+export function refreshLifetimesOf(lifetimes: ProviderLifetimes): RefreshLifetimes {
+  const { refreshIdle: idle, refreshAbsolute: absolute, refreshGrace: grace } = lifetimes;
+  return { idle, absolute, grace };
 }
 
 /** How long the library lets things live, in seconds. */

@@ -20,6 +20,7 @@ import { directAnswers } from '#src/oidc/direct/direct-answers.ts';
 import { teachEndpointAliases } from '#src/oidc/endpoint-aliases.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import { registerJwtBearer } from '#src/oidc/jwt-bearer-grant.ts';
+import { refreshLifetimesOf } from '#src/oidc/lifetimes.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { teachPushedRequests } from '#src/oidc/pushed-request-model.ts';
 import { teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
@@ -32,6 +33,7 @@ import type { Send } from '#src/outbox/dispatcher.ts';
 import { SIGN_OUT_TOPIC } from '#src/sessions/sessions.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { PollingPace } from '#src/throttle/polling-pace.ts';
+import type { EpochSeconds } from '#src/units.ts';
 
 /** The protocol, and what sends the deliveries that it posts, by their topic. */
 export interface Protocol {
@@ -78,25 +80,23 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   const pending = { ...deps, pollingPace: new PollingPace(deps.records), assertAnswerable };
   teachDeviceCodes(provider, { ...pending, pollingInterval: deps.deviceAuthorization.pollingInterval });
   teachBackchannelRequests(provider, { ...pending, pollingInterval: deps.backchannel.pollingInterval });
+  const signer = (alg: SigningAlgorithm) => deps.keys.signer(alg);
+  const ownAlgorithm = deps.signingAlgorithms[0] as SigningAlgorithm;
   teachAccessTokens(provider, {
     ...deps,
-    ownAlgorithm: deps.signingAlgorithms[0] as SigningAlgorithm,
-    signer: (alg) => deps.keys.signer(alg),
+    ownAlgorithm,
+    signer,
     isStatusListed: (described) => resources.of(described).statusList,
     accountClaims: (described, accountId) =>
       tokenClaimsOf(resources.of(described), () => deps.findAccount(accountId)),
   });
-  teachRefreshTokens(provider, {
+  const refreshing = {
     ...deps,
-    lifetimes: {
-      idle: deps.lifetimes.refreshIdle,
-      absolute: deps.lifetimes.refreshAbsolute,
-      grace: deps.lifetimes.refreshGrace,
-    },
-    refreshKeyAt: (time) => deps.keys.refreshKeyAt(time),
+    lifetimes: { ...lifetimes, ...refreshLifetimesOf(lifetimes) },
+    refreshKeyAt: (time: EpochSeconds) => deps.keys.refreshKeyAt(time),
     readRing: () => deps.keys.readRing(),
-    assertAnswerable,
-  });
+  };
+  teachRefreshTokens(provider, { ...refreshing, assertAnswerable });
   registerTokenExchange(provider, registered, resources, deps);
   registerJwtBearer(provider, registered, deps);
   provider.on('grant.success', ({ oidc }) => {
@@ -111,7 +111,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     whoRegistered,
     application: (client) => registered.application(client),
     begun,
-    shortcuts: directAnswers({ ...deps, provider, registered, signer: (alg) => deps.keys.signer(alg) }),
+    shortcuts: directAnswers({ ...refreshing, provider, registered, ownAlgorithm, signer }),
     backchannelRequests,
     senders: {
       [PING_TOPIC]: backchannelRequests.sendPing,

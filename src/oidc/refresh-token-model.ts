@@ -116,7 +116,7 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
       await this.destroy();
       throw new errors.InvalidGrant('refresh token already used');
     }
-    presented.successor = await tokenOf(presented.authorizationId, used.family, deps);
+    presented.successor = await refreshTokenOf(presented.authorizationId, used.family, deps);
     if (used.outcome === 'retry') deps.onRetry(replayOf(this));
     this.emit('consumed');
   };
@@ -132,7 +132,7 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
     // An authorization that ended while its code was being redeemed leaves a token that was never alive.
     const family =
       (await deps.authorizations.startFamily(authorizationId, says)) ?? newFamily(says, deps.clock.now());
-    return tokenOf(authorizationId, family, deps);
+    return refreshTokenOf(authorizationId, family, deps);
   };
 
   RefreshTokens.prototype.destroy = async function destroy(this: Token) {
@@ -158,17 +158,24 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
   }
 }
 
-async function tokenOf(
+/** What is needed to sign the tokens of families. */
+export type RefreshTokenSigning = Pick<
+  RefreshTokenDependencies,
+  'issuer' | 'lifetimes' | 'standing' | 'refreshKeyAt' | 'readRing'
+>;
+
+/** The current token of a family: the same for everyone who is owed it. */
+export async function refreshTokenOf(
   authorizationId: string,
   family: RefreshFamily,
-  deps: RefreshTokenDependencies,
+  deps: RefreshTokenSigning,
 ): Promise<string> {
   const claims = refreshTokenClaims(deps.issuer, authorizationId, family, deps.lifetimes);
   return signJwt(await keyAt(family.advancedAt, deps), { typ: REFRESH_TOKEN_TYPE }, { ...claims });
 }
 
 /** What a key signs that was revoked a moment ago, without this node having read of it, would cost a person a sign-in. */
-async function keyAt(time: EpochSeconds, deps: RefreshTokenDependencies): Promise<Signer> {
+async function keyAt(time: EpochSeconds, deps: RefreshTokenSigning): Promise<Signer> {
   const key = deps.refreshKeyAt(time);
   if (await keyStands(deps.standing, key.kid)) return key;
   await deps.readRing();

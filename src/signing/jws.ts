@@ -57,7 +57,7 @@ const COMPACT = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/;
  */
 export function signJwt(
   signer: Signer,
-  header: { readonly typ: string },
+  header: { readonly typ?: string },
   claims: Readonly<Record<string, unknown>>,
 ): string | Promise<string> {
   const signingInput = `${encode({ ...header, alg: signer.alg, kid: signer.kid })}.${encode(claims)}`;

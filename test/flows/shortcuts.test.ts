@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader, generateKeyPair } from 'jose';
+import { Provider } from 'oidc-provider';
 import * as oauth from 'openid-client';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import type { ResourceServerRegistration } from '#src/resources/resource-server.ts';
@@ -22,12 +23,13 @@ const VOLATILE = ['date', 'x-request-id', 'content-length'];
 
 describe('a request that is answered by a shortcut is answered as by the library', () => {
   let keyturn: Keyturn;
+  let password: string;
   const callers: Record<string, Caller> = {};
   const tokens: Record<string, string> = {};
 
   before(async () => {
     keyturn = await startKeyturnHere();
-    const { password } = await keyturn.addAccount('ada');
+    password = (await keyturn.addAccount('ada')).password;
     for (const [name, registration] of [
       ['api', { scope: ['read', 'write'], claims: ['preferred_username'] }],
       ['other', { scope: ['other', 'write'] }],
@@ -65,6 +67,8 @@ describe('a request that is answered by a shortcut is answered as by the library
     ).access_token;
     const DPoP = oauth.getDPoPHandle(web.configuration, await generateKeyPair('ES256'));
     tokens['bound to a key'] = (await signIn(web, { DPoP })).access_token;
+    tokens['another refresh'] = (await signIn(web)).refresh_token ?? '';
+    tokens['third refresh'] = (await signIn(web)).refresh_token ?? '';
     tokens.revoked = (await signIn(web)).access_token;
     await web.revoke(tokens.revoked);
     const ended = await signIn(web);
@@ -98,20 +102,22 @@ describe('a request that is answered by a shortcut is answered as by the library
     });
     const answered = Object.fromEntries(response.headers);
     for (const name of VOLATILE) delete answered[name];
-    const { access_token: token, ...body } = (await response.json()) as Record<string, unknown>;
-    return { status: response.status, headers: answered, body, token: described(token) };
+    const { access_token, id_token, refresh_token, ...body } = (await response.json()) as Fields;
+    const described = {
+      access: describedJwt(access_token),
+      id: describedJwt(id_token),
+      refresh: describedJwt(refresh_token),
+    };
+    return { status: response.status, headers: answered, body, tokens: described };
   }
 
-  function described(token: unknown) {
-    if (typeof token !== 'string' || !token.includes('.')) return typeof token;
-    const { iat = 0, exp = 0, jti, status, ...claims } = decodeJwt(token);
-    return {
-      header: decodeProtectedHeader(token),
-      claims,
-      lifetime: exp - iat,
-      jti: typeof jti,
-      status: typeof status,
-    };
+  /** What a token says. Of what is never the same, that it is there. */
+  function describedJwt(token: string | undefined) {
+    if (!token?.includes('.')) return typeof token;
+    const { iat = 0, exp = 0, ...claims } = decodeJwt(token);
+    for (const name of ['jti', 'status', 'grant_id', 'sid', 'nonce', 'auth_time'])
+      if (name in claims) claims[name] = typeof claims[name];
+    return { header: decodeProtectedHeader(token), claims, lifetime: exp - iat };
   }
 
   async function assertSame(path: string, fields: Fields, headers: Record<string, string> = {}) {
@@ -162,6 +168,73 @@ describe('a request that is answered by a shortcut is answered as by the library
         assert.equal(answer.status, status, JSON.stringify(answer.body));
       });
     }
+  });
+
+  describe('at the token endpoint, for a refresh token (RFC 6749 section 6)', () => {
+    for (const [name, registration, parameters] of [
+      ['with OpenID Connect', {}, { scope: SCOPE, resource: API }],
+      ['with claims of the person', {}, { scope: `${SCOPE} profile email groups`, resource: API }],
+      ['for this server alone', {}, { scope: 'openid profile offline_access' }],
+      ['without OpenID Connect', {}, { scope: 'read', resource: API }],
+      ['without any scope', {}, { resource: API, scope: '' }],
+      ['for two resource servers', {}, { scope: 'read other', resource: `${API} https://other.example.com` }],
+      ['for opaque tokens', {}, { scope: 'openid look', resource: 'https://opaque.example.com' }],
+      ['for tokens with a status', {}, { scope: 'openid list', resource: 'https://listed.example.com' }],
+      [
+        'with a pairwise subject',
+        { metadata: { subject_type: 'pairwise' } },
+        { scope: SCOPE, resource: API },
+      ],
+      ['with ID tokens by RS256', { idTokenSignedResponseAlg: 'RS256' }, { scope: SCOPE, resource: API }],
+      ['by a public client', { authenticationMethod: 'none' }, { scope: SCOPE, resource: API }],
+      [
+        'with single claims that were asked for',
+        {},
+        { scope: SCOPE, resource: API, claims: '{"id_token":{"email":null}}' },
+      ],
+    ] satisfies [string, Partial<ClientRegistration>, Record<string, string>][]) {
+      test(name, async () => {
+        const added = await keyturn.addClient({
+          scope: `${SCOPE} profile email groups other look list`,
+          ...registration,
+        } as Partial<ClientRegistration>);
+        const { clientId } = added.client;
+        const isPublic = added.client.authenticationMethod === 'none';
+        const headers = isPublic ? {} : { authorization: basic({ clientId, secret: added.secret }) };
+        const party = await RelyingParty.discover(keyturn, added, {
+          id_token_signed_response_alg: added.client.idTokenSignedResponseAlg,
+        });
+        const refreshes = async (more: Fields) => {
+          const { resource = '', ...others } = parameters as Record<string, string>;
+          const { url, checks } = await party.request({ ...others, prompt: 'consent' });
+          for (const each of resource.split(' ').filter(Boolean)) url.searchParams.append('resource', each);
+          const callback = await new Person().authorize(url, { login: 'ada', password });
+          const first = resource.split(' ')[0] ?? '';
+          const { refresh_token = '' } = await party.redeem(
+            callback,
+            checks,
+            first === '' ? {} : { resource: first },
+          );
+          const fields = { grant_type: 'refresh_token', refresh_token, ...more };
+          const form = isPublic ? { client_id: clientId, ...fields } : fields;
+          const answers = [await ask('/token', form, headers)];
+          // Once more: a retry within the grace; then a scope, and what is no refresh token.
+          answers.push(await ask('/token', form, headers));
+          answers.push(await ask('/token', { ...form, scope: 'openid' }, headers));
+          answers.push(await ask('/token', { ...form, refresh_token: 'x.y.z' }, headers));
+          return answers;
+        };
+        assert.deepEqual(await refreshes({}), await refreshes(MEANINGLESS));
+      });
+    }
+
+    test('of somebody else, or of nobody: refused as before', async () => {
+      const fields = { grant_type: 'refresh_token', refresh_token: tokens['another refresh'] ?? '' };
+      for (const who of ['pairwise', 'service', 'api'])
+        await assertSame('/token', fields, { authorization: basic(caller(who)) });
+      const still = await ask('/token', fields, { authorization: basic(caller('web')) });
+      assert.equal(still.status, 200);
+    });
   });
 
   describe('at the introspection endpoint (RFC 7662)', () => {
@@ -242,6 +315,19 @@ describe('a request that is answered by a shortcut is answered as by the library
         assert.ok(answer.status === status, `${answer.status} ${JSON.stringify(answer.body)}`);
       });
     }
+  });
+
+  test('and the most usual ones are not brought before the library at all', async (t) => {
+    const { mock } = t.mock.method(Provider.prototype, 'emit');
+    const granted = () => mock.calls.filter(({ arguments: [event] }) => event === 'grant.success').length;
+    const own = { grant_type: 'client_credentials', scope: 'read' };
+    const first = await ask('/token', own, { authorization: basic(caller('service')) });
+    assert.deepEqual([first.status, granted()], [200, 0]);
+    await ask('/token', { ...own, ...MEANINGLESS }, { authorization: basic(caller('service')) });
+    assert.equal(granted(), 1);
+    const refresh = { grant_type: 'refresh_token', refresh_token: tokens['third refresh'] ?? '' };
+    const second = await ask('/token', refresh, { authorization: basic(caller('web')) });
+    assert.deepEqual([second.status, granted()], [200, 1]);
   });
 
   test('a field that comes twice is refused (RFC 6749 section 3.2)', async () => {

@@ -1,7 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { errors, type Client as LibraryClient, type Provider } from 'oidc-provider';
 import type { ClientSecrets } from '#src/clients/client-secret.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
-import type { PlainCredentials } from '#src/oidc/direct/plain-request.ts';
+import { type PlainForm, plainCredentials } from '#src/oidc/direct/plain-request.ts';
 
 export interface CallerDependencies {
   readonly provider: Provider;
@@ -13,18 +14,25 @@ export interface CallerDependencies {
 const BY_SECRET: ReadonlySet<string | undefined> = new Set(['client_secret_basic', 'client_secret_post']);
 
 /**
- * The client, or resource server, whose secret this is; `null` for whom the library is to refuse. Found in the registries
- * anew each time, and held to its profile as the library is.
+ * The client, or resource server, that a request is plainly by: it shows its secret or, where it has none, names itself in
+ * the form. `null` for whom the library is to refuse. Found in the registries anew each time, and held to its profile as
+ * the library is.
  * @throws StorageFault
  */
-export async function authenticated(
-  { clientId, secret }: PlainCredentials,
+export async function callerOf(
+  headers: IncomingHttpHeaders,
+  form: PlainForm,
   { provider, registered, secrets }: CallerDependencies,
 ): Promise<LibraryClient | null> {
-  const client = await findClient(provider, clientId);
-  if (client === undefined || !BY_SECRET.has(client.clientAuthMethod)) return null;
-  if (client.clientSecretExpiresAt) return null;
-  return secrets.matches(registered.of(client).secrets, secret) ? client : null;
+  const isPublic = headers.authorization === undefined && form.client_secret === undefined;
+  const credentials = isPublic ? null : plainCredentials(headers, form);
+  const clientId = isPublic ? form.client_id : credentials?.clientId;
+  const client = clientId === undefined ? undefined : await findClient(provider, clientId);
+  if (client === undefined || client.clientSecretExpiresAt) return null;
+  if (credentials === null) return isPublic && client.clientAuthMethod === 'none' ? client : null;
+  const { secrets: kept } = registered.of(client);
+  const shown = BY_SECRET.has(client.clientAuthMethod) && secrets.matches(kept, credentials.secret);
+  return shown ? client : null;
 }
 
 async function findClient(provider: Provider, clientId: string): Promise<LibraryClient | undefined> {

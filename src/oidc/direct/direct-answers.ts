@@ -1,24 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Client as LibraryClient } from 'oidc-provider';
 import type { Client } from '#src/clients/client.ts';
 import type { Shortcut } from '#src/http/shortcut.ts';
 import type { ClientProofs } from '#src/oidc/client-proofs.ts';
-import { authenticated, type CallerDependencies } from '#src/oidc/direct/caller.ts';
+import { type CallerDependencies, callerOf } from '#src/oidc/direct/caller.ts';
 import { type ClientCredentialsDependencies, ownToken } from '#src/oidc/direct/client-credentials.ts';
 import { type IntrospectionDependencies, introspected } from '#src/oidc/direct/introspection.ts';
-import {
-  CREDENTIAL_FIELDS,
-  isPlain,
-  type PlainForm,
-  plainCredentials,
-  plainForm,
-} from '#src/oidc/direct/plain-request.ts';
+import { CREDENTIAL_FIELDS, isPlain, type PlainForm, plainForm } from '#src/oidc/direct/plain-request.ts';
+import { type RefreshDependencies, refreshedTokens } from '#src/oidc/direct/refresh.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import type { IntrospectionResult } from '#src/oidc/introspection-result.ts';
 
 export interface DirectDependencies
   extends CallerDependencies,
     IntrospectionDependencies,
-    ClientCredentialsDependencies {
+    Omit<ClientCredentialsDependencies, 'lifetimes'>,
+    RefreshDependencies {
   readonly proofs: Pick<ClientProofs, 'dpop' | 'attestations'>;
   readonly onClientUsed: (client: Client, grantType: string) => void;
   readonly onIntrospected: (result: IntrospectionResult) => void;
@@ -32,7 +29,7 @@ type Answer = (
 
 /**
  * Answers the requests that come most often without the library: those that are spelt plainly, come from a client that
- * authenticates by its secret, and can be granted. Whatever else comes, and every refusal, is left to the library, which
+ * authenticates by its secret or has none, and can be granted. Whatever else comes, and every refusal, is left to the library, which
  * then sees the request as if nobody had looked at it. What may be granted is decided by the same rules, and the answers
  * are the same.
  */
@@ -63,7 +60,7 @@ export function directAnswers(deps: DirectDependencies): ReadonlyMap<string, Sho
     [ROUTES.introspection, shortcut(answerIntrospection, ['token', 'token_type_hint'], { nonces: attested })],
     [
       ROUTES.token,
-      shortcut(answerToken, ['grant_type', 'scope', 'resource'], {
+      shortcut(answerToken, ['grant_type', 'scope', 'resource', 'refresh_token'], {
         nonces: attested || dpop.nonces !== 'off',
         headers: { Pragma: 'no-cache' }, // RFC 6749 section 5.1
       }),
@@ -79,9 +76,9 @@ async function answerIntrospection(
   const { token } = form;
   const { accept = '*/*' } = headers;
   if (token === undefined || !token.includes('.') || accept.includes('jwt')) return null;
-  const credentials = plainCredentials(headers, form);
-  const caller = credentials === null ? null : await authenticated(credentials, deps);
-  const answer = caller === null ? null : await introspected(token, caller, deps);
+  const caller = await callerOf(headers, form, deps);
+  const answer =
+    caller === null || caller.clientAuthMethod === 'none' ? null : await introspected(token, caller, deps);
   if (answer !== null) deps.onIntrospected(answer.active ? 'active' : 'inactive');
   return answer;
 }
@@ -91,15 +88,44 @@ async function answerToken(
   form: PlainForm,
   deps: DirectDependencies,
 ): Promise<object | null> {
-  const { grant_type, scope, resource } = form;
-  if (grant_type !== 'client_credentials') return null;
-  const credentials = plainCredentials(headers, form);
-  const client = credentials === null ? null : await authenticated(credentials, deps);
-  if (client === null) return null;
-  const answer = await ownToken(client, { scope, resource }, deps);
+  const answer = GRANTS.get(form.grant_type);
+  const client = answer === undefined ? null : await callerOf(headers, form, deps);
+  if (answer === undefined || client === null) return null;
+  const tokens = await answer(form, client, deps);
   const application = deps.registered.application(client);
-  if (answer !== null && application !== null) deps.onClientUsed(application, grant_type);
-  return answer;
+  if (tokens !== null && application !== null) deps.onClientUsed(application, form.grant_type as string);
+  return tokens;
+}
+
+type AnswerGrant = (
+  form: PlainForm,
+  client: LibraryClient,
+  deps: DirectDependencies,
+) => Promise<object | null>;
+
+const GRANTS: ReadonlyMap<string | undefined, AnswerGrant> = new Map([
+  ['client_credentials', answerClientCredentials],
+  ['refresh_token', answerRefresh],
+]);
+
+async function answerClientCredentials(
+  { scope, resource, refresh_token }: PlainForm,
+  client: LibraryClient,
+  deps: DirectDependencies,
+): Promise<object | null> {
+  const asksAsItself = refresh_token === undefined && client.clientAuthMethod !== 'none';
+  return asksAsItself ? ownToken(client, { scope, resource }, deps) : null;
+}
+
+/** One that names scopes or a resource asks for less than it was granted. */
+async function answerRefresh(
+  { refresh_token, scope, resource }: PlainForm,
+  client: LibraryClient,
+  deps: DirectDependencies,
+): Promise<object | null> {
+  if (refresh_token === undefined || scope !== undefined || resource !== undefined) return null;
+  const read = deps.reader.read(refresh_token);
+  return read.kind === 'refresh' ? refreshedTokens(read.reading, read.kid, client, deps) : null;
 }
 
 /** What the library lets pages of other origins read of the headers of an answer: Fetch section 3.3.4. */
