@@ -28,6 +28,13 @@ VOLUME ["/data", "/keys"]
 
 EXPOSE 3000
 
+# Compiled code is kept with the program, where the server may not write. So one that nobody sees compiles it here, as the user
+# that reads it: every start takes a third of the processor time then, and two thirds of the memory.
+RUN install -d -o 1000 -g 1000 node_modules/.cache/keyturn \
+ && KEYTURN_STORE=sqlite:/tmp/keyturn/keyturn.db KEYTURN_KEYS_DIR=/tmp/keyturn/keys KEYTURN_LOG_LEVEL=warn \
+    setpriv --reuid=1000 --regid=1000 --clear-groups timeout --preserve-status 30 keyturn serve \
+ && rm -rf /tmp/keyturn && chown -R root:root node_modules/.cache && chmod -R a+rX node_modules/.cache
+
 # The base image's user `node`, as a number: an orchestrator can tell from it that this is not root.
 USER 1000:1000
 

@@ -111,6 +111,20 @@ describe('the image', () => {
     assert.match(folders ?? '', new RegExp(`install -d -o ${uid} -g ${gid} -m 0700 ${volumes.join(' ')}$`));
   });
 
+  test('brings compiled code that its user can read and not change, and nothing else of the server that compiled it', () => {
+    const uid = textOf('USER').split(':')[0];
+    const compiled = instructions.find(
+      ({ keyword, text }) => keyword === 'RUN' && / keyturn serve\b/.test(text),
+    );
+    const copied = instructions.findLast(({ keyword }) => keyword === 'COPY');
+    assert.ok(compiled !== undefined && copied !== undefined && compiled.line > copied.line);
+    const [, folder] = /KEYTURN_STORE=sqlite:(\/tmp\/\w+)\//.exec(compiled.text) ?? [];
+    assert.ok(compiled.text.includes(` KEYTURN_KEYS_DIR=${folder}/`));
+    // Node keeps it for each user apart, in files that only this one may read.
+    assert.match(compiled.text, new RegExp(` --reuid=${uid} .* keyturn serve +&& rm -rf ${folder} && `));
+    assert.match(compiled.text, / chown -R root:root (\S+) && chmod -R a\+rX \1$/);
+  });
+
   test('sets settings that the server understands, and keeps all that lasts in volumes', () => {
     const config = loadConfig({ env: environment, cwd: textOf('WORKDIR') });
     assert.deepEqual(config.host, ['0.0.0.0']);
