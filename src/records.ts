@@ -82,6 +82,12 @@ export interface Records {
   /** Drops expired records, entries, counters and what logs hold, looking at no more than `limit` of each. */
   sweep(limit: number): Promise<SweepOutcome>;
 
+  /**
+   * Returns once all that could be read until now would outlive what acknowledged writes outlive. What is found done may
+   * be a write that nobody was told of, so whoever says that something is done without writing waits for this.
+   */
+  settled(): Promise<void>;
+
   /** Throws `StorageFault` unless the store can be read and written. */
   ping(): Promise<void>;
 }

@@ -28,7 +28,7 @@ import type { Sessions } from '#src/sessions/sessions.ts';
 
 export interface AccountRoutes extends AccountPageDependencies, ApplicationPorts, PasswordChangePorts {
   readonly accounts: Pick<AccountRegistry, 'authenticate' | 'findBySubject' | 'setPassword'>;
-  readonly sessions: Pick<Sessions, 'listOf' | 'end' | 'endAllOf' | 'dismissAllOf'>;
+  readonly sessions: Pick<Sessions, 'listOf' | 'endOf' | 'endAllOf' | 'dismissAllOf'>;
   readonly resources: Pick<ResourceRegistry, 'findByIndicator'>;
   readonly passwordLimits: { readonly minLength: number; readonly maxLength: number };
   /** What a client calls itself, and its page; `null` if it is not there any more. */
@@ -81,10 +81,8 @@ function sessionRoutes(router: Router, deps: AccountRoutes): void {
     const posted = await postedAt(ctx, deps, 'sessions');
     if (posted === null) return;
     const { subject } = posted.visitor.account;
-    const wanted = field(posted.form, 'session');
     // Among the person's own: the identifier alone gives no right to end a session.
-    const session = (await deps.sessions.listOf(subject)).find(({ uid }) => uid === wanted);
-    if (session !== undefined) await deps.sessions.end(session);
+    await deps.sessions.endOf(subject, field(posted.form, 'session'));
     deps.onChange(ctx, subject, 'ended a session');
     redirect(ctx, '/account/sessions?done');
   });

@@ -75,7 +75,7 @@ export interface Agreements {
 }
 
 /** What accounts ask of the store. */
-export type AccountRecords = Pick<Records, 'find' | 'findByAlias' | 'put' | 'list'>;
+export type AccountRecords = Pick<Records, 'find' | 'findByAlias' | 'put' | 'list' | 'settled'>;
 
 /** The accounts in the store. */
 export class AccountRegistry {
@@ -247,7 +247,10 @@ export class AccountRegistry {
     return after;
   }
 
-  /** Reads, changes and writes back, again from the start when someone else has written in between. */
+  /**
+   * Reads, changes and writes back, again from the start when someone else has written in between. What was changed so
+   * already is answered once that is settled.
+   */
   async #change<Changed extends Account>(
     subject: string,
     transition: (account: LivingAccount) => Changed,
@@ -256,7 +259,10 @@ export class AccountRegistry {
       const record = await this.#records.find<AccountValue>('account', subject);
       const before = living(record);
       const changed = transition(before.account);
-      if (Object.is(changed, before.account)) return changed;
+      if (Object.is(changed, before.account)) {
+        await this.#records.settled();
+        return changed;
+      }
       const onlyIf = { version: before.version };
       const write = { ...accountRecord(changed), ...this.#noteOf(before.account, changed), onlyIf };
       const { outcome } = await this.#records.put(write);

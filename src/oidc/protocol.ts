@@ -18,6 +18,7 @@ import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { replayed } from '#src/oidc/replayed-request.ts';
 import { replaceResponsePage } from '#src/oidc/response-pages.ts';
 import { carried } from '#src/oidc/token-value.ts';
+import type { Records } from '#src/records.ts';
 
 export interface ProtocolOptions {
   readonly provider: Provider;
@@ -26,6 +27,7 @@ export interface ProtocolOptions {
   readonly bodyMax: number;
   /** The largest request that may be pushed: RFC 9126 section 2.3. */
   readonly pushedMax: number;
+  readonly records: Pick<Records, 'settled'>;
   /** Told of everything that the protocol refused, and of every fault. */
   readonly onProblem: (ctx: KoaContextWithOIDC, problem: Error) => void;
   /** Told of every answer to a question about a token: RFC 7662 section 2. */
@@ -57,7 +59,11 @@ export function protocol(options: ProtocolOptions): Middleware {
     await library(ctx, next);
     const { oidc } = ctx as unknown as { oidc?: KoaContextWithOIDC['oidc'] };
     if (oidc === undefined) return;
-    if (path === ROUTES.revocation) answerInJson(ctx);
+    if (path === ROUTES.revocation) {
+      // A token that is not found may have been revoked by a request that was never told so (RFC 7009 section 2.2).
+      if (ctx.status === 200) await options.records.settled();
+      answerInJson(ctx);
+    }
     if (path === ROUTES.userinfo) nameMetadata(ctx, provider.issuer);
     if (path === ROUTES.introspection) {
       if (oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);

@@ -108,7 +108,8 @@ export async function createApp(
   }
   const { pushedMax } = config.requests;
   const { bodyMax } = config.http;
-  app.use(protocol({ provider, begun, pages: protocolPages, bodyMax, pushedMax, ...events }));
+  const { records } = store;
+  app.use(protocol({ provider, begun, pages: protocolPages, bodyMax, pushedMax, records, ...events }));
   const { shortcuts } = oidc;
   const { trustProxy } = config;
   const ahead = { shortcuts, documents, issuer, trustProxy, bodyMax, logAnswer: answerLog(log) };

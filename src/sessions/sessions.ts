@@ -16,7 +16,7 @@ export interface SignOutNotice {
 export const SIGN_OUT_TOPIC = 'backchannel-logout';
 
 export interface SessionsPorts {
-  readonly records: Pick<Records, 'findByAlias' | 'listOwned'>;
+  readonly records: Pick<Records, 'findByAlias' | 'listOwned' | 'settled'>;
   readonly authorizations: Pick<Authorizations, 'endWithSession'>;
   readonly outbox: Pick<Outbox, 'post'>;
   /** Where a client is told; `null` if it has no `backchannel_logout_uri`. It is asked again when the notice is sent. */
@@ -62,11 +62,22 @@ export class Sessions {
     ]);
   }
 
-  /** Ends every session of an account, or every other one. Answers how many. */
-  async endAllOf(subject: string, { except }: { except?: string } = {}): Promise<number> {
-    const ending = (await this.listOf(subject)).filter(({ uid }) => uid !== except);
+  /** Ends a session of an account, if it is one of these and has not ended yet. */
+  endOf(subject: string, uid: string): Promise<readonly Session[]> {
+    return this.#endThose(subject, (session) => session.uid === uid);
+  }
+
+  /** Ends every session of an account, or every other one. Answers which. */
+  endAllOf(subject: string, { except }: { except?: string } = {}): Promise<readonly Session[]> {
+    return this.#endThose(subject, ({ uid }) => uid !== except);
+  }
+
+  /** That there is none is answered once it is settled: what has ended one may not have been acknowledged. */
+  async #endThose(subject: string, isMeant: (session: Session) => boolean): Promise<readonly Session[]> {
+    const ending = (await this.listOf(subject)).filter(isMeant);
+    if (ending.length === 0) await this.#ports.records.settled();
     for (const session of ending) await this.end(session);
-    return ending.length;
+    return ending;
   }
 
   /** Has the clients of every session of an account told that it is over, for as long as the account is locked. */

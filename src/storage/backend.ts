@@ -99,6 +99,9 @@ export interface Backend extends AsyncDisposable {
   /** What the database's own clock says; `null` if it has none but that of this process. */
   clock(): Promise<EpochSeconds | null>;
 
+  /** Returns once all that could be read until now is as safe as what was acknowledged. */
+  settled(): Promise<void>;
+
   /** Proves that the database can be read and written, by doing both. */
   ping(): Promise<void>;
 

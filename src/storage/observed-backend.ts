@@ -18,6 +18,7 @@ const OPERATIONS = [
   'remove',
   'resetCounter',
   'revoke',
+  'settled',
   'sweep',
 ] as const;
 

@@ -217,6 +217,10 @@ export class SealedRecords implements Records {
     return this.#backend.sweep(limit, this.#clock.now());
   }
 
+  settled(): Promise<void> {
+    return this.#backend.settled();
+  }
+
   async ping(): Promise<void> {
     return this.#backend.ping();
   }

@@ -102,13 +102,15 @@ export class Authorizations {
 
   /**
    * Uses a refresh token: the family goes from `generation` to the next, once, however many try. Those who come
-   * second within the grace find `retry` and the same family. `reuse` is only told; ending the family is the caller's.
+   * second within the grace find `retry` and the same family, once that is settled: whoever came first may not have been
+   * told. `reuse` is only told; ending the family is the caller's.
    */
   async use(id: string, generation: number): Promise<Presentation> {
     for (;;) {
       const [record, ofStore] = await Promise.all([this.#find(id), this.#storeClock()]);
       if (record === null) return { outcome: 'absent' };
       const presented = this.#presentation(record.value, generation, ofStore);
+      if (presented.outcome === 'retry') await this.#records.settled();
       if (presented.outcome !== 'current') return presented;
       const family = advance(presented.family, this.#clock.now(), ofStore);
       const authorization = { ...record.value, family };

@@ -330,6 +330,7 @@ function pathsTo(records: AccountRecords): AccountRecords {
     findByAlias: (kind, alias) => records.findByAlias(kind, alias),
     put: (record) => records.put(record),
     list: (kind, page) => records.list(kind, page),
+    settled: () => records.settled(),
   };
 }
 

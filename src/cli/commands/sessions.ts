@@ -54,8 +54,9 @@ async function endSessions(
     throw new UsageFault('give the identifier of a session, or --all with an account');
   }
   const ended =
-    all === undefined ? [await named(sessions, id as string)] : await everyOf(accounts, sessions, all);
-  for (const session of ended) await sessions.end(session);
+    all === undefined
+      ? await endNamed(sessions, id as string)
+      : await sessions.endAllOf((await findAccount(accounts, all)).subject);
   return {
     document: { ended: ended.map(({ uid }) => uid) },
     text: (style) =>
@@ -65,19 +66,11 @@ async function endSessions(
   };
 }
 
-async function named(sessions: Services['sessions'], id: string): Promise<Session> {
+async function endNamed(sessions: Services['sessions'], id: string): Promise<readonly Session[]> {
   const session = await sessions.find(id);
   if (session === null) throw new Refusal('session_not_found', `no session ${id}`);
-  return session;
-}
-
-async function everyOf(
-  accounts: Services['accounts'],
-  sessions: Services['sessions'],
-  account: string,
-): Promise<readonly Session[]> {
-  const { subject } = await findAccount(accounts, account);
-  return sessions.listOf(subject);
+  await sessions.end(session);
+  return [session];
 }
 
 /** Names are those of the claims where there is one. */

@@ -134,6 +134,8 @@ class RedisBackend implements Backend {
 
   async remove(kind: string, key: Digest, notedIn: BackendLog | null, now: EpochSeconds): Promise<boolean> {
     const answer = await this.#writes.run('remove', [now, placeOf(kind, key), ...logArguments(notedIn)]);
+    // Redis confirms what was written, and whoever removed it may not have been told.
+    if (answer !== 1) await this.settled();
     return answer === 1;
   }
 
@@ -241,6 +243,11 @@ class RedisBackend implements Backend {
   async clock(): Promise<EpochSeconds> {
     const [time] = await this.#connection.ask((redis) => redis.time());
     return epochSeconds(Number(time));
+  }
+
+  async settled(): Promise<void> {
+    // Without replicas to wait for, the primary has all that could be read, and that is all that is promised.
+    if (this.#writes !== this.#connection) await this.#writes.run('settle', []);
   }
 
   async ping(): Promise<void> {

@@ -60,6 +60,7 @@ export const SCRIPTS = {
     parts: ['sequence', 'record', 'links'],
     flag: 'allow-oom',
   }),
+  settle: script('settle', { keys: ['pinged'], flag: 'allow-oom' }),
   walk: script('walk', {
     keys: ['kinds', 'records', 'log_order', 'log_entries'],
     parts: ['record', 'seal', 'bodies'],

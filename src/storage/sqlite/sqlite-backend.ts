@@ -221,6 +221,9 @@ class SqliteBackend implements Backend {
     return null;
   }
 
+  /** Nothing can be read that has not been committed. */
+  async settled(): Promise<void> {}
+
   async ping(): Promise<void> {
     await this.#write(() => this.#statements.ping.run());
   }

@@ -171,6 +171,8 @@ export class RecordsModel implements Records {
     return { removed: 0, done: true };
   }
 
+  async settled(): Promise<void> {}
+
   async ping(): Promise<void> {}
 
   #noteRemoved({ log, until }: LogName, { kind, id, value }: RemovedRecord): void {
