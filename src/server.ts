@@ -3,6 +3,7 @@ import type { Config } from '#src/config/schema.ts';
 import { listenOnPorts, type PortOptions } from '#src/http/ports.ts';
 import { Dispatcher } from '#src/outbox/dispatcher.ts';
 import type { Services, Surroundings } from '#src/services.ts';
+import { openAdmission } from '#src/serving/admission.ts';
 import { createApp } from '#src/serving/app.ts';
 import { joinFleet } from '#src/serving/fleet-member.ts';
 import { openJwksFetches } from '#src/serving/jwks-fetches.ts';
@@ -79,9 +80,11 @@ export async function startServer(
   const deliveries = { ...config.outbox, outbox, records, clock, senders, onFault };
   const dispatcher = started.use(new Dispatcher({ ...deliveries, onAttempt: events.onDelivery }));
   dispatcher.start();
-  metrics?.watch({ dispatcher, sets: {} });
+  const admission = openAdmission(config, { events, onEach: (reason) => metrics?.shed(reason) });
+  metrics?.watch({ dispatcher, admission, sets: {} });
   if (metrics !== null && worker === null) started.use(await scrapes(config, metrics, onFault));
-  const server = await listenOnPorts(metrics?.timed(listener) ?? listener, {
+  const admitted = admission.before(listener);
+  const server = await listenOnPorts(metrics?.timed(admitted) ?? admitted, {
     ...config.http,
     addresses: config.host,
     port: config.port,

@@ -1,5 +1,5 @@
 import type { RequestListener, ServerResponse } from 'node:http';
-import { Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** From a cached document to a sign-in behind a long line, in seconds. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -10,12 +10,17 @@ export interface RequestMetricsPorts {
   readonly endpointOf: (target: string) => string;
 }
 
-/** Measures how long an application takes to answer, and how much of it is under way. */
-export function measureRequests({
-  registry,
-  endpointOf,
-}: RequestMetricsPorts): (application: RequestListener) => RequestListener {
-  let underWay = 0;
+export interface RequestMetrics {
+  /** The same application, timed as well. */
+  timed(application: RequestListener): RequestListener;
+  /** Counts a request that was turned away. */
+  shed(reason: string): void;
+  /** Measures from now on how many requests are worked on. */
+  watch(admission: { readonly working: number }): void;
+}
+
+/** Measures how long an application takes to answer, how much of it is under way, and what is turned away. */
+export function measureRequests({ registry, endpointOf }: RequestMetricsPorts): RequestMetrics {
   const durations = new Histogram({
     name: 'keyturn_http_request_duration_seconds',
     help: 'How long answers took, by endpoint and class of status; aborted: nobody waited for the answer.',
@@ -23,24 +28,33 @@ export function measureRequests({
     buckets: BUCKETS,
     registers: [registry],
   });
-  new Gauge({
-    name: 'keyturn_http_requests_in_flight',
-    help: 'Requests that are being answered, open streams of revocations among them.',
+  const turnedAway = new Counter({
+    name: 'keyturn_http_requests_shed_total',
+    help: 'Requests that were turned away since there was too much to do, by what there was too much of.',
+    labelNames: ['reason'],
     registers: [registry],
-    collect() {
-      this.set(underWay);
-    },
   });
   const of = held((endpoint, status) => durations.labels(endpoint, status));
-  return (application) => (request, response) => {
-    const startedAt = performance.now();
-    const endpoint = endpointOf(request.url ?? '/');
-    underWay += 1;
-    response.once('close', () => {
-      underWay -= 1;
-      of(endpoint, statusClass(response)).observe((performance.now() - startedAt) / 1000);
-    });
-    application(request, response);
+  return {
+    timed: (application) => (request, response) => {
+      const startedAt = performance.now();
+      const endpoint = endpointOf(request.url ?? '/');
+      response.once('close', () =>
+        of(endpoint, statusClass(response)).observe((performance.now() - startedAt) / 1000),
+      );
+      application(request, response);
+    },
+    shed: (reason) => turnedAway.inc({ reason }),
+    watch: (admission) => {
+      new Gauge({
+        name: 'keyturn_http_requests_in_flight',
+        help: 'Requests that are being worked on, but for those of health, keys, metadata and streams.',
+        registers: [registry],
+        collect() {
+          this.set(admission.working);
+        },
+      });
+    },
   };
 }
 

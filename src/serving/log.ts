@@ -5,6 +5,7 @@ import type { AccountRoutes } from '#src/account-page/routes.ts';
 import type { ClientLogosOptions } from '#src/clients/client-logos.ts';
 import { Refusal, type SigningFault } from '#src/fault.ts';
 import type { ClockFinding } from '#src/fleet/server-node.ts';
+import type { ShedReason } from '#src/http/admission.ts';
 import type { InteractionRoutes } from '#src/interaction/routes.ts';
 import type { LackedKey } from '#src/jwks-readers/readiness-gate.ts';
 import type { ProtocolOptions } from '#src/oidc/protocol.ts';
@@ -49,6 +50,8 @@ export interface ServerEvents
   /** Whatever was refused elsewhere, by the error that the caller is told. */
   readonly onRefused: (ctx: Context, error: string) => void;
   readonly onTokenIssued: ProviderDependencies['onClientUsed'];
+  /** Requests were turned away since the server has too much to do. Told of some of them, with how many there were. */
+  readonly onShed: (reason: ShedReason, count: number) => void;
   readonly onIntrospected: ProtocolOptions['onIntrospected'];
 }
 
@@ -119,6 +122,8 @@ export function logEvents(log: Logger): ServerEvents {
     // Too many to be written down one by one.
     onTokenIssued: () => {},
     onIntrospected: () => {},
+    onShed: (reason, count) =>
+      log.warn({ reason, count }, 'requests are turned away: the server has more to do than it can'),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import type { Config } from '#src/config/schema.ts';
+import type { Admission, ShedReason } from '#src/http/admission.ts';
 import type { Dispatcher } from '#src/outbox/dispatcher.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
@@ -12,6 +13,8 @@ export interface Metrics {
   counted(events: ServerEvents): ServerEvents;
   /** The same application, timed as well. */
   timed(application: RequestListener): RequestListener;
+  /** Counts a request that was turned away. */
+  shed(reason: ShedReason): void;
   /** From now on what the server holds is measured, too. */
   watch(held: Held): void;
   /** Everything that has been measured, in the text format of Prometheus. */
@@ -21,6 +24,7 @@ export interface Metrics {
 /** What a server holds, beside its services. */
 export interface Held {
   readonly dispatcher: Dispatcher;
+  readonly admission: Admission;
   /** By the name of a set, how many it holds. */
   readonly sets: Readonly<Record<string, () => number>>;
 }
@@ -50,11 +54,16 @@ export async function openMetrics(services: Services, parts: MetricsParts): Prom
   store.observe(meters.measureStore(registry));
   const protocol = meters.countProtocol(registry, limitsOf(services.config));
   const house = meters.countHouse(registry);
-  const { endpointName, countedEvents } = meters;
+  const requests = meters.measureRequests({ registry, endpointOf: meters.endpointName });
+  const { countedEvents } = meters;
   return {
     counted: (events) => countedEvents(events, protocol, house),
-    timed: meters.measureRequests({ registry, endpointOf: endpointName }),
-    watch: (held) => meters.measureHouse(registry, { ...held, nodes: () => fleet.living() }),
+    timed: requests.timed,
+    shed: requests.shed,
+    watch: (held) => {
+      requests.watch(held.admission);
+      meters.measureHouse(registry, { ...held, nodes: () => fleet.living() });
+    },
     read: () => registry.metrics(),
   };
 }

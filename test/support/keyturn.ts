@@ -12,6 +12,7 @@ import { Secret } from '#src/secret.ts';
 import { startServer } from '#src/server.ts';
 import { openServices, type Services } from '#src/services.ts';
 import { freePort } from '#test/support/free-port.ts';
+import { PATIENT } from '#test/support/running-server.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 import { storeSettings } from '#test/support/test-store.ts';
 
@@ -32,10 +33,14 @@ export interface Keyturn extends AsyncDisposable {
 
 export const CALLBACK = 'http://127.0.0.1:4000/callback';
 
-/** The cheapest hashing that the settings allow, since nobody attacks these passwords. */
+/**
+ * The cheapest hashing that the settings allow, since nobody attacks these passwords; and no request is turned away
+ * because the machine of a test has too much to do.
+ */
 const TEST_SETTINGS = {
   KEYTURN_PASSWORDS_ARGON2_MEMORY_KIB: '7168',
   KEYTURN_PASSWORDS_ARGON2_ITERATIONS: '5',
+  ...PATIENT,
 };
 
 export async function startKeyturnHere(env: Record<string, string> = {}): Promise<Keyturn> {

@@ -95,6 +95,9 @@ export async function startKeyturn(options: KeyturnOptions = {}): Promise<Runnin
   };
 }
 
+/** With it no request is turned away because the machine has too much to do. */
+export const PATIENT = { KEYTURN_HTTP_TURN_MAX_MS: '600000' };
+
 /** A new directory with nothing in it yet, and a free port. */
 export async function makeKeyturnDirectory(options: KeyturnOptions = {}): Promise<KeyturnDirectory> {
   const directory = await makeTemporaryDirectory();
@@ -102,6 +105,7 @@ export async function makeKeyturnDirectory(options: KeyturnOptions = {}): Promis
   const env: Readonly<Record<string, string>> = {
     PATH: process.env.PATH ?? '',
     KEYTURN_PORT: port,
+    ...PATIENT,
     ...storeSettings(join(directory.path, 'data', 'keyturn.db')),
     KEYTURN_KEYS_DIR: join(directory.path, 'keys'),
     ...options.env,
