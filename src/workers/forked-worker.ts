@@ -1,4 +1,5 @@
 import cluster, { type Worker } from 'node:cluster';
+import { isMetricsAnswer, type MetricsQuestion } from '#src/workers/metrics-message.ts';
 import { LEAVE, SEAT_VARIABLE, type SeatMessage, writeSeat } from '#src/workers/seat-message.ts';
 import {
   type Ending,
@@ -22,6 +23,7 @@ export function forkWorker(seat: SeatNumber): WorkerProcess {
     pid: child.pid ?? null,
     started: Promise.race([told(worker), ended.then(endedEarly)]),
     ended,
+    metrics: () => askForMetrics(worker),
     leave: () => {
       if (worker.isConnected()) worker.send(LEAVE);
     },
@@ -30,7 +32,31 @@ export function forkWorker(seat: SeatNumber): WorkerProcess {
   };
 }
 
-/** What the worker says of its start; the one thing that it says at all. */
+/** A worker that is busy for so long is left out; those who scrape wait for some seconds more. */
+const METRICS_WITHIN_MS = 2000;
+
+let questions = 0;
+
+function askForMetrics(worker: Worker): Promise<string | null> {
+  questions += 1;
+  const question: MetricsQuestion = { kind: 'metrics?', question: questions };
+  return new Promise((resolve) => {
+    const settle = (text: string | null) => {
+      clearTimeout(overdue);
+      worker.off('message', hear);
+      resolve(text);
+    };
+    const hear = (message: unknown) => {
+      if (isMetricsAnswer(message, question)) settle(message.text);
+    };
+    const overdue = setTimeout(settle, METRICS_WITHIN_MS, null);
+    worker.on('message', hear);
+    if (worker.isConnected()) worker.send(question, undefined, undefined, (failed) => failed && settle(null));
+    else settle(null);
+  });
+}
+
+/** What the worker says of its start: the first thing that it says. */
 function told(worker: Worker): Promise<SeatMessage> {
   return new Promise((resolve) => {
     worker.once('message', resolve);

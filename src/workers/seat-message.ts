@@ -1,6 +1,6 @@
 import type { SeatNumber, StartOutcome } from '#src/workers/worker-process.ts';
 
-/** What a worker tells its supervisor, once. */
+/** What a worker tells its supervisor first, and once. */
 export type SeatMessage = StartOutcome;
 
 /** What a supervisor tells its worker: see `WorkerProcess.leave`. */

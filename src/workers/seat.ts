@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
+import { isMetricsQuestion, type MetricsAnswer } from '#src/workers/metrics-message.ts';
 import { LEAVE, readSeat, SEAT_VARIABLE, type SeatMessage } from '#src/workers/seat-message.ts';
 import type { SeatNumber, StartFailure } from '#src/workers/worker-process.ts';
 
@@ -39,6 +40,17 @@ export class Seat implements SeatNumber, AsyncDisposable {
     return this.#abandoned.signal;
   }
 
+  /** Tells the supervisor what has been measured, whenever it asks. */
+  tellMetrics(read: () => Promise<string>): void {
+    this.#worker.on('message', (message: unknown) => {
+      if (!isMetricsQuestion(message)) return;
+      const { question } = message;
+      void read()
+        .catch(() => null)
+        .then((text) => this.#tell({ kind: 'metrics', question, text }));
+    });
+  }
+
   /** Tells that this worker serves. */
   async ready(found: { readonly created: boolean }): Promise<void> {
     await this.#tell({ kind: 'ready', ...found });
@@ -57,7 +69,7 @@ export class Seat implements SeatNumber, AsyncDisposable {
     await disconnected;
   }
 
-  #tell(message: SeatMessage): Promise<void> {
+  #tell(message: SeatMessage | MetricsAnswer): Promise<void> {
     // Whether or not anybody is there to hear it.
     return new Promise((resolve) => {
       if (this.#worker.isConnected()) this.#worker.send(message, undefined, undefined, () => resolve());

@@ -60,6 +60,7 @@ export class Supervisor {
   #team: Team;
   #wanted: Team | null = null;
   #rolling = false;
+  #crashes = 0;
 
   constructor(team: Team, ports: SupervisorPorts) {
     this.#team = team;
@@ -93,6 +94,20 @@ export class Supervisor {
   roll(team: Team): void {
     this.#wanted = team;
     if (!this.#rolling) void this.#rollWhileWanted();
+  }
+
+  /** How many workers have ended by themselves. */
+  get crashes(): number {
+    return this.#crashes;
+  }
+
+  /** What the worker at each place has measured; `null` for one that does not say, and where there is none just now. */
+  metrics(): Promise<readonly { readonly place: number; readonly text: string | null }[]> {
+    const asked = [...this.#places.values()].map(async ({ number, worker }) => ({
+      place: number,
+      text: (await worker?.metrics()) ?? null,
+    }));
+    return Promise.all(asked);
   }
 
   /** Has all workers end, and settles once they have. */
@@ -172,6 +187,7 @@ export class Supervisor {
   #onEnded(place: Place, worker: WorkerProcess, ending: Ending): void {
     if (this.#stopping.signal.aborted || place.worker !== worker) return;
     place.worker = null;
+    this.#crashes += 1;
     const pauseMs = pauseAfter(place, between(place.since, this.#ports.clock.now()));
     this.#ports.onCrash(place.number, worker, ending, pauseMs);
     if (!place.changing) void this.#refill(place, pauseMs);

@@ -49,6 +49,10 @@ class Process implements WorkerProcess {
     this.#ended.resolve({ code: null, signal: null, problem: null, ...ending });
   }
 
+  async metrics(): Promise<string | null> {
+    return `of ${this.pid}`;
+  }
+
   leave(): void {
     this.#asked('leave');
   }

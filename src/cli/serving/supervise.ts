@@ -27,6 +27,7 @@ export async function supervise(cli: CommandLine, config: Config): Promise<void>
   // In front of a terminal it means that the terminal is gone.
   if (!terminal.watched) cli.onSignal('SIGHUP', () => serving && roll(cli, supervisor, log));
   const { stopSignal } = cli;
+  await using _scraped = await openScraping(config, supervisor, log);
   const stopped = stopOf(stopSignal, supervisor, log);
   const started = await supervisor.start();
   serving = true;
@@ -36,6 +37,21 @@ export async function supervise(cli: CommandLine, config: Config): Promise<void>
     else log.info({ ...steps.document, workers: config.workers }, 'ready');
   }
   await stopped;
+}
+
+/** What all workers have measured is told at one port, which is that of the settings at the start. */
+async function openScraping(
+  config: Config,
+  supervisor: Supervisor,
+  log: Logger,
+): Promise<AsyncDisposable | null> {
+  const { port } = config.metrics;
+  if (port === null) return null;
+  const { openMachineMetrics } = await import('#src/serving/machine-metrics.ts');
+  return openMachineMetrics(config, port, {
+    measures: async () => ({ workers: await supervisor.metrics(), crashes: supervisor.crashes }),
+    onFault: (err) => log.error({ err }, 'what the workers have measured could not be told'),
+  });
 }
 
 async function stopOf(signal: AbortSignal, supervisor: Supervisor, log: Logger): Promise<void> {

@@ -41,6 +41,7 @@ async function serve(cli: CommandLine, seat: Seat, onServing: () => void): Promi
   await using services = await openServices(settingsForSeat(config, seat), surroundings);
   await using server = await startServer(services, { ...surroundings, log, worker });
   onServing();
+  if (server.metrics !== null) seat.tellMetrics(server.metrics.read);
   await seat.ready({ created: services.store.created });
   await aborted(AbortSignal.any([stop, seat.leaving]));
   if (seat.abandoned.aborted)
