@@ -66,7 +66,7 @@ export async function startServer(
   const pushed = started.use(openPushed(services, { clock, random, onFault }));
   const leaving = new AbortController();
   const stopping = new AbortController();
-  const { listener, senders } = await createApp(services, {
+  const { listener, reader, senders } = await createApp(services, {
     clock,
     random,
     log,
@@ -81,7 +81,6 @@ export async function startServer(
   const dispatcher = started.use(new Dispatcher({ ...deliveries, onAttempt: events.onDelivery }));
   dispatcher.start();
   const admission = openAdmission(config, { events, onEach: (reason) => metrics?.shed(reason) });
-  metrics?.watch({ dispatcher, admission, sets: {} });
   if (metrics !== null && worker === null) started.use(await scrapes(config, metrics, onFault));
   const admitted = admission.before(listener);
   const server = await listenOnPorts(metrics?.timed(admitted) ?? admitted, {
@@ -89,6 +88,15 @@ export async function startServer(
     addresses: config.host,
     port: config.port,
     tls: tlsOf(config, events),
+  });
+  metrics?.watch({
+    dispatcher,
+    admission,
+    sets: {
+      opened_records: () => services.store.opened(),
+      sockets: () => server.connections(),
+      verified_tokens: () => reader.remembered,
+    },
   });
   started.defer(async () => {
     leaving.abort();

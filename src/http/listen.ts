@@ -32,6 +32,8 @@ export interface Listening {
    * connection that is just being closed. `stop` may follow at any time.
    */
   drain(): Promise<void>;
+  /** How many connections are open. */
+  connections(): number;
   /** Speaks TLS with other material from the next connection on; those that are open go on. */
   renew(material: TlsMaterial): void;
 }
@@ -112,6 +114,7 @@ export async function listen(listener: RequestListener, options: ListenOptions):
       // Only this ends its looking for slow clients.
       server.close();
     },
+    connections: () => connections.size,
     renew: (material) => {
       if (server instanceof TlsServer) server.setSecureContext(secureContextOptions(material));
     },

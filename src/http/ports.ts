@@ -24,7 +24,7 @@ export interface PortOptions extends Omit<ListenOptions, 'tls'> {
 export async function listenOnPorts(
   listener: RequestListener,
   { tls, ...options }: PortOptions,
-): Promise<Pick<Listening, 'stop' | 'drain'>> {
+): Promise<Pick<Listening, 'stop' | 'drain' | 'connections'>> {
   if (tls === null) return listen(listener, { ...options, tls });
   const { paths, asksForCertificate, mtlsPort } = tls;
   const material = readTlsFiles(paths);
@@ -45,6 +45,7 @@ export async function listenOnPorts(
     onFault: tls.onFault,
   });
   return {
+    connections: () => ports.reduce((sum, port) => sum + port.connections(), 0),
     drain: async () => {
       await Promise.all(ports.map((port) => port.drain()));
     },

@@ -44,6 +44,7 @@ import { type FurtherJwk, joinedJwks } from '#src/signing/joined-jwks.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import { SignInThrottle } from '#src/throttle/sign-in-throttle.ts';
 import { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
+import type { TokenReader } from '#src/tokens/token-reader.ts';
 
 const inProgram = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const viewsDirectory = inProgram('views');
@@ -67,7 +68,7 @@ export interface AppParts extends Surroundings {
 export async function createApp(
   services: Services,
   parts: AppParts,
-): Promise<{ listener: RequestListener; senders: Protocol['senders'] }> {
+): Promise<{ listener: RequestListener; reader: TokenReader; senders: Protocol['senders'] }> {
   const { config, store } = services;
   const { clock, events, keys, log, leaving, stopping } = parts;
   const { issuer } = config;
@@ -84,7 +85,7 @@ export async function createApp(
     pairwise: new PairwiseSubjects(store.derive('pairwise subjects')),
     decryptionKey: decryptionKeyOf(store.derive('request object decryption')),
   };
-  const { oidc, uninvited, protocolPages, logos } = openProtocol(services, common);
+  const { oidc, reader, uninvited, protocolPages, logos } = openProtocol(services, common);
   const { provider, begun, senders, assertServable } = oidc;
 
   const app = new Koa();
@@ -113,7 +114,7 @@ export async function createApp(
   const { shortcuts } = oidc;
   const { trustProxy } = config;
   const ahead = { shortcuts, documents, issuer, trustProxy, bodyMax, logAnswer: answerLog(log) };
-  return { listener: withShortcuts(app.callback(), ahead), senders };
+  return { listener: withShortcuts(app.callback(), ahead), reader, senders };
 }
 
 type Common = Parameters<typeof openProtocol>[1];

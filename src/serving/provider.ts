@@ -47,6 +47,7 @@ export function openProtocol(services: Services, parts: ProtocolParts) {
     locales,
     accountName: async (subject) => nameOf(await accounts.findBySubject(subject)),
   });
+  const reader = new TokenReader({ keys: parts.keys, issuer: config.issuer, clock });
   const signing = signingAlgorithmsOf(services, clock.now());
   const oidc: Protocol = createProvider({
     ...services,
@@ -60,7 +61,7 @@ export function openProtocol(services: Services, parts: ProtocolParts) {
     signingAlgorithms: signing,
     algorithms: responseAlgorithmsOf(config, signing),
     statusLists: parts.pushed.statusLists,
-    reader: new TokenReader({ keys: parts.keys, issuer: config.issuer, clock }),
+    reader,
     proofs: clientProofsOf(services),
     pages: protocolPages,
     lifetimes: config.lifetimes,
@@ -81,7 +82,7 @@ export function openProtocol(services: Services, parts: ProtocolParts) {
     metadataDocuments: uninvited.metadataDocuments,
     fetch,
   });
-  return { oidc, uninvited, protocolPages, logos: openClientLogos(services, { ...parts, fetch }) };
+  return { oidc, reader, uninvited, protocolPages, logos: openClientLogos(services, { ...parts, fetch }) };
 }
 
 /** What bounds how often codes are guessed and people are asked. */

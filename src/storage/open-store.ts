@@ -51,6 +51,8 @@ export interface Store extends AsyncDisposable {
    * label, today and after a restart; keys of different labels tell nothing of each other.
    */
   derive(label: string): Buffer;
+  /** How many bodies are held in mind as they were opened. */
+  opened(): number;
   /** Has somebody told of each operation from now on, with how long it took in milliseconds and whether it failed. */
   observe(onDone: OperationObserver): void;
   /** What can be said of how the database is set up, from well to ill. @throws StorageFault */
@@ -81,6 +83,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     content: backend,
     bodies: new SealedBodies({ backend, keys }),
     derive: (label) => root.derive(`room: ${label}`),
+    opened: () => records.opened,
     observe: (onDone) => records.observe(onDone),
     examine: () => backend.examine(),
     ownClock: () => backend.clock(),

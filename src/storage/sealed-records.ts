@@ -62,6 +62,11 @@ export class SealedRecords implements Records {
     this.#indexKey = createSecretKey(parts.root.derive('storage: index'));
   }
 
+  /** How many bodies are held in mind as they were opened. */
+  get opened(): number {
+    return this.#opened.size;
+  }
+
   /** Has somebody told of each operation of the backend from now on; until then nothing is measured. */
   observe(onDone: OperationObserver): void {
     this.#backend = observedBackend(this.#backend, onDone);

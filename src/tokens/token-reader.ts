@@ -46,6 +46,11 @@ export class TokenReader {
     this.#clock = options.clock;
   }
 
+  /** How many tokens are held in mind as they were verified. */
+  get remembered(): number {
+    return this.#verified.size;
+  }
+
   /** What a JWT claims to be, before any work is spent on it; `null` if it is none of ours. */
   claimedKind(jwt: string): ClaimedKind | null {
     const verified = this.#verified.get(jwt);
