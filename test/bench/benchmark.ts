@@ -1,11 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import type { Case } from '#test/bench/cases/case.ts';
 import { CASES } from '#test/bench/cases/every-case.ts';
+import { measureLimits } from '#test/bench/limits/limits.ts';
 import type { Cores } from '#test/bench/load/cores.ts';
 import { type Memory, memoryOf } from '#test/bench/load/processor-time.ts';
 import { type Contestant, medianRun, type Run, ratioOf, takeTurns } from '#test/bench/measure.ts';
 import type { BenchOptions, StoreName } from '#test/bench/options.ts';
-import type { BenchDocument, CaseResult, MemoryResult, StartResult } from '#test/bench/report/document.ts';
+import { measurePasswords } from '#test/bench/password-load.ts';
+import type {
+  BenchDocument,
+  CaseResult,
+  MemoryResult,
+  PasswordResult,
+  StartResult,
+} from '#test/bench/report/document.ts';
 import { enterBare, enterKeyturn, type KeyturnContestant } from '#test/bench/servers/installations.ts';
 import { median } from '#test/bench/statistics.ts';
 
@@ -42,6 +50,12 @@ export async function benchmark(
     const runs = await takeTurns(each, all, options);
     cases.push(...resultsOf(each, keyturns, runs, runs.get(bare) ?? null));
   }
+  const limits = await limitsFor(options, cores, tell);
+  const passwords: PasswordResult[] = [];
+  if (limits.length > 0) {
+    tell('passwords');
+    for (const each of keyturns) passwords.push(await measurePasswords(each, limits, options.runMs * 2));
+  }
   return {
     measuredAt: new Date().toISOString(),
     machine: cores.machine,
@@ -50,12 +64,25 @@ export async function benchmark(
     runMs: options.runMs,
     cases,
     start: keyturns.map(startOf),
+    passwords,
+    limits,
     memory: all.map((each) => memoryResultOf(each, idle.get(each) as Memory)),
   };
 }
 
 const casesIn = ({ only }: BenchOptions): readonly Case[] =>
   CASES.filter(({ name }) => only.length === 0 || only.some((wanted) => name.startsWith(wanted)));
+
+/** Where only some cases are asked for, the limits of the machine are not. */
+async function limitsFor(
+  { only, connections, runMs }: BenchOptions,
+  { server }: Cores,
+  tell: (line: string) => void,
+) {
+  if (only.length > 0) return [];
+  tell('limits');
+  return measureLimits({ core: server, connections, workMs: runMs });
+}
 
 function storesAtHand(stores: readonly StoreName[], tell: (line: string) => void): readonly StoreName[] {
   const hasRedis = spawnSync('redis-server', ['--version']).status === 0;

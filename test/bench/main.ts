@@ -4,6 +4,7 @@ import { chooseCores, pin } from '#test/bench/load/cores.ts';
 import { readOptions, USAGE, UsageError } from '#test/bench/options.ts';
 import { inText } from '#test/bench/report/table.ts';
 
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 const options = optionsOrEnd();
 const cores = chooseCores();
 pin(process.pid, cores.load);

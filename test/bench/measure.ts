@@ -20,8 +20,12 @@ export interface Run {
 
 /** Who is asked: a server, and its store where that is a process of its own. */
 export interface Contestant extends Stage {
-  readonly label: string;
   readonly storePids: readonly number[];
+}
+
+/** What has to be known of a server to measure it. */
+interface Measured extends Omit<Contestant, 'served'> {
+  readonly served: Pick<Contestant['served'], 'ports' | 'pids'>;
 }
 
 export interface Plan {
@@ -37,12 +41,12 @@ const PATIENCE = 6;
 
 /** Asks until the processors have worked for so long on answers, in as many stretches as it takes. */
 export async function run(
-  { served, connections, storePids }: Contestant,
+  { served, connections, storePids }: Measured,
   play: Play,
   workMs: number,
 ): Promise<Run> {
   const pids = served.pids();
-  using open = await openConnections(served.port, connections);
+  using open = await openConnections(served.ports, connections);
   const latencies: number[] = [];
   let [own, ofStore, wallSeconds] = [0, 0, 0];
   while (own * 1000 < workMs && wallSeconds * 1000 < workMs * PATIENCE) {

@@ -2,6 +2,7 @@ import type { Case } from '#test/bench/cases/case.ts';
 import { CLIENT_CREDENTIALS } from '#test/bench/cases/client-credentials.ts';
 import { DOCUMENTS } from '#test/bench/cases/documents.ts';
 import { INTROSPECTION } from '#test/bench/cases/introspection.ts';
+import { PASSWORD_SIGN_IN } from '#test/bench/cases/password.ts';
 import { REFRESHING } from '#test/bench/cases/refreshing.ts';
 import { REFUSALS } from '#test/bench/cases/refusals.ts';
 import { SIGN_INS } from '#test/bench/cases/sign-ins.ts';
@@ -11,6 +12,7 @@ export const CASES: readonly Case[] = [
   ...INTROSPECTION,
   ...REFRESHING,
   ...SIGN_INS,
+  PASSWORD_SIGN_IN,
   ...DOCUMENTS,
   ...REFUSALS,
 ];

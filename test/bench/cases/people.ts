@@ -58,7 +58,7 @@ export async function gathered<T>(
       },
     }),
   );
-  using connections = await openConnections(stage.served.port, visitors.length);
+  using connections = await openConnections(stage.served.ports, visitors.length);
   await drive(connections, visitors);
   return things;
 }

@@ -33,6 +33,17 @@ export function post(
   return rawRequest(`POST ${path}`, headers, new URLSearchParams(form).toString());
 }
 
+/** A form of a page, from a browser. */
+export function submitted(
+  served: Served,
+  path: string,
+  form: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>>,
+): string {
+  const all = { ...alive(served), ...headers, 'Content-Type': 'application/x-www-form-urlencoded' };
+  return rawRequest(`POST ${path}`, all, new URLSearchParams(form).toString());
+}
+
 export const tokenRequest = (
   served: Served,
   client: Credentials,

@@ -45,9 +45,20 @@ export function pin(pid: number, core: number | null): void {
 
 /** Starts this Node on a core, so that the program sees one core from its beginning. */
 export function spawnNode(args: readonly string[], core: number | null, options: SpawnOptions): ChildProcess {
-  if (core === null) return spawn(process.execPath, args, options);
-  return spawn('taskset', ['-c', String(core), process.execPath, ...args], options);
+  const child =
+    core === null
+      ? spawn(process.execPath, args, options)
+      : spawn('taskset', ['-c', String(core), process.execPath, ...args], options);
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
 }
+
+/** Whatever still runs when the benchmark ends for whatever reason ends with it. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
 
 const machine = (pinned: string): Machine => ({
   processor: cpus()[0]?.model ?? 'unknown',

@@ -33,8 +33,11 @@ export interface Connections extends Disposable {
   readonly sockets: readonly Socket[];
 }
 
-export async function openConnections(port: number, count: number): Promise<Connections> {
-  const sockets = Array.from({ length: count }, () => connect({ host: '127.0.0.1', port, noDelay: true }));
+/** At each port about the same number. */
+export async function openConnections(ports: readonly number[], count: number): Promise<Connections> {
+  const sockets = Array.from({ length: count }, (_, index) =>
+    connect({ host: '127.0.0.1', port: ports[index % ports.length] as number, noDelay: true }),
+  );
   await Promise.all(sockets.map((socket) => once(socket, 'connect')));
   return {
     sockets,

@@ -10,6 +10,8 @@ export interface BenchDocument {
   readonly cases: readonly CaseResult[];
   readonly start: readonly StartResult[];
   readonly memory: readonly MemoryResult[];
+  readonly passwords: readonly PasswordResult[];
+  readonly limits: readonly LimitResult[];
 }
 
 /** What a case gave on a store. */
@@ -54,4 +56,27 @@ export interface MemoryResult {
   readonly targetIdle: number | null;
   readonly targetUnderLoad: number | null;
   readonly met: boolean | null;
+}
+
+/** How sign-ins with passwords go, which are to cost little more than hashing the password. */
+export interface PasswordResult {
+  readonly store: 'sqlite' | 'redis';
+  readonly signInsPerCpuSecond: number;
+  /** How many hashes the core can make. */
+  readonly hashesPerCpuSecond: number;
+  /** The one through the other. */
+  readonly ofLimit: number;
+  readonly target: number;
+  readonly p99Ms: number;
+  /** How long services waited for tokens meanwhile. */
+  readonly tokenP99Ms: number;
+  readonly tokenTargetMs: number;
+  readonly met: boolean;
+}
+
+/** What the server's core does of one thing when it does nothing else. */
+export interface LimitResult {
+  readonly name: string;
+  readonly about: string;
+  readonly perCpuSecond: number;
 }

@@ -28,6 +28,14 @@ export function inText(document: BenchDocument): string {
       ({ store, medianMs, targetMs, met }) =>
         `start on ${store}: ${medianMs.toFixed(0)} ms to the first good answer (target ${targetMs}, ${word(met)})`,
     ),
+    ...document.passwords.map(
+      ({ store, ofLimit, target, signInsPerCpuSecond, tokenP99Ms, tokenTargetMs, met }) =>
+        `passwords on ${store}: ${signInsPerCpuSecond.toFixed(1)} sign-ins per CPU second, ${percent(ofLimit)} of what argon2 ` +
+        `can do (target ${percent(target)}); tokens meanwhile p99 ${tokenP99Ms.toFixed(0)} ms (target ${tokenTargetMs}; ${word(met)})`,
+    ),
+    ...document.limits.map(
+      ({ name, about, perCpuSecond }) => `limit: ${count(perCpuSecond)} ${name} per CPU second (${about})`,
+    ),
     ...document.memory.map(
       ({ program, store, idle, underLoad, idleProportional, met }) =>
         `memory of ${program} on ${store}: ${megabytes(idle)} idle (${megabytes(idleProportional)} PSS), ` +
@@ -50,13 +58,15 @@ function rowOf(result: CaseResult): readonly string[] {
     p50Ms.toFixed(1),
     p99Ms.toFixed(1),
     bare === null ? '-' : bare.p99Ms.toFixed(1),
-    storeShare === 0 ? '-' : `${(storeShare * 100).toFixed(0)} %`,
+    storeShare === 0 ? '-' : percent(storeShare),
   ];
 }
 
 const word = (met: boolean) => (met ? 'met' : 'MISSED');
 
 const count = (value: number) => new Intl.NumberFormat('en', { maximumFractionDigits: 0 }).format(value);
+
+const percent = (share: number) => `${(share * 100).toFixed(0)} %`;
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
 

@@ -23,6 +23,7 @@ export async function startBare(core: number | null): Promise<Served & AsyncDisp
     store: 'memory',
     issuer,
     port,
+    ports: [port],
     endpoints: await discover(issuer),
     service: BARE_CLIENTS.service,
     web: BARE_CLIENTS.web,

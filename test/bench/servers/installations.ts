@@ -51,7 +51,6 @@ export async function enterKeyturn(
   }
   const served = opened.use(await startKeyturn(installation, cores.server));
   return {
-    label: `keyturn on ${store}`,
     served,
     startsMs: [...startsMs, served.startMs],
     storePids: redis === null ? [] : [redis.pid],
@@ -68,7 +67,6 @@ export async function enterBare(
 ): Promise<Contestant> {
   const served = opened.use(await startBare(cores.server));
   return {
-    label: 'the bare library',
     served,
     storePids: [],
     connections,

@@ -137,6 +137,7 @@ export async function startKeyturn(
   const port = Number(env.KEYTURN_PORT);
   const issuer = `http://localhost:${port}`;
   const complaints = join(directory, 'complaints.log');
+  const startedAt = performance.now();
   const child = spawnNode([PROGRAM, 'serve'], core, {
     cwd: directory,
     env,
@@ -144,7 +145,7 @@ export async function startKeyturn(
   });
   const ended = once(child, 'exit');
   const hasEnded = () => child.exitCode !== null;
-  const startMs = await untilAnswered(`${issuer}/readyz`, hasEnded).catch(async (problem) => {
+  const startMs = await untilAnswered(`${issuer}/readyz`, hasEnded, startedAt).catch(async (problem) => {
     throw new Error(`${problem.message}: ${await readFile(complaints, 'utf8')}`);
   });
   const pid = child.pid as number;
@@ -154,6 +155,7 @@ export async function startKeyturn(
     store: env.KEYTURN_STORE?.startsWith('redis') ? 'redis' : 'sqlite',
     issuer,
     port,
+    ports: [port],
     startMs,
     ...known,
     rotating: null,

@@ -9,7 +9,10 @@ export interface Served {
   readonly program: 'keyturn' | 'bare';
   readonly store: 'memory' | 'sqlite' | 'redis';
   readonly issuer: string;
+  /** The port of the issuer. */
   readonly port: number;
+  /** All ports that are served. */
+  readonly ports: readonly number[];
   readonly endpoints: Endpoints;
   /** Acts for itself. */
   readonly service: Credentials;
@@ -80,9 +83,12 @@ export async function discover(issuer: string): Promise<Endpoints> {
 /** How long a server may take to start. */
 const START_MAX_MS = 30_000;
 
-/** Asks until there is an answer with status 200, and says after how many milliseconds there was. */
-export async function untilAnswered(url: string, ended: () => boolean): Promise<number> {
-  const startedAt = performance.now();
+/** Asks until there is an answer with status 200, and says how many milliseconds there were since `startedAt`. */
+export async function untilAnswered(
+  url: string,
+  ended: () => boolean,
+  startedAt = performance.now(),
+): Promise<number> {
   while (performance.now() - startedAt < START_MAX_MS) {
     if (ended()) throw new Error(`the server of ${url} ended before it answered`);
     const response = await fetch(url).catch(() => null);
