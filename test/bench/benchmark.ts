@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import type { Case } from '#test/bench/cases/case.ts';
 import { CASES } from '#test/bench/cases/every-case.ts';
 import { measureLimits } from '#test/bench/limits/limits.ts';
@@ -14,7 +13,12 @@ import type {
   PasswordResult,
   StartResult,
 } from '#test/bench/report/document.ts';
-import { enterBare, enterKeyturn, type KeyturnContestant } from '#test/bench/servers/installations.ts';
+import {
+  enterBare,
+  enterKeyturn,
+  type KeyturnContestant,
+  storesAtHand,
+} from '#test/bench/servers/installations.ts';
 import { median } from '#test/bench/statistics.ts';
 
 /** What a case on Redis is to reach of the same on SQLite. */
@@ -82,13 +86,6 @@ async function limitsFor(
   if (only.length > 0) return [];
   tell('limits');
   return measureLimits({ core: server, connections, workMs: runMs });
-}
-
-function storesAtHand(stores: readonly StoreName[], tell: (line: string) => void): readonly StoreName[] {
-  const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
-  if (hasRedis || !stores.includes('redis')) return stores;
-  tell('there is no redis-server, so nothing is measured on Redis');
-  return stores.filter((store) => store !== 'redis');
 }
 
 function resultsOf(

@@ -24,12 +24,25 @@ describe('the options of the benchmark', () => {
     assert.deepEqual([rounds, runMs, warmUpMs, connections], [2, 60_000, 50, 8]);
   });
 
+  test('say what else is measured, one thing at a time', () => {
+    const modeOf = (...args: string[]) => {
+      const read = readOptions(args);
+      return read === 'help' ? null : read.mode;
+    };
+    assert.deepEqual(modeOf(), { is: 'cases' });
+    assert.deepEqual(modeOf('--scaling'), { is: 'scaling' });
+    assert.deepEqual(modeOf('--big', '1000'), { is: 'big', tokens: 1000 });
+    assert.deepEqual(modeOf('--soak', '10m'), { is: 'soak', forMs: 600_000 });
+    assert.throws(() => modeOf('--scaling', '--soak', '1m'), UsageError);
+  });
+
   test('that are not understood are refused, each by name', () => {
     const refused = {
       '--only=x': 'x',
       '--store=tape': 'tape',
       '--rounds=0': '--rounds',
       '--run=soon': '--run',
+      '--big=all': '--big',
     };
     for (const [option, told] of Object.entries({ ...refused, '--fast': '--fast', further: 'further' }))
       assert.throws(

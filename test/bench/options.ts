@@ -16,7 +16,16 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly runMs: number;
   readonly warmUpMs: number;
+  /** What is measured. */
+  readonly mode: Mode;
+  /** Where a chart is drawn. */
+  readonly chart: string | null;
 }
+
+export type Mode =
+  | { readonly is: 'cases' | 'scaling' }
+  | { readonly is: 'big'; readonly tokens: number }
+  | { readonly is: 'soak'; readonly forMs: number };
 
 export const USAGE = `npm run bench -- [options]
 
@@ -27,6 +36,10 @@ export const USAGE = `npm run bench -- [options]
   --rounds N          how many runs of each, by turns; default: 7, quick 3
   --run DURATION      how long the server works in each run; default: 2s, quick 500ms
   --warm-up DURATION  the same for what does not count, before the first run; default: 4s, quick 1s
+  --chart FILE        where a chart of the cases is drawn, as SVG
+  --scaling           several workers and several nodes, next to one
+  --big N             a store with N refresh tokens and a tenth as many accounts, next to an empty one
+  --soak DURATION     mixed traffic, to see whether anything grows
   --json              one JSON document instead of the table
 
 Cases: ${CASES.map(({ name }) => name).join(', ')}
@@ -50,6 +63,8 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
     connections: count('--connections', values.connections, 32),
     rounds: count('--rounds', values.rounds, quick ? 3 : 7),
     runMs: milliseconds('--run', values.run, quick ? 500 : 2000),
+    mode: modeOf(values),
+    chart: values.chart ?? null,
     warmUpMs: milliseconds('--warm-up', values['warm-up'], quick ? 1000 : 4000),
   };
 }
@@ -68,11 +83,24 @@ function parsed(args: readonly string[]) {
         rounds: { type: 'string' },
         run: { type: 'string' },
         'warm-up': { type: 'string' },
+        chart: { type: 'string' },
+        scaling: { type: 'boolean' },
+        big: { type: 'string' },
+        soak: { type: 'string' },
       },
     });
   } catch (problem) {
     throw new UsageError((problem as Error).message);
   }
+}
+
+function modeOf({ scaling, big, soak }: { scaling?: boolean; big?: string; soak?: string }): Mode {
+  if ([scaling, big, soak].filter((each) => each !== undefined).length > 1)
+    throw new UsageError('--scaling, --big and --soak are measured one at a time');
+  if (scaling) return { is: 'scaling' };
+  if (big !== undefined) return { is: 'big', tokens: count('--big', big, 0) };
+  if (soak !== undefined) return { is: 'soak', forMs: milliseconds('--soak', soak, 0) };
+  return { is: 'cases' };
 }
 
 function storesIn(names: readonly string[]): readonly StoreName[] {

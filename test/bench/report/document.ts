@@ -1,12 +1,17 @@
 import type { Machine } from '#test/bench/load/cores.ts';
 
-/** All that was measured: what `--json` prints. */
-export interface BenchDocument {
+/** How it was measured. */
+interface Measured {
   readonly measuredAt: string;
   readonly machine: Machine;
   readonly connections: number;
   readonly rounds: number;
+  /** How long the server worked in each run. */
   readonly runMs: number;
+}
+
+/** All that was measured: what `--json` prints. */
+export interface BenchDocument extends Measured {
   readonly cases: readonly CaseResult[];
   readonly start: readonly StartResult[];
   readonly memory: readonly MemoryResult[];
@@ -79,4 +84,70 @@ export interface LimitResult {
   readonly name: string;
   readonly about: string;
   readonly perCpuSecond: number;
+}
+
+/** What `--scaling --json` prints. */
+export interface ScalingDocument extends Measured {
+  readonly scaling: readonly ScalingResult[];
+}
+
+/** What several processes do of a case. */
+export interface ScalingResult {
+  readonly case: string;
+  readonly kind: 'workers' | 'nodes';
+  readonly count: number;
+  readonly store: 'sqlite' | 'redis';
+  readonly perSecond: number;
+  readonly perCpuSecond: number;
+  /** How many times as much as one does on this machine, in time on the clock. The load has its share of the cores. */
+  readonly ratio: number;
+  /** The same if each process had a core: how often one's figure per processor second, with what they cost each other. */
+  readonly withCores: number;
+  readonly target: number | null;
+  readonly met: boolean | null;
+  /** The part of the processor time of servers and store that Redis took. */
+  readonly storeShare: number;
+  readonly p99Ms: number;
+}
+
+/** What `--big N --json` prints. */
+export interface BigStoreDocument extends Measured {
+  readonly tokens: number;
+  readonly accounts: number;
+  readonly fillSeconds: number;
+  /** What the full store takes on disk. */
+  readonly diskBytes: number;
+  readonly cases: readonly BigStoreResult[];
+}
+
+/** What a case costs with a full store and with an empty one. */
+export interface BigStoreResult {
+  readonly name: string;
+  /** Operations per processor second with the full store, through those with the empty one. */
+  readonly ratio: number;
+  readonly target: number;
+  readonly met: boolean;
+  readonly perCpuSecond: number;
+  readonly perCpuSecondEmpty: number;
+  readonly p99Ms: number;
+  readonly p99MsEmpty: number;
+}
+
+/** What `--soak DURATION --json` prints. */
+export interface SoakDocument extends Measured {
+  readonly store: 'sqlite' | 'redis';
+  readonly samples: readonly SoakSample[];
+  /** How much each figure grew in the second half, in percent of its middle; what is below a tenth counts as flat. */
+  readonly growth: Readonly<Record<SoakFigure, number>>;
+  readonly flat: boolean;
+}
+
+export const SOAK_FIGURES = ['resident', 'eventLoopP99Ms', 'storeBytes', 'p99Ms'] as const;
+
+export type SoakFigure = (typeof SOAK_FIGURES)[number];
+
+/** How the server was after so many seconds. */
+export interface SoakSample extends Readonly<Record<SoakFigure, number>> {
+  readonly atSeconds: number;
+  readonly perSecond: number;
 }

@@ -1,4 +1,11 @@
-import type { BenchDocument, CaseResult } from '#test/bench/report/document.ts';
+import {
+  type BenchDocument,
+  type BigStoreDocument,
+  type CaseResult,
+  type ScalingDocument,
+  SOAK_FIGURES,
+  type SoakDocument,
+} from '#test/bench/report/document.ts';
 
 /** The figures for people, as a table. */
 export function inText(document: BenchDocument): string {
@@ -42,8 +49,73 @@ export function inText(document: BenchDocument): string {
         `${megabytes(underLoad)} at most${met === null ? '' : ` (${word(met)})`}`,
     ),
   ];
-  return `${lines.join('\n')}\n`;
+  return lined(lines);
 }
+
+/** What several processes do, as a table. */
+export function scalingInText({ machine, connections, scaling }: ScalingDocument): string {
+  const rows = scaling.map((each) => [
+    each.case,
+    `${each.count} ${each.kind} on ${each.store}`,
+    count(each.perSecond),
+    each.ratio.toFixed(2),
+    each.withCores.toFixed(2),
+    each.target === null ? '-' : each.target.toFixed(1),
+    each.met === null ? '' : word(each.met),
+    each.storeShare === 0 ? '-' : percent(each.storeShare),
+    each.p99Ms.toFixed(1),
+  ]);
+  const heads = [
+    'case',
+    'processes',
+    'per second',
+    'ratio',
+    'with cores',
+    'target',
+    '',
+    'store CPU',
+    'p99 ms',
+  ];
+  return lined([
+    `${machine.processor}, ${machine.cores} cores, Node ${machine.node}; ${machine.pinned}`,
+    `${connections} requests at the same time; ratio: by the clock; with cores: if each process had one`,
+    '',
+    ...columns([heads, ...rows]),
+  ]);
+}
+
+/** What a full store costs, as a table. */
+export function bigStoreInText(document: BigStoreDocument): string {
+  const rows = document.cases.map((each) => [
+    each.name,
+    'sqlite',
+    count(each.perCpuSecond),
+    count(each.perCpuSecondEmpty),
+    each.ratio.toFixed(2),
+    each.target.toFixed(2),
+    word(each.met),
+    each.p99Ms.toFixed(1),
+    each.p99MsEmpty.toFixed(1),
+  ]);
+  const heads = ['case', 'store', 'per CPU s', 'empty', 'ratio', 'target', '', 'p99 ms', 'p99 empty'];
+  return lined([
+    `${count(document.tokens)} refresh tokens and ${count(document.accounts)} accounts, ` +
+      `filled in ${document.fillSeconds.toFixed(0)} s: ${megabytes(document.diskBytes)} on disk`,
+    '',
+    ...columns([heads, ...rows]),
+  ]);
+}
+
+/** Whether anything grew. */
+export function soakInText({ store, samples, growth, flat }: SoakDocument): string {
+  const grown = SOAK_FIGURES.map((figure) => `${figure} ${growth[figure].toFixed(1)} %`).join(', ');
+  return lined([
+    `${samples.length} looks at a server on ${store} in ${samples.at(-1)?.atSeconds.toFixed(0)} s`,
+    `growth in the second half: ${grown}: ${flat ? 'flat' : 'NOT FLAT'}`,
+  ]);
+}
+
+const lined = (lines: readonly string[]) => `${lines.join('\n')}\n`;
 
 function rowOf(result: CaseResult): readonly string[] {
   const { name, store, perCpuSecond, bare, ratio, against, target, met, p50Ms, p99Ms, storeShare } = result;

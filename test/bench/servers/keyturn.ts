@@ -48,8 +48,6 @@ export interface InstallationOptions {
   /** How many people have accounts. */
   readonly people: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** What else is put into the store. */
-  readonly fill?: (services: Services) => Promise<void>;
 }
 
 /** Makes an installation, with the settings that are the default wherever that is possible. */
@@ -92,7 +90,6 @@ export async function installKeyturn(options: InstallationOptions): Promise<Keyt
       password: new Secret(PASSWORD),
     });
   }
-  await options.fill?.(services);
   return { directory, env, known: { service, web, apis, exchanger } };
 }
 
@@ -129,13 +126,17 @@ export interface KeyturnServer extends Served, AsyncDisposable {
   readonly startMs: number;
 }
 
-/** Starts it as its users do. Its log goes to nowhere, and what it complains about to a file beside its store. */
+/**
+ * Starts it as its users do. Its log goes to nowhere, and what it complains about to a file beside its store. Behind the
+ * first `port` further ones may serve on the same store.
+ */
 export async function startKeyturn(
-  { directory, env, known }: KeyturnInstallation,
+  { directory, env: settings, known }: KeyturnInstallation,
   core: number | null,
+  port = Number(settings.KEYTURN_PORT),
 ): Promise<KeyturnServer> {
-  const port = Number(env.KEYTURN_PORT);
-  const issuer = `http://localhost:${port}`;
+  const issuer = `http://localhost:${settings.KEYTURN_PORT}`;
+  const env = { ...settings, KEYTURN_ISSUER: issuer, KEYTURN_PORT: String(port) };
   const complaints = join(directory, 'complaints.log');
   const startedAt = performance.now();
   const child = spawnNode([PROGRAM, 'serve'], core, {
@@ -145,16 +146,18 @@ export async function startKeyturn(
   });
   const ended = once(child, 'exit');
   const hasEnded = () => child.exitCode !== null;
-  const startMs = await untilAnswered(`${issuer}/readyz`, hasEnded, startedAt).catch(async (problem) => {
-    throw new Error(`${problem.message}: ${await readFile(complaints, 'utf8')}`);
-  });
+  const startMs = await untilAnswered(`http://127.0.0.1:${port}/readyz`, hasEnded, startedAt).catch(
+    async (problem) => {
+      throw new Error(`${problem.message}: ${await readFile(complaints, 'utf8')}`);
+    },
+  );
   const pid = child.pid as number;
   const processes = [pid, ...(await workersOf(pid))];
   return {
     program: 'keyturn',
-    store: env.KEYTURN_STORE?.startsWith('redis') ? 'redis' : 'sqlite',
+    store: settings.KEYTURN_STORE?.startsWith('redis') ? 'redis' : 'sqlite',
     issuer,
-    port,
+    port: Number(settings.KEYTURN_PORT),
     ports: [port],
     startMs,
     ...known,
