@@ -3,7 +3,7 @@ import type { EpochSeconds, Seconds } from '#src/units.ts';
 /**
  * The storage contract. Everything that Keyturn remembers is a record: a JSON value of some kind under an identifier.
  * Domains see only this page; `storage/` implements it, once per backend, and one contract test holds every backend
- * to the eleven promises below.
+ * to the twelve promises below.
  *
  *  1. `consume` is atomic: of any number of parallel calls exactly one answers `consumed`.
  *  2. Nothing expired is ever found, at the exact second of its expiry either.
@@ -18,6 +18,8 @@ import type { EpochSeconds, Seconds } from '#src/units.ts';
  * 10. A fault throws `StorageFault`; absence is `null`.
  * 11. The entries of a log are read by everyone in the order in which they were added, and nothing is ever added before
  *     a position that has been read. What is added along with a write is there if and only if the write took effect.
+ * 12. What a newer program has written is not lost by this one: a record that is replaced by its version keeps members
+ *     that this program does not know, and what it would read wrongly throws `StorageFault` and stays as it is.
  */
 export interface Records {
   /** The record under this identifier, or `null` if there is none that still lives. */
@@ -145,6 +147,8 @@ export interface RecordWrite<T> {
   readonly onlyIf?: 'absent' | { readonly version: number };
   /** What is added to a log if it is stored. */
   readonly note?: LogNote;
+  /** True where nothing is to be left of the record that is replaced, not even what a newer program has added to it. */
+  readonly forgets?: boolean;
 }
 
 /** A log, and until when what is added to it matters. It is dropped then. */

@@ -23,6 +23,7 @@ export function accountRecord(account: Account): RecordWrite<AccountValue> {
       account.state === 'deleted' ? account : { ...account, passwordHash: account.passwordHash.reveal() },
     expiresAt: null,
     aliases: aliasesOf(account),
+    forgets: account.state === 'deleted',
   };
 }
 

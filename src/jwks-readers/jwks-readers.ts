@@ -14,7 +14,7 @@ import { after, type EpochSeconds, epochSeconds, type Seconds } from '#src/units
 
 type OtherKind = 'named' | 'anonymous';
 
-type Stored =
+export type StoredReaders =
   | ({ readonly who: 'resource-server'; readonly clientId: string } & KnownReader)
   | { readonly who: OtherKind; readonly readers: readonly OtherReader[] };
 
@@ -57,7 +57,7 @@ export class JwksReaders {
     const now = this.#clock.now();
     const known = new Map<string, KnownReader>();
     const others: Record<OtherKind, readonly OtherReader[]> = { named: [], anonymous: [] };
-    for await (const stored of everyValue<Stored>(this.#records, KIND)) {
+    for await (const stored of everyValue<StoredReaders>(this.#records, KIND)) {
       if (stored.who !== 'resource-server') others[stored.who] = stored.readers.filter(this.#isFresh);
       else known.set(stored.clientId, stillKnown(stored, this.#kept, now));
     }
@@ -66,7 +66,7 @@ export class JwksReaders {
 
   async #addKnown(clientId: string, seen: KnownReader): Promise<void> {
     const id = `resource-server:${clientId}`;
-    await changeRecord<Stored>(this.#records, { kind: KIND, id }, (stored) => {
+    await changeRecord<StoredReaders>(this.#records, { kind: KIND, id }, (stored) => {
       const before = stored?.who === 'resource-server' ? stored : NOT_SEEN;
       const reader = stillKnown(knownTogether(before, seen), this.#kept, this.#clock.now());
       const value = { who: 'resource-server' as const, clientId, ...reader };
@@ -75,7 +75,7 @@ export class JwksReaders {
   }
 
   async #addOthers(who: OtherKind, seen: readonly OtherReader[]): Promise<void> {
-    await changeRecord<Stored>(this.#records, { kind: KIND, id: who }, (stored) => {
+    await changeRecord<StoredReaders>(this.#records, { kind: KIND, id: who }, (stored) => {
       const before = stored?.who === who ? stored.readers : [];
       const readers = othersTogether(before, seen, this.othersMax).filter(this.#isFresh);
       return {

@@ -59,14 +59,14 @@ export class InitialAccessTokens {
     const createdAt = this.#clock.now();
     const expiresAt = after(createdAt, lifetime);
     const token = { id: idOf(digest), uses, usesLeft: uses, allowance, createdAt, expiresAt };
-    await this.#records.put<Kept>({ ...recordOf({ token, digest }), onlyIf: 'absent' });
+    await this.#records.put<KeptToken>({ ...recordOf({ token, digest }), onlyIf: 'absent' });
     return { token, text: new Secret(text) };
   }
 
   /** The token with this text; `null` if there is none, if it has expired, or if all its uses are used. */
   async find(text: string): Promise<InitialAccessToken | null> {
     const digest = digestOf(text);
-    const kept = (await this.#records.find<Kept>(KIND, idOf(digest)))?.value;
+    const kept = (await this.#records.find<KeptToken>(KIND, idOf(digest)))?.value;
     if (kept === undefined || kept.token.usesLeft === 0) return null;
     return timingSafeEqual(Buffer.from(kept.digest), Buffer.from(digest)) ? kept.token : null;
   }
@@ -76,7 +76,7 @@ export class InitialAccessTokens {
    * @throws Refusal `invalid_token` if it has none left, or is gone.
    */
   async use(id: string): Promise<void> {
-    await changeRecord<Kept>(this.#records, { kind: KIND, id }, (kept) => {
+    await changeRecord<KeptToken>(this.#records, { kind: KIND, id }, (kept) => {
       if (kept === null || kept.token.usesLeft === 0)
         throw new Refusal('invalid_token', 'the initial access token has been used up');
       const { token, digest } = kept;
@@ -91,11 +91,11 @@ export class InitialAccessTokens {
 
   /** Every token that has not expired, used up or not. */
   async *list(): AsyncGenerator<InitialAccessToken> {
-    for await (const { token } of everyValue<Kept>(this.#records, KIND)) yield token;
+    for await (const { token } of everyValue<KeptToken>(this.#records, KIND)) yield token;
   }
 }
 
-interface Kept {
+export interface KeptToken {
   readonly token: InitialAccessToken;
   /** SHA-256; the text has 256 random bits, so nobody finds it from that. */
   readonly digest: string;
@@ -107,7 +107,7 @@ const digestOf = (text: string) => createHash('sha256').update(text).digest('hex
 
 const idOf = (digest: string) => digest.slice(0, ID_CHARS);
 
-function recordOf(kept: Kept) {
+function recordOf(kept: KeptToken) {
   const { id, expiresAt } = kept.token;
   return { kind: KIND, id, value: kept, expiresAt } as const;
 }

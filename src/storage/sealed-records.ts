@@ -2,21 +2,20 @@ import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '#src/clock.ts';
 import { Refusal, StorageFault } from '#src/fault.ts';
 import { Recent } from '#src/recent.ts';
-import {
-  type ConsumeOutcome,
-  type CounterState,
-  type LogEntry,
-  type LogName,
-  type LogNote,
-  type LogPage,
-  type PutOutcome,
-  RECORD_BYTES_MAX,
-  type RecordKind,
-  type RecordPage,
-  type Records,
-  type RecordWrite,
-  type StoredRecord,
-  type SweepOutcome,
+import type {
+  ConsumeOutcome,
+  CounterState,
+  LogEntry,
+  LogName,
+  LogNote,
+  LogPage,
+  PutOutcome,
+  RecordKind,
+  RecordPage,
+  Records,
+  RecordWrite,
+  StoredRecord,
+  SweepOutcome,
 } from '#src/records.ts';
 import { MissingKeyFault, type Sealer } from '#src/sealing/sealer.ts';
 import {
@@ -32,6 +31,14 @@ import {
   observedBackend,
   type RecordBackend,
 } from '#src/storage/observed-backend.ts';
+import {
+  type OpenedBody,
+  readLogBody,
+  readRecordBody,
+  writeLogBody,
+  writeRecordBody,
+} from '#src/storage/record-body.ts';
+import { addedMembers } from '#src/storage/record-forms.ts';
 import type { RootSecret } from '#src/storage/root-secret.ts';
 import { logContext, recordContext } from '#src/storage/sealed-bodies.ts';
 import type { StoreKeys } from '#src/storage/store-keys.ts';
@@ -51,8 +58,10 @@ export class SealedRecords implements Records {
   readonly #clock: Clock;
   readonly #indexKey: KeyObject;
   readonly #listeners = new Map<string, Set<() => void>>();
-  readonly #opened = new Recent<string, OpenedBody>(OPENED_BODIES_MAX);
   readonly #digests = new Recent<string, Digest>(DIGESTS_MAX);
+  readonly #opened = new Recent<string, OftenRead>(OPENED_BODIES_MAX);
+  /** Of which kinds this process has met records to which a newer program has added something. */
+  readonly #extended = new Set<RecordKind>();
 
   constructor(parts: { backend: RecordBackend; keys: StoreKeys; root: RootSecret; clock: Clock }) {
     this.#backend = parts.backend;
@@ -98,7 +107,8 @@ export class SealedRecords implements Records {
     const aliases = new Map(
       (record.aliases ?? []).map((alias) => [alias, this.#digest('alias', kind, alias)]),
     );
-    const plain = encode(record);
+    const value = this.#replacesExtended(record) ? await this.#completed(record, key) : record.value;
+    const plain = writeRecordBody(kind, { id, value });
     const write = {
       kind,
       key,
@@ -266,13 +276,13 @@ export class SealedRecords implements Records {
   #sealedNote(note: LogNote | undefined): BackendNote | null {
     const log = this.#log(note);
     if (log === null || note === undefined) return null;
-    const body = this.#sealer.seal(logContext(log.log), Buffer.from(jsonOf(note.entry, 'log')));
+    const body = this.#sealer.seal(logContext(log.log), writeLogBody(note.entry));
     return { ...log, body };
   }
 
   #openEntry<T>(log: Digest, { position, until, removed, body }: BackendLogEntry): LogEntry<T> {
     if (removed === null) {
-      const entry = JSON.parse(this.#sealer.open(logContext(log), body).toString()) as T;
+      const entry = readLogBody(this.#sealer.open(logContext(log), body)) as T;
       return { position, until, entry, removed: null };
     }
     const kind = removed.kind as RecordKind;
@@ -310,7 +320,7 @@ export class SealedRecords implements Records {
   }
 
   /** What the same bytes were opened to before, they open to again: nothing can be out of date. */
-  #openOnce(kind: RecordKind, key: Digest, body: Buffer): Opened {
+  #openOnce(kind: RecordKind, key: Digest, body: Buffer): OpenedBody {
     const name = kind + key.toString('latin1');
     const before = this.#opened.get(name);
     if (before?.body.equals(body)) return before;
@@ -319,17 +329,28 @@ export class SealedRecords implements Records {
     return opened;
   }
 
-  #unseal(kind: RecordKind, key: Digest, body: Buffer): Opened {
-    return JSON.parse(this.#sealer.open(recordContext(kind, key), body).toString()) as Opened;
+  #unseal(kind: RecordKind, key: Digest, body: Buffer): OpenedBody {
+    const opened = readRecordBody(kind, this.#sealer.open(recordContext(kind, key), body));
+    if (addedMembers(kind, opened.value) !== null) this.#extended.add(kind);
+    return opened;
+  }
+
+  /** Nobody names a version that this process has not read, so it knows of which kinds there are such records. */
+  #replacesExtended({ kind, onlyIf, forgets }: RecordWrite<unknown>): boolean {
+    return typeof onlyIf === 'object' && forgets !== true && this.#extended.has(kind);
+  }
+
+  /** What is written in the place of a record that was read, with all that a newer program has added to that one. */
+  async #completed({ kind, value, onlyIf }: RecordWrite<unknown>, key: Digest): Promise<unknown> {
+    const replaced = await this.#backend.find(kind, key, this.#clock.now());
+    // Where it is another one by now, the write is about to be refused.
+    if (replaced === null || onlyIf === 'absent' || replaced.version !== onlyIf?.version) return value;
+    const opened = await this.#keyed(() => this.#unseal(kind, key, replaced.body));
+    return { ...addedMembers(kind, opened.value), ...(value as object) };
   }
 }
 
-interface Opened {
-  readonly id: string;
-  readonly value: unknown;
-}
-
-interface OpenedBody extends Opened {
+interface OftenRead extends OpenedBody {
   readonly body: Buffer;
 }
 
@@ -356,25 +377,6 @@ function deepFrozen<T>(value: T): T {
     for (const member of Object.values(value)) deepFrozen(member);
   }
   return value;
-}
-
-function encode({ id, value, kind }: RecordWrite<unknown>): Buffer {
-  return Buffer.from(`{"id":${JSON.stringify(id)},"value":${jsonOf(value, kind)}}`);
-}
-
-function jsonOf(value: unknown, kind: RecordKind | 'log'): string {
-  const json = JSON.stringify(value) as string | undefined;
-  if (json === undefined) {
-    throw new TypeError('the value of a record must be JSON');
-  }
-  const bytes = Buffer.byteLength(json);
-  if (bytes > RECORD_BYTES_MAX) {
-    throw new Refusal('record_too_large', `a record of ${bytes} bytes is larger than ${RECORD_BYTES_MAX}`, {
-      kind,
-      bytes,
-    });
-  }
-  return json;
 }
 
 function parseCursor(text: string): Digest {

@@ -8,10 +8,11 @@ import { groupContract } from '#test/storage/contract/groups.ts';
 import { historyContract } from '#test/storage/contract/histories.ts';
 import { logContract } from '#test/storage/contract/logs.ts';
 import { recordContract } from '#test/storage/contract/records.ts';
+import { releaseContract } from '#test/storage/contract/releases.ts';
 import { revocationAndCounterContract } from '#test/storage/contract/revocations-and-counters.ts';
 import { sweepContract } from '#test/storage/contract/sweep.ts';
 
-/** The eleven promises of `src/records.ts`, and what a backend promises beside them, to be kept by every backend. */
+/** The twelve promises of `src/records.ts`, and what a backend promises beside them, to be kept by every backend. */
 export function recordsContract(name: string, makeStore: MakeStore): void {
   describe(`the storage contract on ${name}`, () => {
     recordContract(makeStore);
@@ -22,6 +23,7 @@ export function recordsContract(name: string, makeStore: MakeStore): void {
     historyContract(makeStore);
     bodyContract(makeStore);
     entryContract(makeStore);
+    releaseContract(makeStore);
   });
 }
 
