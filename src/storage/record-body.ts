@@ -9,7 +9,7 @@ export interface OpenedBody {
 }
 
 /** A newer program has written a record that this one would read wrongly. Nothing is done with it. */
-export class NewerRecordFault extends StorageFault {
+class NewerRecordFault extends StorageFault {
   constructor(kind: RecordKind | 'log', schema: number) {
     const what = kind === 'log' ? 'an entry of a log' : `a record of kind ${kind}`;
     super(

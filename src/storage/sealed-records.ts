@@ -26,6 +26,7 @@ import {
   DIGEST_BYTES,
   type Digest,
 } from '#src/storage/backend.ts';
+import { Extensions } from '#src/storage/extensions.ts';
 import {
   type OperationObserver,
   observedBackend,
@@ -60,8 +61,7 @@ export class SealedRecords implements Records {
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #digests = new Recent<string, Digest>(DIGESTS_MAX);
   readonly #opened = new Recent<string, OftenRead>(OPENED_BODIES_MAX);
-  /** Of which kinds this process has met records to which a newer program has added something. */
-  readonly #extended = new Set<RecordKind>();
+  readonly #extensions = new Extensions();
 
   constructor(parts: { backend: RecordBackend; keys: StoreKeys; root: RootSecret; clock: Clock }) {
     this.#backend = parts.backend;
@@ -107,7 +107,7 @@ export class SealedRecords implements Records {
     const aliases = new Map(
       (record.aliases ?? []).map((alias) => [alias, this.#digest('alias', kind, alias)]),
     );
-    const value = this.#replacesExtended(record) ? await this.#completed(record, key) : record.value;
+    const value = this.#extensions.concern(record) ? await this.#completed(record, key) : record.value;
     const plain = writeRecordBody(kind, { id, value });
     const write = {
       kind,
@@ -331,13 +331,8 @@ export class SealedRecords implements Records {
 
   #unseal(kind: RecordKind, key: Digest, body: Buffer): OpenedBody {
     const opened = readRecordBody(kind, this.#sealer.open(recordContext(kind, key), body));
-    if (addedMembers(kind, opened.value) !== null) this.#extended.add(kind);
+    this.#extensions.meet(kind, opened.value);
     return opened;
-  }
-
-  /** Nobody names a version that this process has not read, so it knows of which kinds there are such records. */
-  #replacesExtended({ kind, onlyIf, forgets }: RecordWrite<unknown>): boolean {
-    return typeof onlyIf === 'object' && forgets !== true && this.#extended.has(kind);
   }
 
   /** What is written in the place of a record that was read, with all that a newer program has added to that one. */
