@@ -135,6 +135,11 @@ describe('the image', () => {
     );
   });
 
+  test('has the bounds of memory that `npm start` has', () => {
+    const [bounds] = / (--max-\S+) /.exec(manifest.scripts.start) ?? [];
+    assert.equal(environment.NODE_OPTIONS, bounds?.trim());
+  });
+
   test('runs a command that is there, without a shell in between', () => {
     assert.equal(textOf('STOPSIGNAL'), 'SIGTERM');
     const [command] = execForm(textOf('ENTRYPOINT'));

@@ -139,7 +139,7 @@ export async function startKeyturn(
   const env = { ...settings, KEYTURN_ISSUER: issuer, KEYTURN_PORT: String(port) };
   const complaints = join(directory, 'complaints.log');
   const startedAt = performance.now();
-  const child = spawnNode([PROGRAM, 'serve'], core, {
+  const child = spawnNode(['--max-semi-space-size=4', PROGRAM, 'serve'], core, {
     cwd: directory,
     env,
     stdio: ['ignore', 'ignore', openSync(complaints, 'a')],
