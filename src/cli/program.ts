@@ -49,6 +49,7 @@ const COMMANDS: Readonly<Record<string, (cli: CommandLine) => Promise<Command>>>
   backup: async (cli) => (await import('#src/cli/commands/backup.ts')).backupCommand(cli),
   restore: async (cli) => (await import('#src/cli/commands/backup.ts')).restoreCommand(cli),
   nodes: async (cli) => (await import('#src/cli/commands/nodes.ts')).nodesCommand(cli),
+  top: async (cli) => (await import('#src/cli/commands/top.ts')).topCommand(cli),
   'former-keys': async (cli) => (await import('#src/cli/commands/former-keys.ts')).formerKeyCommands(cli),
   tokens: async (cli) => (await import('#src/cli/commands/tokens.ts')).tokenCommands(cli),
   'trusted-issuers': async (cli) =>

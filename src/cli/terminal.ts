@@ -3,7 +3,11 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 /** Where a command reads from and writes to. `isTTY` is true of a terminal. */
 export interface Streams {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdout: NodeJS.WritableStream & {
+    readonly isTTY?: boolean;
+    readonly columns?: number;
+    readonly rows?: number;
+  };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
@@ -22,6 +26,7 @@ const FORMATS = {
 } as const;
 
 const COLUMNS_USUAL = 80;
+const ROWS_USUAL = 24;
 /** More would be a drawing that nobody can take in at a glance. */
 const COLUMNS_MAX = 120;
 
@@ -46,6 +51,11 @@ export class Terminal {
   /** How many columns a drawing may have. */
   get columns(): number {
     return Math.min(COLUMNS_MAX, this.streams.stdout.columns ?? COLUMNS_USUAL);
+  }
+
+  /** How many lines are seen at once. */
+  get rows(): number {
+    return this.streams.stdout.rows ?? ROWS_USUAL;
   }
 
   /** For what is printed. Follows NO_COLOR and FORCE_COLOR. */
