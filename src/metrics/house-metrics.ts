@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ServerNode } from '#src/fleet/server-node.ts';
 import type { Attempt, Dispatcher } from '#src/outbox/dispatcher.ts';
@@ -9,6 +10,9 @@ export interface HousePorts {
   /** By the name of a set, how many it holds. */
   readonly sets: Readonly<Record<string, () => number>>;
 }
+
+/** A scrape waits no longer for the store, in milliseconds. */
+const STORE_WITHIN_MS = 500;
 
 /** What goes on that no request waits for. */
 export interface HouseCounts {
@@ -69,9 +73,25 @@ export function measureHouse(registry: Registry, { dispatcher, nodes, sets }: Ho
     labelNames: ['node', 'version'],
     registers,
     async collect() {
-      const living = await nodes();
+      // What was heard before stays true while the store is away, which is when somebody will look at the metrics.
+      const living = await inTime(nodes());
+      if (living === null) return;
       this.reset();
       for (const { name, version, clock } of living) this.set({ node: name, version }, clock);
     },
   });
+}
+
+/** What was asked of the store; `null` if it fails, or takes too long. */
+async function inTime<T>(asked: Promise<T>): Promise<T | null> {
+  const enough = new AbortController();
+  const overdue = pause(STORE_WITHIN_MS, null, { ref: false, signal: enough.signal });
+  try {
+    return await Promise.race([asked, overdue]);
+  } catch {
+    return null;
+  } finally {
+    overdue.catch(() => {});
+    enough.abort();
+  }
 }

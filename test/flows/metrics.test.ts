@@ -192,6 +192,16 @@ describe('metrics', () => {
     assert.ok(!text.includes('injected'));
   });
 
+  test('are answered while the store is away as well, and say that it is', async () => {
+    await using measured = await startMeasured();
+    const { keyturn, address } = measured;
+    await keyturn.services.store[Symbol.asyncDispose]();
+    assert.equal((await fetch(`${keyturn.issuer}/readyz`)).status, 503);
+    const response = await fetch(address);
+    assert.equal(response.status, 200);
+    assert.ok(readingOf(await response.text(), 'keyturn_store_faults_total{operation="ping"}') >= 1);
+  });
+
   test('whose port is taken keep the server from starting, with a word about which setting that is', async () => {
     await using measured = await startMeasured();
     const { port } = new URL(measured.address);
