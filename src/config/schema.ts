@@ -67,6 +67,11 @@ export const settingsSchema = z.strictObject({
     1,
     'How many processes serve on this machine, behind one port; `auto` for as many as there are cores. With more than one, a further process looks after them.',
   ),
+  workerSilenceMax: setting(
+    duration({ min: '3s', max: '1h' }),
+    seconds(30),
+    'For how long one of several workers may give no sign of life, between any two requests, before it is killed and another takes its place.',
+  ),
   store: setting(
     storeLocation,
     'sqlite:data/keyturn.db',

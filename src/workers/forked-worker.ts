@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { isMetricsAnswer, type MetricsQuestion } from '#src/workers/metrics-message.ts';
-import { LEAVE, SEAT_VARIABLE, type SeatMessage, writeSeat } from '#src/workers/seat-message.ts';
+import { ALIVE, LEAVE, SEAT_VARIABLE, type SeatMessage, writeSeat } from '#src/workers/seat-message.ts';
 import {
   type Ending,
   endingText,
@@ -24,12 +24,23 @@ export function forkWorker(seat: SeatNumber): WorkerProcess {
     started: Promise.race([told(worker), ended.then(endedEarly)]),
     ended,
     metrics: () => askForMetrics(worker),
+    ask: (answered) => askForLife(worker, answered),
     leave: () => {
       if (worker.isConnected()) worker.send(LEAVE);
     },
     stop: () => void child.kill('SIGTERM'),
     kill: () => void child.kill('SIGKILL'),
   };
+}
+
+function askForLife(worker: Worker, answered: () => void): void {
+  const hear = (message: unknown) => {
+    if (message !== ALIVE) return;
+    worker.off('message', hear);
+    answered();
+  };
+  worker.on('message', hear);
+  if (worker.isConnected()) worker.send(ALIVE);
 }
 
 /** A worker that is busy for so long is left out; those who scrape wait for some seconds more. */

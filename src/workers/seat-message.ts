@@ -6,6 +6,9 @@ export type SeatMessage = StartOutcome;
 /** What a supervisor tells its worker: see `WorkerProcess.leave`. */
 export const LEAVE = 'leave';
 
+/** What a supervisor asks its worker, to see whether it lives, and what that answers. */
+export const ALIVE = 'alive';
+
 /** By which a worker is told its place, beside the settings. */
 export const SEAT_VARIABLE = 'WORKER_SEAT';
 

@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { isMetricsQuestion, type MetricsAnswer } from '#src/workers/metrics-message.ts';
-import { LEAVE, readSeat, SEAT_VARIABLE, type SeatMessage } from '#src/workers/seat-message.ts';
+import { ALIVE, LEAVE, readSeat, SEAT_VARIABLE, type SeatMessage } from '#src/workers/seat-message.ts';
 import type { SeatNumber, StartFailure } from '#src/workers/worker-process.ts';
 
 /** The place of this process among the workers; `null` if nobody supervises it. */
@@ -27,6 +27,7 @@ export class Seat implements SeatNumber, AsyncDisposable {
     worker.once('disconnect', () => this.#abandoned.abort());
     worker.on('message', (message) => {
       if (message === LEAVE) this.#leaving.abort();
+      if (message === ALIVE) void this.#tell(ALIVE);
     });
   }
 
@@ -69,7 +70,7 @@ export class Seat implements SeatNumber, AsyncDisposable {
     await disconnected;
   }
 
-  #tell(message: SeatMessage | MetricsAnswer): Promise<void> {
+  #tell(message: SeatMessage | MetricsAnswer | typeof ALIVE): Promise<void> {
     // Whether or not anybody is there to hear it.
     return new Promise((resolve) => {
       if (this.#worker.isConnected()) this.#worker.send(message, undefined, undefined, () => resolve());

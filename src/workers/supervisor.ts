@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '#src/clock.ts';
 import { between, type EpochSeconds, type Seconds, seconds } from '#src/units.ts';
 import { crashesInRow, restartPauseMs } from '#src/workers/restart-pause.ts';
+import { Watch } from '#src/workers/watch.ts';
 import {
   type Ending,
   type SeatNumber,
@@ -18,6 +19,8 @@ export interface Team {
   readonly stopWithin: Seconds;
   /** From being asked to leave. */
   readonly leaveWithin: Seconds;
+  /** For how long one that serves may give no sign of life. */
+  readonly silenceMax: Seconds;
 }
 
 export interface SupervisorEvents {
@@ -26,6 +29,8 @@ export interface SupervisorEvents {
   readonly onCrash: (seat: number, worker: WorkerProcess, ending: Ending, pauseMs: number) => void;
   /** A worker that should have taken a place could not. `pauseMs`: until it is tried again; `null` if it is not. */
   readonly onStartFailed: (seat: number, failure: StartFailure, pauseMs: number | null) => void;
+  /** A worker that served gives no sign of life, and is killed. */
+  readonly onSilent: (seat: number, worker: WorkerProcess) => void;
   /** A worker did not end in time, and is killed. */
   readonly onOverdue: (worker: WorkerProcess) => void;
   /** Every worker has been replaced, or one could not be, and those that serve go on. */
@@ -181,7 +186,16 @@ export class Supervisor {
     place.worker = worker;
     place.since = this.#ports.clock.now();
     this.#ports.onReady(place.number, worker);
+    this.#watch(place.number, worker);
     return outcome;
+  }
+
+  #watch(seat: number, worker: WorkerProcess): void {
+    const watch = new Watch(worker, this.#team.silenceMax, () => {
+      this.#ports.onSilent(seat, worker);
+      worker.kill();
+    });
+    void worker.ended.then(() => watch[Symbol.dispose]());
   }
 
   #onEnded(place: Place, worker: WorkerProcess, ending: Ending): void {

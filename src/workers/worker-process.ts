@@ -42,6 +42,8 @@ export interface WorkerProcess {
   readonly ended: Promise<Ending>;
   /** What it has measured, once it serves; `null` if it does not say so in time, or measures nothing. */
   metrics(): Promise<string | null>;
+  /** Asks it for a sign of life. Never answered by one that has stopped, or goes in circles. */
+  ask(answered: () => void): void;
   /** Asks it to serve the connections that it has to their end, to take no others, and to end then. */
   leave(): void;
   /** Asks it to end once the requests that are under way have been answered. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { systemClock } from '#src/clock.ts';
 import { seconds } from '#src/units.ts';
 import { Supervisor } from '#src/workers/supervisor.ts';
@@ -24,6 +24,7 @@ class Process implements WorkerProcess {
   readonly seat: SeatNumber;
   readonly told: string[] = [];
   obeys = true;
+  answers = true;
   readonly #started = Promise.withResolvers<StartOutcome>();
   readonly #ended = Promise.withResolvers<Ending>();
 
@@ -51,6 +52,10 @@ class Process implements WorkerProcess {
 
   async metrics(): Promise<string | null> {
     return `of ${this.pid}`;
+  }
+
+  ask(answered: () => void): void {
+    if (this.answers) answered();
   }
 
   leave(): void {
@@ -81,6 +86,7 @@ function supervising(workers: number, fate: (process: Process) => StartOutcome |
     workers: count,
     stopWithin: within,
     leaveWithin: within,
+    silenceMax: seconds(30),
   });
   const hear = (text: string) => {
     heard.push(text);
@@ -99,6 +105,7 @@ function supervising(workers: number, fate: (process: Process) => StartOutcome |
     onReady: (seat) => hear(`${seat} ready`),
     onCrash: (seat, _worker, ending, pauseMs) => hear(`${seat} ${endingText(ending)}, again in ${pauseMs}`),
     onStartFailed: (seat, { code }, pauseMs) => hear(`${seat} ${code}, again in ${pauseMs}`),
+    onSilent: (seat) => hear(`${seat} silent`),
     onOverdue: ({ pid }) => hear(`${pid} overdue`),
     onRolled: (outcome) => rolled.settle(outcome),
   });
@@ -300,4 +307,53 @@ test('a worker that does not end in time is killed', async () => {
   await supervisor.stop();
   assert.deepEqual(process(2).told, ['stop', 'kill']);
   assert.deepEqual(heard.slice(-1), ['2 overdue']);
+});
+
+describe('a worker that serves', () => {
+  const asked = (times: number) => mock.timers.tick(times * 10_000);
+
+  beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
+  afterEach(() => mock.timers.reset());
+
+  test('and gives no sign of life is killed, and another takes its place', async () => {
+    const { supervisor, process, begun, heard, serving } = supervising(2);
+    await supervisor.start();
+    process(1).answers = false;
+    asked(3);
+    assert.deepEqual(process(1).told, [], 'it may answer yet');
+    asked(1);
+    await begun(3);
+    await turn();
+    assert.deepEqual(process(1).told, ['kill']);
+    assert.deepEqual(heard.slice(2), ['1 silent', '1 was ended by SIGKILL, again in 0', '1 ready']);
+    assert.deepEqual(serving(), [2, 3]);
+    asked(100);
+    assert.deepEqual(process(1).told, ['kill'], 'once');
+    await supervisor.stop();
+  });
+
+  test('and answers late, but answers, goes on', async () => {
+    const { supervisor, process, serving } = supervising(1);
+    await supervisor.start();
+    for (let round = 0; round < 10; round += 1) {
+      process(1).answers = false;
+      asked(2);
+      process(1).answers = true;
+      asked(1);
+    }
+    assert.deepEqual(serving(), [1]);
+    await supervisor.stop();
+  });
+
+  test('is asked again by the measure that the settings have by then', async () => {
+    const { supervisor, process, team, roll } = supervising(1);
+    await supervisor.start();
+    await roll({ ...team(1), silenceMax: seconds(300) });
+    process(2).answers = false;
+    asked(30);
+    assert.deepEqual(process(2).told, []);
+    asked(10);
+    assert.deepEqual(process(2).told, ['kill']);
+    await supervisor.stop();
+  });
 });

@@ -75,10 +75,15 @@ function roll(cli: CommandLine, supervisor: Supervisor, log: Logger): void {
   }
 }
 
-function teamOf({ workers, http }: Config): Team {
+function teamOf({ workers, workerSilenceMax, http }: Config): Team {
   const { keepAliveTimeout, stopGrace } = http;
   const stopWithin: Seconds = seconds(stopGrace + CLOSING_WITHIN);
-  return { workers, stopWithin, leaveWithin: seconds(keepAliveTimeout + stopGrace + stopWithin) };
+  return {
+    workers,
+    silenceMax: workerSilenceMax,
+    stopWithin,
+    leaveWithin: seconds(keepAliveTimeout + stopGrace + stopWithin),
+  };
 }
 
 function logged(log: Logger): SupervisorEvents {
@@ -96,6 +101,12 @@ function logged(log: Logger): SupervisorEvents {
         pauseMs === null
           ? 'a new worker could not serve: the workers go on as they are; correct what is wrong and send SIGHUP again'
           : 'a worker that was to take the place of one that ended could not serve, and is tried again',
+      ),
+    onSilent: (worker, { pid }) =>
+      log.error(
+        { worker, pid },
+        'a worker gives no sign of life, and is killed: it was stopped, or goes in circles; ' +
+          'where the machine is only slow, allow more by workerSilenceMax',
       ),
     onOverdue: ({ pid }) => log.error({ pid }, 'a worker did not end in time, and is killed'),
     onRolled: (outcome) => {
