@@ -41,7 +41,7 @@ export const keySettings = group('Signing keys', {
   ringPoll: setting(
     duration({ min: '1s', max: '1m' }),
     seconds(1),
-    'How often a server looks whether another process has changed the keys.',
+    'By when every server follows a change of the keys that another process has made; each looks twice in that time.',
   ),
   historyKept: setting(
     atMost('3650d'),

@@ -8,6 +8,7 @@ import { isKid } from '#src/signing/imported-key.ts';
 import type { FurtherJwk } from '#src/signing/joined-jwks.ts';
 import type { KeyRing } from '#src/signing/key-ring.ts';
 import { assertSound } from '#src/signing/key-soundness.ts';
+import { readEveryMs } from '#src/signing/ring-policy.ts';
 import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
 
 /** A public key of the server that was here before, published so that what it signed can still be verified. */
@@ -101,12 +102,12 @@ export class FormerKeys {
     if (JSON.stringify(listed) !== JSON.stringify(this.#held)) this.#held = listed;
   }
 
-  /** Reads them now and again, until disposed. Keeps no process alive. */
-  follow(every: Seconds, onFault: (error: unknown) => void): AsyncDisposable {
+  /** Reads them so often that a change is seen within `ringPoll`, until disposed. Keeps no process alive. */
+  follow(ringPoll: Seconds, onFault: (error: unknown) => void): AsyncDisposable {
     let reading = Promise.resolve();
     const timer = setInterval(() => {
       reading = this.refresh().catch(onFault);
-    }, every * 1000).unref();
+    }, readEveryMs(ringPoll)).unref();
     return {
       [Symbol.asyncDispose]: () => {
         clearInterval(timer);

@@ -12,6 +12,7 @@ import {
   viewOf,
 } from '#src/signing/key-view.ts';
 import { type Done, plan, turnsSoon } from '#src/signing/ring-plan.ts';
+import { readEveryMs } from '#src/signing/ring-policy.ts';
 import type { KeyRotation } from '#src/signing/rotation.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -104,7 +105,7 @@ export class KeyHolder implements AsyncDisposable {
   start(): void {
     this.#assertOutside();
     const { ringPoll } = this.#ports.rotation.policy;
-    const every = Math.min(ringPoll * 1000, POLL_EVERY_MS_MAX);
+    const every = Math.min(readEveryMs(ringPoll), POLL_EVERY_MS_MAX);
     const next = () => {
       if (this.#disposed) return;
       this.#timer = setTimeout(() => {

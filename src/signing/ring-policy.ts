@@ -16,7 +16,7 @@ export interface RingPolicy {
   readonly longestToken: Seconds;
   /** The longest lifetime of a refresh token, counted from the authorization. */
   readonly longestRefreshToken: Seconds;
-  /** How often every node reads the ring. */
+  /** By when every node has read a ring that was changed. */
   readonly ringPoll: Seconds;
   /** The most by which the clocks of two nodes, or of a node and a resource server, differ. */
   readonly clockSkewMax: Seconds;
@@ -32,6 +32,12 @@ export const ringAlgorithms = (policy: RingPolicy): readonly JwsAlgorithm[] => [
   ...policy.algorithms,
   REFRESH_ALGORITHM,
 ];
+
+/** How often the ring is read within `ringPoll`: one reading may have just missed the change, and reading takes time. */
+const READINGS_PER_POLL = 2;
+
+/** How long a node waits before it looks again whether anything has changed, in milliseconds. */
+export const readEveryMs = (ringPoll: Seconds): number => (ringPoll * 1000) / READINGS_PER_POLL;
 
 /** How long it takes until every node has seen a change of the ring, by any node's clock. */
 export const nodeDelay = (policy: RingPolicy): Seconds => seconds(policy.ringPoll + policy.clockSkewMax);
