@@ -103,11 +103,7 @@ function logged(log: Logger): SupervisorEvents {
           : 'a worker that was to take the place of one that ended could not serve, and is tried again',
       ),
     onSilent: (worker, { pid }) =>
-      log.error(
-        { worker, pid },
-        'a worker gives no sign of life, and is killed: it was stopped, or goes in circles; ' +
-          'where the machine is only slow, allow more by workerSilenceMax',
-      ),
+      log.error({ worker, pid }, 'a worker gives no sign of life, and is killed'),
     onOverdue: ({ pid }) => log.error({ pid }, 'a worker did not end in time, and is killed'),
     onRolled: (outcome) => {
       if (outcome === 'done') log.info('all workers have been replaced');
