@@ -77,15 +77,17 @@ export function command(
 ): Promise<Entry> {
   return history.record({ who, node: 0, ...asked }, async () => {
     const { code, stderr } = await fleet.nodes[0].cli([...args, '--json'], { stdin });
-    return code === 0 ? { outcome: 'done', detail: '' } : { outcome: 'unavailable', detail: faultIn(stderr) };
+    return code === 0 ? { outcome: 'done', detail: '' } : failureIn(stderr);
   });
 }
 
-/** What a command says went wrong, in short. */
-function faultIn(stderr: string): string {
+function failureIn(stderr: string): Learned {
   const { error, message } = JSON.parse(stderr) as { error: string; message: string };
-  return `${error}: ${message}`;
+  return { outcome: FAULTS.has(error) ? 'unavailable' : 'refused', detail: `${error}: ${message}` };
 }
+
+/** What commands say when they could not reach the store. */
+const FAULTS: ReadonlySet<string> = new Set(['storage_fault', 'setup_fault']);
 
 export type Commanded =
   | ({ readonly what: 'end' } & Ended)

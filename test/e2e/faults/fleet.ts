@@ -1,4 +1,5 @@
 import { type RedisSentinels, startRedisSentinels } from '#test/support/redis-sentinels.ts';
+import type { RedisServer } from '#test/support/redis-server.ts';
 import { type RunningKeyturn, startKeyturn } from '#test/support/running-server.ts';
 import { until } from '#test/support/until.ts';
 
@@ -8,7 +9,10 @@ export interface Fleet extends AsyncDisposable {
   readonly nodes: readonly [RunningKeyturn, RunningKeyturn, RunningKeyturn];
   /** Waits until Redis has its primary and all replicas, and every server says that it is ready. */
   whole(): Promise<void>;
-  /** Kills the primary, starts it again as soon as another has taken its place, as a supervisor would, and ends when all is whole. */
+  /**
+   * Kills the primary with writes that no replica has, starts it again as soon as another has taken its place, as a
+   * supervisor would, and ends when all is whole.
+   */
   losePrimary(): Promise<void>;
   /** Stops every Redis in its tracks for so long, and ends when all is whole. */
   pauseRedis(lasting: () => Promise<void>): Promise<void>;
@@ -36,7 +40,13 @@ export async function startFleet(): Promise<Fleet> {
     whole,
     async losePrimary() {
       const primary = await redis.primaryOf();
+      const replicas = redis.servers.filter((server) => server !== primary);
+      for (const replica of replicas) replica.pause();
+      await primary.cli('client', 'kill', 'type', 'replica');
+      const enough = (await writtenBy(primary)) + LOST_BYTES;
+      await until('writes that no replica has', async () => (await writtenBy(primary)) >= enough);
       await primary.kill();
+      for (const replica of replicas) replica.resume();
       await until('another primary', async () => (await redis.primaryOf()) !== primary);
       await primary.start();
       await whole();
@@ -66,6 +76,14 @@ const SETTINGS = {
   KEYTURN_PASSWORDS_ARGON2_MEMORY_KIB: '7168',
   KEYTURN_PASSWORDS_ARGON2_ITERATIONS: '5',
 };
+
+/** How much of what the primary has written is lost with it: some twenty refreshes of tokens. */
+const LOST_BYTES = 30_000;
+
+/** How far a primary is in the stream that its replicas follow, in bytes. */
+async function writtenBy(primary: RedisServer): Promise<number> {
+  return Number(/master_repl_offset:(\d+)/.exec(await primary.cli('info', 'replication'))?.[1]);
+}
 
 async function isReady(node: RunningKeyturn): Promise<boolean> {
   const { status, body } = await fetch(`${originOf(node)}/readyz`);

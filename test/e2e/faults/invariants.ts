@@ -17,7 +17,8 @@ export const oneLivingSuccessor: Invariant = (history) => {
   const refreshed = history.filter((entry) => entry.what === 'refresh');
   for (const [token, entries] of Map.groupBy(refreshed, (entry) => entry.token)) {
     const successors = new Set(entries.flatMap(({ tokens }) => tokens?.refresh ?? []));
-    if (successors.size > 1) breaches.push(`the refresh token ${token} has ${successors.size} successors`);
+    if (successors.size > 1)
+      breaches.push(`the refresh token ${inShort(token)} has ${successors.size} successors`);
   }
   for (const [code, entries] of byCode(history)) {
     const refreshTokens = new Set(entries.flatMap(({ tokens }) => tokens?.refresh ?? []));
@@ -43,7 +44,9 @@ export const endedForGood: Invariant = (history) => {
     const ended = endsOf(entry).find((end) => entry.sentAt >= (since.get(nameOf(end)) ?? Infinity));
     return ended === undefined
       ? []
-      : [`${entry.what} by ${entry.who} at ${entry.node} succeeds after the end of the ${nameOf(ended)}`];
+      : [
+          `${entry.what} by ${entry.who} at ${entry.node} succeeds after the end of the ${inShort(nameOf(ended))}`,
+        ];
   });
 };
 
@@ -94,13 +97,14 @@ export const answersUnlessKilled =
 /** Who asks when all faults are over. */
 export const AUDITOR = 'auditor';
 
-export const INVARIANTS: Readonly<Record<string, Invariant>> = {
+/** What holds whichever server was killed. */
+export const INVARIANTS: readonly Invariant[] = [
   noCodeTwice,
   oneLivingSuccessor,
   endedForGood,
   registeredForGood,
   livesOn,
-};
+];
 
 type OfFamily = Extract<Entry, { readonly code: string }>;
 type Introspection = Extract<OfFamily, { readonly token: string }>;
@@ -116,6 +120,9 @@ const livesIn = (entry: OfFamily) =>
   entry.what === 'introspect' ? entry.active === true : entry.outcome === 'done';
 
 const nameOf = ({ scope, name }: Ended) => `${scope} ${name}`;
+
+/** Enough to tell one token from others, whose signatures stand at their end. */
+const inShort = (name: string) => name.replace(/\S+(?=\S{16}$)/, '…');
 
 /** All that could have ended what an entry is about. */
 function endsOf(entry: OfFamily): readonly Ended[] {

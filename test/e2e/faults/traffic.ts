@@ -40,19 +40,20 @@ export interface Crowd {
 export function startTraffic(asking: Asking, crowd: Crowd): Traffic {
   const part: Part = { asking, crowd, goesOn: () => going, chance: chanceFrom(SEED) };
   let going = true;
-  const all = Promise.all([
+  const everyone = [
     ...Array.from({ length: crowd.clients }, (_, at) => client(part, at)),
     guests(part),
     applications(part),
-  ]);
+  ];
+  const all = Promise.all(everyone);
   // What goes wrong is told where it is awaited.
   all.catch(() => {});
   const { history } = asking;
   const awaited = (what: () => string, holds: () => boolean) =>
     Promise.race([until(what, holds, AWAITED_MAX_MS), all]);
-  const stop = async () => {
+  const stop = async (ended: Promise<unknown> = all) => {
     going = false;
-    await within('an answer to whatever was asked', all, AWAITED_MAX_MS);
+    await within('an answer to whatever was asked', ended, AWAITED_MAX_MS);
   };
   return {
     async flows(redemptions, underWay) {
@@ -67,8 +68,8 @@ export function startTraffic(asking: Asking, crowd: Crowd): Traffic {
         () => lacking().length === 0,
       );
     },
-    stop,
-    [Symbol.asyncDispose]: stop,
+    stop: () => stop(),
+    [Symbol.asyncDispose]: () => stop(Promise.allSettled(everyone)),
   };
 }
 
