@@ -112,6 +112,7 @@ export const RECORD_KINDS = [
   'key-ring',
   'key-usage',
   'metadata-document',
+  'moved',
   'node',
   'opaque-access-token',
   'opaque-client-credentials',

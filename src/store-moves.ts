@@ -8,11 +8,13 @@ import { spooled, writePiped, writeWhole } from '#src/storage/backup/backup-plac
 import { checkBackup } from '#src/storage/backup/backup-reader.ts';
 import { type EntryCounts, makeBackup } from '#src/storage/backup/backup-writer.ts';
 import { compare, type EntryPages, type MirrorProgress, mirror } from '#src/storage/mirror.ts';
+import { forgetMoved, noteMoved } from '#src/storage/moved.ts';
 import { openBackend, openStore, type Store } from '#src/storage/open-store.ts';
 import { leftOut, restoredOf } from '#src/storage/restored.ts';
 import type { StoreSequences } from '#src/storage/store-entry.ts';
 import { loadKeys } from '#src/storage/store-keys.ts';
 import { claimLost, claimStore } from '#src/storage/unfinished.ts';
+import { parseStoreLocation, writtenStoreLocation } from '#src/store-location.ts';
 import { after, type EpochSeconds, seconds } from '#src/units.ts';
 
 /** Told again and again while a store is filled; `total` is about how many entries there are. */
@@ -36,7 +38,7 @@ export type CopyOutcome = MirrorProgress &
 /**
  * Makes an empty store, or the unfinished copy of this very one, hold the same as the source, byte for byte. It may be
  * broken off anywhere and called again: then only what differs is written. Finishes only what has been compared as a whole
- * and found to be the same, with nobody having written to the source meanwhile.
+ * and found to be the same, with nobody having written to the source meanwhile. The source then says where it has gone.
  *
  * @throws Refusal `servers_live`, `source_changed`, `store_not_empty`, `store_unfinished`, SetupFault, StorageFault
  */
@@ -51,6 +53,7 @@ export async function copyStore(
   if (!ahead) assertNobodyServes(await living());
   await using into = await openBackend({ ...options, location: target });
   const claim = await claimStore(into, originOf('copy', from.derive('identity')), surroundings.clock.now());
+  await forgetMoved(from.records);
   const total = await sealedIn(from);
   const before = await from.content.sequences();
   const onStep = (progress: MirrorProgress) => onProgress({ ...progress, total });
@@ -66,6 +69,7 @@ export async function copyStore(
     );
   }
   if (!(await into.fill({ claim, put: [], drop: [], finish: now }))) throw claimLost();
+  await noteMoved(from.records, shown(target), surroundings.clock.now());
   return { ...mirrored, finished: true, counts, sha256 };
 }
 
@@ -174,6 +178,12 @@ const originOf = (what: string, identity: Buffer): string => `${what} of ${ident
 
 async function sealedIn({ bodies }: Store): Promise<number> {
   return (await countSealed(bodies)).reduce((sum, { count }) => sum + count, 0);
+}
+
+/** A location as it may be shown; it has been opened. */
+function shown(location: string): string {
+  const parsed = parseStoreLocation(location);
+  return 'wrong' in parsed ? 'another store' : writtenStoreLocation(parsed);
 }
 
 const sumOf = (counts: EntryCounts): number => [...counts.values()].reduce((sum, count) => sum + count, 0);

@@ -105,6 +105,30 @@ function copy(
 }
 
 describe('copying a store', () => {
+  test('leaves word in the source where it has gone, for whoever starts there, and nothing in the target', async () => {
+    await using places = await makePlaces();
+    const [home, away, further] = [places.sqlite('home'), places.redis(6), places.sqlite('further')];
+    const said = async (store: string) => {
+      await using opened = await openStore(storeOptionsOf(places.configOf(store), surroundings));
+      return (await opened.examine()).filter(({ subject }) => subject === 'store moved');
+    };
+    const origin = await places.open(home);
+    await writeClients(origin.records, 3);
+    await copy(places, home, away, { ahead: true });
+    assert.deepEqual(await said(home), [], 'nothing has moved yet');
+    await copy(places, home, away);
+    const [finding] = await said(home);
+    assert.equal(finding?.state, 'notable');
+    assert.match(finding.says, /^everything was copied to redis:\/\/127\.0\.0\.1:\d+\/6 at \d{4}-/);
+    assert.deepEqual(await said(away), []);
+    // Whoever was refused has changed nothing, and who has turned back and moves again leaves no old word behind.
+    await assert.rejects(copy(places, home, away), { code: 'store_not_empty' });
+    assert.equal((await said(home)).length, 1);
+    await copy(places, home, further);
+    assert.deepEqual(await said(further), []);
+    assert.match((await said(home))[0]?.says ?? '', /further\.db/);
+  });
+
   test('brings everything into Redis and back, the same to the byte, and says so', async () => {
     await using places = await makePlaces();
     const [home, away, back] = [places.sqlite('home'), places.redis(1), places.sqlite('back')];

@@ -7,6 +7,7 @@ import { makeFirstKey } from '#src/sealing/key-directory.ts';
 import { keyEncryptionKeyIdOf } from '#src/sealing/sealer.ts';
 import type { Secret } from '#src/secret.ts';
 import type { Backend } from '#src/storage/backend.ts';
+import { movedFindings } from '#src/storage/moved.ts';
 import type { OperationObserver } from '#src/storage/observed-backend.ts';
 import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/settings.ts';
 import { findRootRecord, makeRootSecret, openRootSecret, type RootSecret } from '#src/storage/root-secret.ts';
@@ -55,7 +56,7 @@ export interface Store extends AsyncDisposable {
   opened(): number;
   /** Has somebody told of each operation from now on, with how long it took in milliseconds and whether it failed. */
   observe(onDone: OperationObserver): void;
-  /** What can be said of how the database is set up, from well to ill. @throws StorageFault */
+  /** What can be said of how the database is set up, from well to ill, and of where it has gone. @throws StorageFault */
   examine(): Promise<readonly StoreFinding[]>;
   /** What the store's own clock says; `null` if it has none but that of this process. Throws `StorageFault`. */
   ownClock(): Promise<EpochSeconds | null>;
@@ -85,7 +86,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     derive: (label) => root.derive(`room: ${label}`),
     opened: () => records.opened,
     observe: (onDone) => records.observe(onDone),
-    examine: () => backend.examine(),
+    examine: async () => [...(await backend.examine()), ...(await movedFindings(records))],
     ownClock: () => backend.clock(),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

@@ -25,6 +25,7 @@ const RESTORED: Readonly<Record<RecordKind, 'kept' | 'ended' | 'momentary'>> = {
   'key-ring': 'kept',
   'key-usage': 'kept',
   'metadata-document': 'kept',
+  moved: 'momentary',
   node: 'momentary',
   'opaque-access-token': 'ended',
   'opaque-client-credentials': 'ended',

@@ -54,6 +54,9 @@ test('whoever is signed in does not notice that the server has moved to Redis an
       keyturn = await startKeyturnHere(on(target));
       await check(await stateOn(keyturn, begun), happened);
     }
+    // By mistake, on the store that everybody has left.
+    await using left = await startKeyturnHere({ ...env, KEYTURN_PORT: String(await freePort()) });
+    assert.ok(left.logged.some((line) => /"level":40.*everything was copied to redis:/.test(line)));
   } finally {
     await keyturn[Symbol.asyncDispose]();
   }
