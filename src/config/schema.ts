@@ -279,12 +279,12 @@ export const settingsSchema = z.strictObject({
     requestsMax: setting(
       wholeNumber({ min: 1, max: 1_000_000 }),
       1000,
-      'How many requests are worked on at once, at each worker; more are told to come back, all but those for health, keys and metadata. One whose body is still to come is not worked on.',
+      'How many requests are worked on at once, or wait for that, at each worker; more are told to come back, all but those for health, keys and metadata. One whose body is still to come is not worked on.',
     ),
-    turnMaxMs: setting(
+    waitMaxMs: setting(
       wholeNumber({ min: 10, max: 600_000 }),
       1000,
-      'How long the requests that are there at the same moment may keep a worker busy, in milliseconds; those that it has not come to by then are told to come back, with the same exceptions.',
+      'How long a request may wait until it is taken up, in milliseconds; then it is told to come back, with the same exceptions.',
     ),
     stopGrace: setting(
       duration({ min: '0s', max: '10m' }),

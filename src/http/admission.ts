@@ -1,13 +1,13 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 
 /** Why a request is turned away. */
-export type ShedReason = 'in-flight' | 'turn';
+export type ShedReason = 'in-flight' | 'waited';
 
 export interface AdmissionOptions {
-  /** How many requests may be worked on at once. */
+  /** How many requests may be worked on, or wait for that, at once. */
   readonly requestsMax: number;
-  /** For how long the requests of one turn of the event loop are taken up, in milliseconds. */
-  readonly turnMaxMs: number;
+  /** How long a request may wait until it is taken up, in milliseconds. */
+  readonly waitMaxMs: number;
   /** Whether what a target leads to is served whatever else there is to do. */
   readonly isSpared: (target: string) => boolean;
   /** Of the answer to whoever is turned away. */
@@ -21,6 +21,12 @@ export interface AdmissionOptions {
 /** How long to wait before asking again, in seconds: RFC 9110 section 10.2.3. */
 const RETRY_AFTER_S = 2;
 
+/** For how long requests are taken up as they are read in one turn of the event loop, in milliseconds. */
+const SLICE_MS = 10;
+
+/** How many of those that wait are taken up in each turn after that. */
+const TAKEN_UP_PER_TURN = 4;
+
 const BODY = JSON.stringify({
   error: 'temporarily_unavailable',
   error_description: 'the server is busy; try again shortly',
@@ -28,16 +34,18 @@ const BODY = JSON.stringify({
 
 /**
  * Turns requests away while there are more than can be answered soon, by 503 and `Retry-After` (RFC 9110 section 15.6.4),
- * before anything is spent on them. Queues form in two places. Work that waits for the store, for other servers or for
- * hashing is counted: `in-flight`. Work that waits for nothing is done as soon as it is read, so requests queue unread
- * in their sockets, and the event loop takes them up one after the other, in one turn that grows longer and longer: what
- * it comes to late in a turn has waited for as long as that: `turn`.
+ * before anything is spent on them. What waits for the store, for other servers or for hashing is counted: `in-flight`.
+ * What waits for nothing would be done as soon as it is read, all in one turn of the event loop, however long that takes; and
+ * a turn lets in a single new connection (libuv 1.52), so that everybody else would be kept out. So a turn takes up a few
+ * requests, the others wait for one of the next, and those that have waited for too long are turned away: `waited`.
  */
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #now: () => number;
   #working = 0;
   #turnBeganAt: number | null = null;
+  readonly #waiting: WaitingRequest[] = [];
+  #planned = false;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -53,19 +61,40 @@ export class Admission {
   before(application: RequestListener): RequestListener {
     return (request, response) => {
       if (this.#options.isSpared(request.url ?? '/')) return application(request, response);
-      const reason = this.#overload();
-      if (reason !== null) {
-        this.#options.onShed(reason);
-        return this.#turnAway(response);
-      }
-      this.#count(request, response);
-      application(request, response);
+      if (this.#working + this.#waiting.length >= this.#options.requestsMax)
+        return this.#turnAway(response, 'in-flight');
+      if (this.#waiting.length === 0 && this.#sinceTurnBegan() <= SLICE_MS)
+        return this.#begin(application, request, response);
+      this.#waiting.push({ application, request, response, since: this.#now() });
+      this.#plan();
     };
   }
 
-  #overload(): ShedReason | null {
-    if (this.#working >= this.#options.requestsMax) return 'in-flight';
-    return this.#sinceTurnBegan() > this.#options.turnMaxMs ? 'turn' : null;
+  /** One by one, so that each is done with what it can do at once before the next begins. */
+  #plan(): void {
+    if (this.#planned || this.#waiting.length === 0) return;
+    this.#planned = true;
+    for (let left = TAKEN_UP_PER_TURN - 1; left >= 0; left -= 1)
+      setImmediate(() => {
+        this.#takeUp();
+        if (left > 0) return;
+        this.#planned = false;
+        this.#plan();
+      });
+  }
+
+  #takeUp(): void {
+    const next = this.#waiting.shift();
+    // Its client may have gone away.
+    if (next === undefined || next.response.destroyed) return;
+    const { application, request, response, since } = next;
+    if (this.#now() - since > this.#options.waitMaxMs) this.#turnAway(response, 'waited');
+    else this.#begin(application, request, response);
+  }
+
+  #begin(application: RequestListener, request: IncomingMessage, response: ServerResponse): void {
+    this.#count(request, response);
+    application(request, response);
   }
 
   /** What is read in one turn is followed by what was put off until it has been. */
@@ -98,7 +127,8 @@ export class Admission {
     else request.once('end', begin);
   }
 
-  #turnAway(response: ServerResponse): void {
+  #turnAway(response: ServerResponse, reason: ShedReason): void {
+    this.#options.onShed(reason);
     response
       .writeHead(503, {
         ...this.#options.headers,
@@ -108,4 +138,12 @@ export class Admission {
       })
       .end(BODY);
   }
+}
+
+interface WaitingRequest {
+  readonly application: RequestListener;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** When it was read. */
+  readonly since: number;
 }

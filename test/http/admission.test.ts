@@ -16,12 +16,12 @@ const LONG = seconds(600);
  * A server behind an admission. It keeps what is asked of `/held` until it is released, and answers all else at once;
  * `onRequest` is told of what is admitted.
  */
-async function admitting(options: Partial<AdmissionOptions>, onRequest: () => void = () => {}) {
+async function admitting(options: Partial<AdmissionOptions>, onRequest: (target: string) => void = () => {}) {
   const held: ServerResponse[] = [];
   const shed: ShedReason[] = [];
   const admission = new Admission({
     requestsMax: 1000,
-    turnMaxMs: LONG * 1000,
+    waitMaxMs: LONG * 1000,
     isSpared: (target) => target === '/spared',
     headers: { 'Cache-Control': 'no-store' },
     onShed: (reason) => shed.push(reason),
@@ -29,7 +29,7 @@ async function admitting(options: Partial<AdmissionOptions>, onRequest: () => vo
   });
   const port = await freePort();
   const application = admission.before((request, response) => {
-    onRequest();
+    onRequest(request.url ?? '');
     request.resume();
     if (request.url === '/held') held.push(response);
     else response.end(request.url);
@@ -82,7 +82,7 @@ describe('admission', () => {
 
   test('counts no request whose body is still to come, so that slow senders keep nobody out', async () => {
     const { promise: arrived, resolve } = Promise.withResolvers<void>();
-    await using server = await admitting({ requestsMax: 1 }, resolve);
+    await using server = await admitting({ requestsMax: 1 }, () => resolve());
     const slow = connect(server.port, '127.0.0.1');
     slow.write(HELD.slice(0, -1));
     await arrived;
@@ -104,24 +104,46 @@ describe('admission', () => {
     assert.equal((await server.ask('/anything'))?.status, 200);
   });
 
-  test('turns away what it comes to too late in one turn of the event loop, and nothing in the next', async () => {
+  test('takes up in later turns of the event loop what it has no time for in one, and at once what is spared', async () => {
     let now = 0;
-    const work = () => {
+    const begun: string[] = [];
+    await using server = await admitting({ waitMaxMs: 1000, now: () => now }, (target) => {
+      begun.push(target);
       now += 400;
-    };
-    await using server = await admitting({ turnMaxMs: 1000, now: () => now }, work);
+    });
     const open = { Connection: 'keep-alive' };
-    // On one connection they are read together, and so taken up in one turn.
+    // On one connection they are read together, and so in one turn.
     const together = [
-      ...['/a', '/b', '/c', '/d', '/spared'].map((target) => rawRequest(`GET ${target}`, open)),
-      rawRequest('GET /f'),
+      ...['/a', '/b', '/c', '/spared', '/d'].map((target) => rawRequest(`GET ${target}`, open)),
+      rawRequest('GET /e'),
     ];
     const answers = await exchange(server.origin, together.join(''));
+    assert.deepEqual(begun, ['/a', '/spared', '/b', '/c', '/d']);
     assert.deepEqual(
       answers.map(({ status }) => status),
-      [200, 200, 200, 503, 200, 503],
+      [200, 200, 200, 200, 200, 503],
     );
-    assert.deepEqual(server.shed, ['turn', 'turn']);
+    assert.deepEqual(server.shed, ['waited']);
+    assert.equal((await server.ask('/anything'))?.status, 200);
+  });
+
+  test('turns away what comes while too many wait, and forgets who has gone away', async () => {
+    let now = 0;
+    const begun: string[] = [];
+    await using server = await admitting({ requestsMax: 3, now: () => now }, (target) => {
+      begun.push(target);
+      now += 400;
+    });
+    const many = ['/held', '/a', '/b', '/c', '/d'].map((target) =>
+      rawRequest(`GET ${target}`, { Connection: 'keep-alive' }),
+    );
+    const flood = connect(server.port, '127.0.0.1').resume();
+    flood.write(many.join(''));
+    await server.working(3);
+    assert.deepEqual(begun, ['/held', '/a', '/b']);
+    assert.deepEqual(server.shed, ['in-flight', 'in-flight']);
+    flood.destroy();
+    await server.working(0);
     assert.equal((await server.ask('/anything'))?.status, 200);
   });
 });

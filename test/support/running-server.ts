@@ -96,7 +96,7 @@ export async function startKeyturn(options: KeyturnOptions = {}): Promise<Runnin
 }
 
 /** With it no request is turned away because the machine has too much to do. */
-export const PATIENT = { KEYTURN_HTTP_TURN_MAX_MS: '600000' };
+export const PATIENT = { KEYTURN_HTTP_WAIT_MAX_MS: '600000' };
 
 /** A new directory with nothing in it yet, and a free port. */
 export async function makeKeyturnDirectory(options: KeyturnOptions = {}): Promise<KeyturnDirectory> {
