@@ -103,7 +103,7 @@ export async function openServices(config: Config, { clock, random }: Surroundin
     othersMax: config.keys.otherReadersMax,
   });
   const readiness = readinessGateOf(config, { readers: jwksReaders, resources });
-  const token = await keyTokenOf(config, { clock, random });
+  const token = await keyTokenOf(config, store, { clock, random });
   if (token !== null) opened.use(token.signer);
   const rotation = await KeyRotation.open({
     records,
@@ -206,14 +206,29 @@ function readinessGateOf(
 
 async function keyTokenOf(
   { keys, pkcs11 }: Config,
+  store: Store,
   { clock, random }: Surroundings,
 ): Promise<KeyToken | null> {
   const { module, token, pinFile } = pkcs11;
   if (module === null || token === null || pinFile === null) return null;
   // Loaded here, since most servers have no token.
-  const { keyToken } = await import('#src/pkcs11/key-token.ts');
+  const [{ keyToken }, { PinTrials }] = await Promise.all([
+    import('#src/pkcs11/key-token.ts'),
+    import('#src/pkcs11/pin-trials.ts'),
+  ]);
+  const trials = new PinTrials({ records: store.records, key: store.derive('PINs of tokens') });
   const makesKeys = keys.source === 'pkcs11';
-  return keyToken({ ...pkcs11, module, token, pinFile, makesKeys, own: ownKeys(random), clock, random });
+  return keyToken({
+    ...pkcs11,
+    module,
+    token,
+    pinFile,
+    makesKeys,
+    trials,
+    own: ownKeys(random),
+    clock,
+    random,
+  });
 }
 
 function keyEncryptionOf(

@@ -1,6 +1,7 @@
 import type { Clock } from '#src/clock.ts';
 import { brought, labelOf } from '#src/pkcs11/key-handle.ts';
 import { readPin } from '#src/pkcs11/pin-file.ts';
+import type { PinTrials } from '#src/pkcs11/pin-trials.ts';
 import { TokenAccess } from '#src/pkcs11/token-access.ts';
 import { TokenKeySource } from '#src/pkcs11/token-key-source.ts';
 import { TokenKeys } from '#src/pkcs11/token-keys.ts';
@@ -26,6 +27,8 @@ export interface KeyTokenOptions {
   /** The label of the token. */
   readonly token: string;
   readonly pinFile: string;
+  /** What others have found out about the PIN. */
+  readonly trials?: PinTrials | null;
   readonly timeout: Seconds;
   readonly queueMax: number;
   readonly retryAfter: Seconds;
@@ -38,8 +41,15 @@ export interface KeyTokenOptions {
 }
 
 /** Nothing is opened before it is needed. */
-export function keyToken({ module, token, pinFile, makesKeys, ...ports }: KeyTokenOptions): KeyToken {
-  const access = new TokenAccess({ module, token }, () => readPin(pinFile));
+export function keyToken({
+  module,
+  token,
+  pinFile,
+  makesKeys,
+  trials = null,
+  ...ports
+}: KeyTokenOptions): KeyToken {
+  const access = new TokenAccess({ module, token }, () => readPin(pinFile), trials);
   const keys = new TokenKeys(access);
   return {
     label: token,

@@ -4,6 +4,9 @@
  */
 export type TokenProblemKind = 'away' | 'pin' | 'no-such-key' | 'misfit' | 'refused' | 'setup';
 
+/** What is said of a PIN that nobody tries again. */
+export const REFUSED_BEFORE = 'the token has refused the PIN, which is not tried again until it changes';
+
 /** Why a token does not do what it was asked to. Holds no secret. */
 export class TokenProblem extends Error {
   readonly kind: TokenProblemKind;

@@ -13,6 +13,7 @@ import { type Cryptoki, loadCryptoki } from '#src/pkcs11/cryptoki.ts';
 import { CryptokiError } from '#src/pkcs11/cryptoki-error.ts';
 import { brought, labelOf } from '#src/pkcs11/key-handle.ts';
 import { type KeyToken, keyToken } from '#src/pkcs11/key-token.ts';
+import { PinTrials } from '#src/pkcs11/pin-trials.ts';
 import { Token } from '#src/pkcs11/token.ts';
 import { systemRandom } from '#src/random.ts';
 import {
@@ -25,6 +26,7 @@ import {
 import { seconds } from '#src/units.ts';
 import { makeSoftToken, type SoftToken } from '#test/support/soft-token.ts';
 import { makeTemporaryDirectory, type TemporaryDirectory } from '#test/support/temporary-directory.ts';
+import { openTemporaryStore } from '#test/support/temporary-store.ts';
 
 let soft: SoftToken;
 let directory: TemporaryDirectory;
@@ -288,6 +290,22 @@ describe('a token that cannot be had', () => {
     await assert.rejects(keys.look(), /is not tried again until it changes/);
     await soft.writePin(soft.pin);
     await keys.look();
+  });
+
+  test('is not tried again by others on the store with a PIN that it has refused, until that is written anew', async () => {
+    await using store = await openTemporaryStore();
+    const trials = () => new PinTrials({ records: store.records, key: Buffer.alloc(32) });
+    const many = () => Array.from({ length: 4 }, () => open({ trials: trials() }).keys.look());
+    await Promise.all(many());
+    await soft.writePin('0000-0000');
+    const refusals = (await Promise.allSettled(many())).map((each) =>
+      String((each as PromiseRejectedResult).reason),
+    );
+    const tried = refusals.filter((reason) => reason.includes('CKR_PIN_INCORRECT'));
+    const spared = refusals.filter((reason) => reason.includes('is not tried again until it changes'));
+    assert.deepEqual([tried.length, spared.length], [1, 3], refusals.join('\n'));
+    await soft.writePin(soft.pin);
+    await Promise.all(many());
   });
 
   test('makes no key for an algorithm that it has no mechanism for', async () => {
