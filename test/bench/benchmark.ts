@@ -52,7 +52,10 @@ export async function benchmark(
   for (const each of casesIn(options)) {
     tell(each.name);
     const runs = await takeTurns(each, all, options);
-    cases.push(...resultsOf(each, keyturns, runs, runs.get(bare) ?? null));
+    const results = resultsOf(each, keyturns, runs, runs.get(bare) ?? null);
+    for (const { store, ratio, against } of results)
+      if (ratio !== null) tell(`  ${store}: ${ratio.toFixed(2)} of ${against}`);
+    cases.push(...results);
   }
   const limits = await limitsFor(options, cores, tell);
   const passwords: PasswordResult[] = [];

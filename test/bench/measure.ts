@@ -37,7 +37,7 @@ export interface Plan {
 }
 
 /** A run takes no longer than this many times the work that it is to make, where others want the processor too. */
-const PATIENCE = 6;
+const PATIENCE = 3;
 
 /** Asks until the processors have worked for so long on answers, in as many stretches as it takes. */
 export async function run(

@@ -34,8 +34,8 @@ export const USAGE = `npm run bench -- [options]
   --store NAME        ${STORES.join(' or ')}; default: both, Redis where there is a redis-server
   --connections N     how many requests are under way at the same time; default: 32
   --rounds N          how many runs of each, by turns; default: 7, quick 3
-  --run DURATION      how long the server works in each run; default: 2s, quick 500ms
-  --warm-up DURATION  the same for what does not count, before the first run; default: 4s, quick 1s
+  --run DURATION      how long the server works in each run; default: 2s, quick 400ms
+  --warm-up DURATION  the same for what does not count, before the first run; default: 4s, quick 800ms
   --chart FILE        where a chart of the cases is drawn, as SVG
   --scaling           several workers and several nodes, next to one
   --big N             a store with N refresh tokens and a tenth as many accounts, next to an empty one
@@ -62,10 +62,10 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
     stores: storesIn(values.store ?? []),
     connections: count('--connections', values.connections, 32),
     rounds: count('--rounds', values.rounds, quick ? 3 : 7),
-    runMs: milliseconds('--run', values.run, quick ? 500 : 2000),
+    runMs: milliseconds('--run', values.run, quick ? 400 : 2000),
     mode: modeOf(values),
     chart: values.chart ?? null,
-    warmUpMs: milliseconds('--warm-up', values['warm-up'], quick ? 1000 : 4000),
+    warmUpMs: milliseconds('--warm-up', values['warm-up'], quick ? 800 : 4000),
   };
 }
 

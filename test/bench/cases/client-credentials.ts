@@ -1,17 +1,12 @@
 import { always, type Case, type Scene, visitorsAt } from '#test/bench/cases/case.ts';
-import { hasAccessToken, repeating, tokenRequest } from '#test/bench/cases/requests.ts';
-import { type ApiName, identifierOf, scopeOf } from '#test/bench/servers/served.ts';
+import { hasAccessToken, repeating, serviceTokenRequest } from '#test/bench/cases/requests.ts';
+import type { ApiName } from '#test/bench/servers/served.ts';
 
 /** A service asks for a token for an API: RFC 6749 section 4.4. */
 const tokenFor =
   (api: ApiName): Scene =>
   async (stage) => {
-    const { served } = stage;
-    const request = tokenRequest(served, served.service, {
-      grant_type: 'client_credentials',
-      resource: identifierOf(api),
-      scope: scopeOf(api),
-    });
+    const request = serviceTokenRequest(stage.served, api);
     return always(visitorsAt(stage, () => repeating([request], hasAccessToken)));
   };
 

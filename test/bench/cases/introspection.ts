@@ -1,6 +1,15 @@
 import { always, type Case, type Scene, visitorsAt } from '#test/bench/cases/case.ts';
-import { tokensOfPeople } from '#test/bench/cases/people.ts';
-import { get, hasStatus, isActive, post, repeating } from '#test/bench/cases/requests.ts';
+import { gathered, tokensOfPeople } from '#test/bench/cases/people.ts';
+import {
+  get,
+  hasStatus,
+  isActive,
+  post,
+  renewing,
+  repeating,
+  serviceTokenRequest,
+  tokensIn,
+} from '#test/bench/cases/requests.ts';
 import type { ApiName } from '#test/bench/servers/served.ts';
 
 /** How many tokens an API asks about in turn. The bare library keeps no more than a thousand things. */
@@ -18,6 +27,25 @@ const introspectionOf =
     return always(visitorsAt(stage, (index) => repeating(requests, isActive, index)));
   };
 
+/** How many tokens are issued before a stretch, each to be asked about once. */
+const NEW_TOKENS = 256;
+
+/** An API asks about tokens of a service that it sees for the first time. */
+const ofNewTokens: Scene = async (stage) => {
+  const { served } = stage;
+  const issue = serviceTokenRequest(served, 'es256');
+  return async () => {
+    const tokens = await gathered(stage, NEW_TOKENS, () => issue, tokensIn);
+    const next = () => {
+      const token = tokens.pop()?.access_token;
+      return token === undefined
+        ? null
+        : post(served, served.endpoints.introspection, served.apis.es256, { token });
+    };
+    return visitorsAt(stage, () => renewing(next, isActive));
+  };
+};
+
 /** A client asks who signed in. */
 const userinfo: Scene = async (stage) => {
   const { served } = stage;
@@ -34,6 +62,13 @@ export const INTROSPECTION: readonly Case[] = [
     about: 'an API asks about JWTs of people; the bare library, which takes none, about opaque tokens',
     target: 1.2,
     keyturn: introspectionOf('es256'),
+    bare: introspectionOf('opaque'),
+  },
+  {
+    name: 'introspection-jwt-unseen',
+    about: 'an API asks about JWTs of a service, about each once; the bare library as above',
+    target: null,
+    keyturn: ofNewTokens,
     bare: introspectionOf('opaque'),
   },
   {

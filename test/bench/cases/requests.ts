@@ -50,6 +50,14 @@ export const tokenRequest = (
   form: Readonly<Record<string, string>>,
 ): string => post(served, served.endpoints.token, client, form);
 
+/** A service that asks for a token for an API: RFC 6749 section 4.4. */
+export const serviceTokenRequest = (served: Served, api: ApiName): string =>
+  tokenRequest(served, served.service, {
+    grant_type: 'client_credentials',
+    resource: identifierOf(api),
+    scope: scopeOf(api),
+  });
+
 /** Always the same PKCE pair: nobody else sees it, and making one is the client's work. */
 const VERIFIER = 'a-code-verifier-of-the-benchmark-with-enough-characters';
 const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url');
