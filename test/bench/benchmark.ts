@@ -101,7 +101,6 @@ function resultsOf(
     const contestant = keyturns.find(({ served }) => served.store === store);
     return contestant === undefined ? null : (runs.get(contestant) ?? null);
   };
-  const bare = ofBare === null ? null : medianRun(ofBare);
   return keyturns.map(({ served }): CaseResult => {
     const store = served.store as StoreName;
     const own = runsOn(store) as readonly Run[];
@@ -110,7 +109,7 @@ function resultsOf(
     const others = onSqlite ?? ofBare;
     const ratio = others === null ? null : ratioOf(own, others);
     const wanted = onSqlite === null ? target : REDIS_TARGET;
-    const { perCpuSecond, perSecond, p50Ms, p99Ms, storeShare } = medianRun(own);
+    const { operations: _, resident: __, ...figures } = medianRun(own);
     return {
       name,
       store,
@@ -119,14 +118,16 @@ function resultsOf(
       against: onSqlite === null ? 'bare' : 'sqlite',
       target: wanted,
       met: ratio === null || wanted === null ? null : ratio >= wanted,
-      perCpuSecond,
-      perSecond,
-      p50Ms,
-      p99Ms,
-      storeShare,
-      bare: bare === null ? null : { perCpuSecond: bare.perCpuSecond, p50Ms: bare.p50Ms, p99Ms: bare.p99Ms },
+      ...figures,
+      bare: bareOf(own, ofBare),
     };
   });
+}
+
+function bareOf(own: readonly Run[], ofBare: readonly Run[] | null): CaseResult['bare'] {
+  if (ofBare === null) return null;
+  const { perCpuSecond, p50Ms, p99Ms } = medianRun(ofBare);
+  return { ratio: ratioOf(own, ofBare), perCpuSecond, p50Ms, p99Ms };
 }
 
 function startOf({ served, startsMs }: KeyturnContestant): StartResult {

@@ -16,6 +16,8 @@ export interface Run {
   readonly storeShare: number;
   /** What the largest of the server's processes had in memory at the end, in bytes. */
   readonly resident: number;
+  /** How often the server said that it was too busy; those requests were made again. */
+  readonly turnedAway: number;
 }
 
 /** Who is asked: a server, and its store where that is a process of its own. */
@@ -48,7 +50,7 @@ export async function run(
   const pids = served.pids();
   using open = await openConnections(served.ports, connections);
   const latencies: number[] = [];
-  let [own, ofStore, wallSeconds] = [0, 0, 0];
+  let [own, ofStore, wallSeconds, turnedAway] = [0, 0, 0, 0];
   while (own * 1000 < workMs && wallSeconds * 1000 < workMs * PATIENCE) {
     const visitors = await play();
     const before = [processorSeconds(pids), processorSeconds(storePids)] as const;
@@ -58,6 +60,7 @@ export async function run(
     own += processorSeconds(pids) - before[0];
     ofStore += processorSeconds(storePids) - before[1];
     wallSeconds += driven.wallSeconds;
+    turnedAway += driven.turnedAway;
     for (const latency of driven.latencies) latencies.push(latency);
   }
   return {
@@ -68,6 +71,7 @@ export async function run(
     p99Ms: percentile(latencies, 99),
     storeShare: ofStore / (own + ofStore),
     resident: Math.max(...pids.map((pid) => memoryOf(pid).resident)),
+    turnedAway,
   };
 }
 
@@ -101,6 +105,7 @@ export function medianRun(runs: readonly Run[]): Run {
     p99Ms: of('p99Ms'),
     storeShare: of('storeShare'),
     resident: of('resident'),
+    turnedAway: of('turnedAway'),
   };
 }
 

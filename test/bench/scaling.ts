@@ -75,7 +75,7 @@ function resultsOf(
   const ofOne = runs.get(one) ?? [];
   return [...contestants].map(([contestant, { kind, store, count }]): ScalingResult => {
     const own = runs.get(contestant) ?? [];
-    const { perSecond, perCpuSecond, storeShare, p99Ms } = medianRun(own);
+    const { perSecond, perCpuSecond, storeShare, p99Ms, turnedAway } = medianRun(own);
     const target = kind === 'workers' && count === 2 ? TWO_WORKERS_TARGET : null;
     const ratio = median(own.map((run, round) => run.perSecond / (ofOne[round]?.perSecond ?? Number.NaN)));
     const withCores = count * ratioOf(own, ofOne);
@@ -95,6 +95,7 @@ function resultsOf(
       met,
       storeShare,
       p99Ms,
+      turnedAway,
     };
   });
 }

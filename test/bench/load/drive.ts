@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { type Answer, AnswerReader } from '#test/bench/load/answer.ts';
+import { type Answer, AnswerReader, headerOf } from '#test/bench/load/answer.ts';
 
 /** Somebody at one connection, who asks, reads the answer, and asks again. */
 export interface Visitor {
@@ -26,6 +26,8 @@ export interface Drive {
   /** How long each operation took, in milliseconds. */
   readonly latencies: readonly number[];
   readonly wallSeconds: number;
+  /** How often the server said that it was too busy, and was asked again after a pause. */
+  readonly turnedAway: number;
 }
 
 /** Open connections to a server. One on which nothing is asked for some seconds is closed by most servers. */
@@ -68,6 +70,7 @@ export async function drive(
   { enough = () => false, pauseMs = 0 }: DriveOptions = {},
 ): Promise<Drive> {
   const latencies: number[] = [];
+  const turnedAway = { times: 0 };
   const startedAt = performance.now();
   let over = false;
   const looking = setInterval(() => {
@@ -75,7 +78,7 @@ export async function drive(
   }, ENOUGH_EVERY_MS);
   const isOver = () => over;
   const visits = visitors.map((visitor, index) =>
-    visit(sockets[index] as Socket, visitor, { isOver, pauseMs, latencies }),
+    visit(sockets[index] as Socket, visitor, { isOver, pauseMs, latencies, turnedAway }),
   );
   const outcomes = await Promise.allSettled(visits);
   clearInterval(looking);
@@ -84,6 +87,7 @@ export async function drive(
     operations: latencies.length,
     latencies,
     wallSeconds: (performance.now() - startedAt) / 1000,
+    turnedAway: turnedAway.times,
   };
 }
 
@@ -91,20 +95,28 @@ interface VisitOptions {
   readonly isOver: () => boolean;
   readonly pauseMs: number;
   readonly latencies: number[];
+  readonly turnedAway: { times: number };
 }
+
+/** How long somebody waits who was told that the server is too busy. */
+const TURNED_AWAY_MS = 50;
+
+const isTurnedAway = (answer: Answer) => answer.status === 503 && headerOf(answer, 'retry-after') !== null;
 
 function visit(
   socket: Socket,
   visitor: Visitor,
-  { isOver, pauseMs, latencies }: VisitOptions,
+  { isOver, pauseMs, latencies, turnedAway }: VisitOptions,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const reader = new AnswerReader();
   let begunAt = performance.now();
+  let request: string | null = null;
+  const send = () => void socket.write(request ?? '', 'latin1');
   const ask = () => {
-    const request = visitor.next();
+    request = visitor.next();
     if (request === null) resolve();
-    else socket.write(request, 'latin1');
+    else send();
   };
   const begin = () => {
     begunAt = performance.now();
@@ -114,6 +126,12 @@ function visit(
     try {
       const answer = reader.add(chunk);
       if (answer === null) return;
+      if (isTurnedAway(answer)) {
+        turnedAway.times += 1;
+        if (isOver()) resolve();
+        else setTimeout(send, TURNED_AWAY_MS);
+        return;
+      }
       if (!visitor.read(answer)) return ask();
       latencies.push(performance.now() - begunAt);
       if (isOver()) resolve();

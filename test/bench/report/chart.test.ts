@@ -17,7 +17,8 @@ const result = (more: Partial<CaseResult>): CaseResult => ({
   p50Ms: 1,
   p99Ms: 2,
   storeShare: 0,
-  bare: { perCpuSecond: 10_000, p50Ms: 2, p99Ms: 8 },
+  turnedAway: 0,
+  bare: { ratio: 4, perCpuSecond: 10_000, p50Ms: 2, p99Ms: 8 },
   ...more,
 });
 

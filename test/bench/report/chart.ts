@@ -33,7 +33,7 @@ ${drawn.join('\n')}
 }
 
 /** Of a case that there is at the bare library. */
-const toBare = ({ perCpuSecond, bare }: CaseResult) => (bare === null ? 0 : perCpuSecond / bare.perCpuSecond);
+const toBare = ({ bare }: CaseResult) => bare?.ratio ?? 0;
 
 function rowOf(row: readonly CaseResult[], top: number, x: (ratio: number) => number): readonly string[] {
   const [first] = row;

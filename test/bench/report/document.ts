@@ -38,8 +38,16 @@ export interface CaseResult {
   readonly p99Ms: number;
   /** The part of all processor time that Redis took; 0 for SQLite, which is in Keyturn's own. */
   readonly storeShare: number;
+  /** How often Keyturn said in a run that it was too busy. Those requests were made again, and are no operations. */
+  readonly turnedAway: number;
   /** The same of the bare library, which keeps everything in memory; `null` where it has no such thing. */
-  readonly bare: { readonly perCpuSecond: number; readonly p50Ms: number; readonly p99Ms: number } | null;
+  readonly bare: {
+    /** How many times as many operations per processor second as it. */
+    readonly ratio: number;
+    readonly perCpuSecond: number;
+    readonly p50Ms: number;
+    readonly p99Ms: number;
+  } | null;
 }
 
 /** How long it takes from the beginning of the process to the first good answer, on a store that there is already. */
@@ -108,6 +116,7 @@ export interface ScalingResult {
   /** The part of the processor time of servers and store that Redis took. */
   readonly storeShare: number;
   readonly p99Ms: number;
+  readonly turnedAway: number;
 }
 
 /** What `--big N --json` prints. */

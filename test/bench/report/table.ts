@@ -27,6 +27,7 @@ export function inText(document: BenchDocument): string {
         'p99 ms',
         'bare p99',
         'store CPU',
+        'turned away',
       ],
       ...document.cases.map(rowOf),
     ]),
@@ -64,6 +65,7 @@ export function scalingInText({ machine, connections, scaling }: ScalingDocument
     each.met === null ? '' : word(each.met),
     each.storeShare === 0 ? '-' : percent(each.storeShare),
     each.p99Ms.toFixed(1),
+    each.turnedAway === 0 ? '' : count(each.turnedAway),
   ]);
   const heads = [
     'case',
@@ -75,6 +77,7 @@ export function scalingInText({ machine, connections, scaling }: ScalingDocument
     '',
     'store CPU',
     'p99 ms',
+    'turned away',
   ];
   return lined([
     `${machine.processor}, ${machine.cores} cores, Node ${machine.node}; ${machine.pinned}`,
@@ -118,7 +121,20 @@ export function soakInText({ store, samples, growth, flat }: SoakDocument): stri
 const lined = (lines: readonly string[]) => `${lines.join('\n')}\n`;
 
 function rowOf(result: CaseResult): readonly string[] {
-  const { name, store, perCpuSecond, bare, ratio, against, target, met, p50Ms, p99Ms, storeShare } = result;
+  const {
+    name,
+    store,
+    perCpuSecond,
+    bare,
+    ratio,
+    against,
+    target,
+    met,
+    p50Ms,
+    p99Ms,
+    storeShare,
+    turnedAway,
+  } = result;
   return [
     name,
     store,
@@ -131,6 +147,7 @@ function rowOf(result: CaseResult): readonly string[] {
     p99Ms.toFixed(1),
     bare === null ? '-' : bare.p99Ms.toFixed(1),
     storeShare === 0 ? '-' : percent(storeShare),
+    turnedAway === 0 ? '' : count(turnedAway),
   ];
 }
 
