@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { keepBody } from '#src/http/request-body.ts';
 
 /**
  * A request whose body has been read already, to be read once more: the library reads bodies itself, and takes what
@@ -13,11 +14,13 @@ export function replayed(request: IncomingMessage, body: Buffer): IncomingMessag
       yield body;
     },
   };
-  return new Proxy(request, {
+  const replay = new Proxy(request, {
     get: (target, name) => {
       if (Object.hasOwn(again, name)) return again[name as keyof typeof again];
       const value = Reflect.get(target, name, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
+  keepBody(replay, body);
+  return replay;
 }

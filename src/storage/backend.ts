@@ -22,6 +22,23 @@ export interface Backend extends AsyncDisposable {
   /** The digest of an alias has its kind in it, so it needs no second argument. */
   findByAlias(alias: Digest, now: EpochSeconds): Promise<BackendRecord | null>;
 
+  /**
+   * As `find`, for whoever holds what the record said at version `held`. If it is at that version still, the body may be
+   * left out.
+   */
+  findAgain(
+    kind: string,
+    key: Digest,
+    held: number,
+    now: EpochSeconds,
+  ): Promise<BackendRecord | UnchangedRecord | null>;
+
+  findByAliasAgain(
+    alias: Digest,
+    held: number,
+    now: EpochSeconds,
+  ): Promise<BackendRecord | UnchangedRecord | null>;
+
   /** Looks at the group first, then at `onlyIf`, then at the aliases, and writes only if all three allow it. */
   put(write: BackendWrite, now: EpochSeconds): Promise<BackendPutOutcome>;
 
@@ -113,6 +130,9 @@ export interface Backend extends AsyncDisposable {
 export type Digest = Buffer;
 
 export const DIGEST_BYTES = 32;
+
+/** A record that says what it said at that version. */
+export type UnchangedRecord = Omit<BackendRecord, 'key' | 'body'> & { readonly body: null };
 
 export interface BackendRecord {
   readonly key: Digest;

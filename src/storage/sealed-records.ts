@@ -1,4 +1,3 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '#src/clock.ts';
 import { Refusal, StorageFault } from '#src/fault.ts';
 import { Recent } from '#src/recent.ts';
@@ -25,8 +24,11 @@ import {
   type BackendRecord,
   DIGEST_BYTES,
   type Digest,
+  type UnchangedRecord,
 } from '#src/storage/backend.ts';
+import { deepFrozen } from '#src/storage/deep-frozen.ts';
 import { Extensions } from '#src/storage/extensions.ts';
+import { NameDigests } from '#src/storage/name-digests.ts';
 import {
   type OperationObserver,
   observedBackend,
@@ -43,6 +45,7 @@ import { addedMembers } from '#src/storage/record-forms.ts';
 import type { RootSecret } from '#src/storage/root-secret.ts';
 import { logContext, recordContext } from '#src/storage/sealed-bodies.ts';
 import type { StoreKeys } from '#src/storage/store-keys.ts';
+import { assertCount, assertWhole } from '#src/storage/whole-numbers.ts';
 import type { EpochSeconds, Seconds } from '#src/units.ts';
 
 /**
@@ -57,10 +60,10 @@ export class SealedRecords implements Records {
   readonly #keys: StoreKeys;
   readonly #sealer: Sealer;
   readonly #clock: Clock;
-  readonly #indexKey: KeyObject;
+  readonly #names: NameDigests;
   readonly #listeners = new Map<string, Set<() => void>>();
-  readonly #digests = new Recent<string, Digest>(DIGESTS_MAX);
   readonly #opened = new Recent<string, OftenRead>(OPENED_BODIES_MAX);
+  readonly #held = new Recent<string, HeldBody>(OPENED_BODIES_MAX);
   readonly #extensions = new Extensions();
 
   constructor(parts: { backend: RecordBackend; keys: StoreKeys; root: RootSecret; clock: Clock }) {
@@ -68,12 +71,12 @@ export class SealedRecords implements Records {
     this.#keys = parts.keys;
     this.#sealer = parts.keys.sealer;
     this.#clock = parts.clock;
-    this.#indexKey = createSecretKey(parts.root.derive('storage: index'));
+    this.#names = new NameDigests(parts.root.derive('storage: index'));
   }
 
   /** How many bodies are held in mind as they were opened. */
   get opened(): number {
-    return this.#opened.size;
+    return this.#opened.size + this.#held.size;
   }
 
   /** Has somebody told of each operation of the backend from now on; until then nothing is measured. */
@@ -82,19 +85,49 @@ export class SealedRecords implements Records {
   }
 
   async find<T>(kind: RecordKind, id: string): Promise<StoredRecord<T> | null> {
-    const key = OFTEN_READ.has(kind)
-      ? this.#digestOnce('record', kind, id)
-      : this.#digest('record', kind, id);
-    const record = await this.#backend.find(kind, key, this.#clock.now());
+    const now = this.#clock.now();
+    if (OFTEN_READ.has(kind)) {
+      return this.#findOften<T>(kind, ['record', kind, id], (key, held) =>
+        held === null
+          ? this.#backend.find(kind, key, now)
+          : this.#backend.findAgain(kind, key, held.version, now),
+      );
+    }
+    const record = await this.#backend.find(kind, this.#names.once('record', kind, id), now);
     return record === null ? null : this.#keyed(() => this.#open<T>(kind, record));
   }
 
   async findByAlias<T>(kind: RecordKind, alias: string): Promise<StoredRecord<T> | null> {
-    const digest = OFTEN_READ.has(kind)
-      ? this.#digestOnce('alias', kind, alias)
-      : this.#digest('alias', kind, alias);
-    const record = await this.#backend.findByAlias(digest, this.#clock.now());
+    const now = this.#clock.now();
+    if (OFTEN_READ.has(kind)) {
+      return this.#findOften<T>(kind, ['alias', kind, alias], (digest, held) =>
+        held === null
+          ? this.#backend.findByAlias(digest, now)
+          : this.#backend.findByAliasAgain(digest, held.version, now),
+      );
+    }
+    const record = await this.#backend.findByAlias(this.#names.once('alias', kind, alias), now);
     return record === null ? null : this.#keyed(() => this.#open<T>(kind, record));
+  }
+
+  /** Reads a record of which is held what it said before, and opens it again only if it says something else. */
+  async #findOften<T>(
+    kind: RecordKind,
+    name: readonly [label: string, ...parts: string[]],
+    read: (digest: Digest, held: HeldBody | null) => Promise<BackendRecord | UnchangedRecord | null>,
+  ): Promise<StoredRecord<T> | null> {
+    const digest = this.#names.recurring(...name);
+    const heldAs = digest.toString('latin1');
+    const before = this.#held.get(heldAs) ?? null;
+    const record = await read(digest, before);
+    if (record === null) return null;
+    const { version, expiresAt, consumedAt, body } = record;
+    if (body === null) return { ...saidBy<T>(before), version, expiresAt, consumedAt };
+    const { key } = record;
+    const same = before?.body.equals(body) ? before : null;
+    const { id, value } = same ?? deepFrozen(await this.#keyed(() => this.#unseal(kind, key, body)));
+    this.#held.set(heldAs, { version, body, id, value });
+    return { id, value: value as T, version, expiresAt, consumedAt };
   }
 
   /** Throws `Refusal('record_too_large')` for a value of more than `RECORD_BYTES_MAX`. */
@@ -103,9 +136,9 @@ export class SealedRecords implements Records {
     if (expiresAt !== null) {
       assertWhole('expiresAt', expiresAt);
     }
-    const key = this.#digest('record', kind, id);
+    const key = this.#names.once('record', kind, id);
     const aliases = new Map(
-      (record.aliases ?? []).map((alias) => [alias, this.#digest('alias', kind, alias)]),
+      (record.aliases ?? []).map((alias) => [alias, this.#names.once('alias', kind, alias)]),
     );
     const value = this.#extensions.concern(record) ? await this.#completed(record, key) : record.value;
     const plain = writeRecordBody(kind, { id, value });
@@ -113,8 +146,8 @@ export class SealedRecords implements Records {
       kind,
       key,
       expiresAt,
-      group: group === undefined ? null : this.#digest('group', group),
-      owner: owner === undefined ? null : this.#digest('owner', kind, owner),
+      group: group === undefined ? null : this.#names.once('group', group),
+      owner: owner === undefined ? null : this.#names.once('owner', kind, owner),
       aliases: [...aliases.values()],
       onlyIf: onlyIf ?? null,
     };
@@ -131,11 +164,11 @@ export class SealedRecords implements Records {
   }
 
   async consume(kind: RecordKind, id: string): Promise<ConsumeOutcome> {
-    return this.#backend.consume(kind, this.#digest('record', kind, id), this.#clock.now());
+    return this.#backend.consume(kind, this.#names.once('record', kind, id), this.#clock.now());
   }
 
   async remove(kind: RecordKind, id: string, notedIn?: LogName): Promise<boolean> {
-    const key = this.#digest('record', kind, id);
+    const key = this.#names.once('record', kind, id);
     const removed = await this.#backend.remove(kind, key, this.#log(notedIn), this.#clock.now());
     this.#tell(notedIn);
     return removed;
@@ -149,7 +182,7 @@ export class SealedRecords implements Records {
     assertWhole('rememberUntil', rememberUntil);
     const log = this.#log(notedIn);
     const noted = log === null || notedIn === undefined ? null : { ...log, kind: notedIn.kind };
-    await this.#backend.endGroup(this.#digest('group', group), rememberUntil, noted, this.#clock.now());
+    await this.#backend.endGroup(this.#names.once('group', group), rememberUntil, noted, this.#clock.now());
     this.#tell(notedIn);
   }
 
@@ -163,7 +196,7 @@ export class SealedRecords implements Records {
     owner: string,
     page: { after?: string; limit: number },
   ): Promise<RecordPage<T>> {
-    const digest = this.#digest('owner', kind, owner);
+    const digest = this.#names.once('owner', kind, owner);
     return this.#page(kind, page, (wanted) => this.#backend.listOwned(digest, wanted, this.#clock.now()));
   }
 
@@ -202,7 +235,7 @@ export class SealedRecords implements Records {
 
   async readLog<T>(name: string, { after, limit }: { after: number; limit: number }): Promise<LogPage<T>> {
     assertCount('limit', limit);
-    const log = this.#digest('log', name);
+    const log = this.#names.once('log', name);
     const page = await this.#backend.readLog(log, { after, limit }, this.#clock.now());
     const open = () => page.entries.map((entry) => this.#openEntry<T>(log, entry));
     return { ...page, entries: await this.#keyed(open) };
@@ -216,15 +249,15 @@ export class SealedRecords implements Records {
 
   async hit(counter: string, window: Seconds): Promise<CounterState> {
     assertCount('window', window);
-    return this.#backend.hit(this.#digest('counter', counter), window, this.#clock.now());
+    return this.#backend.hit(this.#names.once('counter', counter), window, this.#clock.now());
   }
 
   async counted(counter: string): Promise<CounterState | null> {
-    return this.#backend.counted(this.#digest('counter', counter), this.#clock.now());
+    return this.#backend.counted(this.#names.once('counter', counter), this.#clock.now());
   }
 
   async resetCounter(counter: string): Promise<void> {
-    return this.#backend.resetCounter(this.#digest('counter', counter));
+    return this.#backend.resetCounter(this.#names.once('counter', counter));
   }
 
   async sweep(limit: number): Promise<SweepOutcome> {
@@ -270,7 +303,7 @@ export class SealedRecords implements Records {
   #log(name: LogName | undefined) {
     if (name === undefined) return null;
     assertWhole('until', name.until);
-    return { log: this.#digest('log', name.log), until: name.until };
+    return { log: this.#names.once('log', name.log), until: name.until };
   }
 
   #sealedNote(note: LogNote | undefined): BackendNote | null {
@@ -290,26 +323,7 @@ export class SealedRecords implements Records {
   }
 
   #revocations(entries: readonly string[]): Digest[] {
-    return entries.map((entry) => this.#digestOnce('revocation', entry));
-  }
-
-  /** Of names that come up again and again, as those of clients do. */
-  #digestOnce(label: string, ...parts: readonly string[]): Digest {
-    const name = JSON.stringify([label, ...parts]);
-    const before = this.#digests.get(name);
-    if (before !== undefined) return before;
-    const digest = this.#digestOf(name);
-    this.#digests.set(name, digest);
-    return digest;
-  }
-
-  /** JSON keeps apart what joining the parts would run together, and writes unpaired surrogates as they are. */
-  #digest(label: string, ...parts: readonly string[]): Digest {
-    return this.#digestOf(JSON.stringify([label, ...parts]));
-  }
-
-  #digestOf(name: string): Digest {
-    return createHmac('sha256', this.#indexKey).update(name).digest();
+    return entries.map((entry) => this.#names.recurring('revocation', entry));
   }
 
   #open<T>(kind: RecordKind, { key, body, version, expiresAt, consumedAt }: BackendRecord): StoredRecord<T> {
@@ -349,6 +363,16 @@ interface OftenRead extends OpenedBody {
   readonly body: Buffer;
 }
 
+/** What a record said at a version. */
+interface HeldBody extends OftenRead {
+  readonly version: number;
+}
+
+function saidBy<T>(held: HeldBody | null): { id: string; value: T } {
+  if (held === null) throw new Error('a body is left out only for who holds it');
+  return { id: held.id, value: held.value as T };
+}
+
 /** Records that many requests read and few write. Whoever gets one shares it, so it cannot be changed. */
 const OFTEN_READ: ReadonlySet<RecordKind> = new Set([
   'account',
@@ -360,19 +384,8 @@ const OFTEN_READ: ReadonlySet<RecordKind> = new Set([
 /** Each lost attempt means that a key-encryption key has become current, which happens a few times a year. */
 const SEALING_ATTEMPTS_MAX = 5;
 
-/** Some two hundred bytes each. */
-const DIGESTS_MAX = 8192;
-
 /** Some kilobytes each. */
 const OPENED_BODIES_MAX = 2048;
-
-function deepFrozen<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const member of Object.values(value)) deepFrozen(member);
-  }
-  return value;
-}
 
 function parseCursor(text: string): Digest {
   const key = Buffer.from(text, 'base64url');
@@ -380,17 +393,4 @@ function parseCursor(text: string): Digest {
     throw new Refusal('page_unknown', 'this is not where a page of records ended');
   }
   return key;
-}
-
-/** A fraction, or NaN, would reach a database as something else than a point in time: as `never`, for one. */
-function assertWhole(name: string, value: number): void {
-  if (!Number.isSafeInteger(value)) {
-    throw new TypeError(`${name} must be a whole number of seconds, not ${value}`);
-  }
-}
-
-function assertCount(name: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new TypeError(`${name} must be a whole number above zero, not ${value}`);
-  }
 }

@@ -100,6 +100,14 @@ class RedisBackend implements Backend {
     return place === undefined || place === null ? null : living(place, packed ?? null, now);
   }
 
+  findAgain(kind: string, key: Digest, _held: number, now: EpochSeconds): Promise<BackendRecord | null> {
+    return this.find(kind, key, now);
+  }
+
+  findByAliasAgain(alias: Digest, _held: number, now: EpochSeconds): Promise<BackendRecord | null> {
+    return this.findByAlias(alias, now);
+  }
+
   async put(write: BackendWrite, now: EpochSeconds): Promise<BackendPutOutcome> {
     const { kind, key, onlyIf, note } = write;
     const condition = onlyIf === null ? '' : onlyIf === 'absent' ? onlyIf : onlyIf.version;

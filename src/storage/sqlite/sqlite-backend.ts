@@ -17,6 +17,7 @@ import type {
   BackendWalk,
   BackendWrite,
   Digest,
+  UnchangedRecord,
 } from '#src/storage/backend.ts';
 import { asBuffer } from '#src/storage/sqlite/as-buffer.ts';
 import { BodyWalk } from '#src/storage/sqlite/body-walk.ts';
@@ -67,6 +68,14 @@ class SqliteBackend implements Backend {
     return this.#read(() => recordFrom(this.#statements.findRecordByAlias.get({ alias, now })));
   }
 
+  async findAgain(kind: string, key: Digest, held: number, now: EpochSeconds) {
+    return this.#read(() => recordAgain(this.#statements.findRecordAgain.get(held, kind, key, now)));
+  }
+
+  async findByAliasAgain(alias: Digest, held: number, now: EpochSeconds) {
+    return this.#read(() => recordAgain(this.#statements.findRecordByAliasAgain.get(held, alias, now)));
+  }
+
   async list(kind: string, { after, limit }: BackendPage, now: EpochSeconds): Promise<BackendRecord[]> {
     return this.#read(() =>
       this.#statements.listRecords
@@ -85,7 +94,7 @@ class SqliteBackend implements Backend {
 
   async anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean> {
     return this.#read(() =>
-      entries.some((entry) => this.#statements.isRevoked.get({ entry, now }) !== undefined),
+      entries.some((entry) => this.#statements.isRevoked.get(entry, now) !== undefined),
     );
   }
 
@@ -363,6 +372,16 @@ interface RecordRow {
 
 function recordFrom(row: object | undefined): BackendRecord | null {
   return row === undefined ? null : fromRow(row as RecordRow);
+}
+
+/** A row of `findRecordAgain`. */
+type RowAgain = readonly [Uint8Array | null, number, EpochSeconds | null, EpochSeconds | null, Uint8Array];
+
+function recordAgain(row: unknown): BackendRecord | UnchangedRecord | null {
+  if (row === undefined) return null;
+  const [body, version, expiresAt, consumedAt, key] = row as RowAgain;
+  if (body === null) return { body, version, expiresAt, consumedAt };
+  return { key: asBuffer(key), body: asBuffer(body), version, expiresAt, consumedAt };
 }
 
 function fromRow(row: RecordRow): BackendRecord {

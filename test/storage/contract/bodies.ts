@@ -86,6 +86,35 @@ export function bodyContract(makeStore: MakeStore): void {
     });
   });
 
+  describe('reading a record again', () => {
+    test('leaves its body out at most while it is at the version that is held', async () => {
+      await using store = await makeStore(clock);
+      const backend = await store.openBackend();
+      const alias = digest(203);
+      const again = (held: number) =>
+        Promise.all([
+          backend.findAgain('client', digest(1), held, now),
+          backend.findByAliasAgain(alias, held, now),
+        ]);
+      assert.deepEqual(await again(1), [null, null]);
+      await backend.put(recordWith(1, { expiresAt: later, aliases: [alias] }), now);
+      const first = (await backend.find('client', digest(1), now)) ?? assert.fail();
+      for (const { body, ...rest } of (await again(first.version)).map((each) => each ?? assert.fail())) {
+        assert.deepEqual(body ?? first.body, first.body);
+        assert.deepEqual([rest.version, rest.expiresAt, rest.consumedAt], [first.version, later, null]);
+      }
+      await backend.consume('client', digest(1), now);
+      for (const found of await again(first.version)) assert.equal(found?.consumedAt, now);
+
+      const body = bodyUnder('A', 'anew');
+      await backend.put(recordWith(1, { expiresAt: later, aliases: [alias], body }), now);
+      const second = (await backend.find('client', digest(1), now)) ?? assert.fail();
+      assert.deepEqual(await again(first.version), [second, second]);
+      await backend.remove('client', digest(1), null, now);
+      assert.deepEqual(await again(second.version), [null, null]);
+    });
+  });
+
   describe('replacing a body', () => {
     test('changes neither version, expiry, use, group, owner nor aliases of the record', async () => {
       await using store = await makeStore(clock);
