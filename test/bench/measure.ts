@@ -23,6 +23,8 @@ export interface Run {
 /** Who is asked: a server, and its store where that is a process of its own. */
 export interface Contestant extends Stage {
   readonly storePids: readonly number[];
+  /** How many processes share the work; each is to do as much as one alone, also to warm up. Default: 1. */
+  readonly processes?: number;
 }
 
 /** What has to be known of a server to measure it. */
@@ -43,10 +45,11 @@ const PATIENCE = 3;
 
 /** Asks until the processors have worked for so long on answers, in as many stretches as it takes. */
 export async function run(
-  { served, connections, storePids }: Measured,
+  { served, connections, storePids, processes = 1 }: Measured,
   play: Play,
-  workMs: number,
+  workMsOfEach: number,
 ): Promise<Run> {
+  const workMs = workMsOfEach * processes;
   const pids = served.pids();
   using open = await openConnections(served.ports, connections);
   const latencies: number[] = [];

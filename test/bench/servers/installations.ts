@@ -69,6 +69,7 @@ export async function enterKeyturn(
     startsMs: [...startsMs, served.startMs],
     directory,
     storePids: redis === null ? [] : [redis.pid],
+    processes: workers * nodes,
     connections,
   };
 }
