@@ -3,6 +3,7 @@ import { errors, type Client as LibraryClient, type Provider } from 'oidc-provid
 import type { ClientSecrets } from '#src/clients/client-secret.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
 import { type PlainForm, plainCredentials } from '#src/oidc/direct/plain-request.ts';
+import { parseClientIdUrl } from '#src/registration/client-id-url.ts';
 
 export interface CallerDependencies {
   readonly provider: Provider;
@@ -27,7 +28,9 @@ export async function callerOf(
   const isPublic = headers.authorization === undefined && form.client_secret === undefined;
   const credentials = isPublic ? null : plainCredentials(headers, form);
   const clientId = isPublic ? form.client_id : credentials?.clientId;
-  const client = clientId === undefined ? undefined : await findClient(provider, clientId);
+  // Which state of its document will do for a client depends on what it asks for, and the library knows that.
+  if (clientId === undefined || parseClientIdUrl(clientId) !== null) return null;
+  const client = await findClient(provider, clientId);
   if (client === undefined || client.clientSecretExpiresAt) return null;
   if (credentials === null) return isPublic && client.clientAuthMethod === 'none' ? client : null;
   const { secrets: kept } = registered.of(client);
