@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { run } from '#src/cli/program.ts';
 import { systemClock } from '#src/clock.ts';
 import { systemRandom } from '#src/random.ts';
+import { USAGE as BENCH_USAGE } from '#test/bench/options.ts';
 import { type ShownCommand, shownCommands } from '#test/docs/commands.ts';
 import { everyPage } from '#test/docs/markdown.ts';
 import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
@@ -63,7 +64,8 @@ test('every option that a page names belongs to a command', async () => {
   const helps = await Promise.all(
     commands.map((each) => keyturn([...each.split(' ').filter(Boolean), '--help'])),
   );
-  const options = new Set(helps.flatMap(({ output }) => output.match(/--[\w-]+/g) ?? []));
+  const texts = [...helps.map(({ output }) => output), BENCH_USAGE];
+  const options = new Set(texts.flatMap((text) => text.match(/--[\w-]+/g) ?? []));
   for (const { path, inlineCode } of everyPage()) {
     for (const code of inlineCode.filter((each) => each.startsWith('--'))) {
       assert.ok(options.has(code.split(' ')[0] ?? ''), `${path}: ${code}`);
