@@ -1,4 +1,5 @@
 import type { Configuration } from 'oidc-provider';
+import { CookieSignatures } from '#src/http/cookie-signatures.ts';
 
 /**
  * Cookies that no page can read and no other site can send along. Under https no other host can set the one of the
@@ -12,7 +13,7 @@ export function cookiesOf(
   const secure = issuer.startsWith('https:');
   const options = { httpOnly: true, sameSite: 'lax', signed: true, secure } as const;
   return {
-    keys: [...cookieKeys],
+    keys: new CookieSignatures(cookieKeys),
     long: options,
     short: options,
     names: {

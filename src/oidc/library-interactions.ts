@@ -14,9 +14,13 @@ type Parts = Pick<Protocol, 'provider' | 'whoRegistered' | 'application' | 'begu
 /** The interactions of the library. The browser is known by its cookies. */
 export function libraryInteractions(parts: Parts, resources: ResourceRegistry): Interactions<Context> {
   const { provider, begun } = parts;
+  // Whoever has been shown to have begun an interaction need not show it twice in one request.
+  const owners = new WeakSet<Context>();
   const own = async (ctx: Context): Promise<LibraryInteraction | null> => {
     const interaction = await unlessEnded(provider.interactionDetails(ctx.req, ctx.res));
-    return interaction !== null && begun.has(ctx, interaction.uid) ? interaction : null;
+    if (interaction === null || !begun.has(ctx, interaction.uid)) return null;
+    owners.add(ctx);
+    return interaction;
   };
   return {
     find: async (ctx) => {
@@ -28,7 +32,7 @@ export function libraryInteractions(parts: Parts, resources: ResourceRegistry): 
       return interaction === null ? null : askedAnew(interaction);
     },
     answer: async (ctx, answer) => {
-      if ((await own(ctx)) === null) return null;
+      if (!owners.has(ctx) && (await own(ctx)) === null) return null;
       return unlessEnded(provider.interactionResult(ctx.req, ctx.res, resultOf(answer)));
     },
   };

@@ -8,6 +8,7 @@ import { accountRoutes } from '#src/account-page/routes.ts';
 import { SECTIONS, type SectionName } from '#src/account-page/section.ts';
 import type { Config } from '#src/config/schema.ts';
 import { loadAssets } from '#src/http/assets.ts';
+import { CookieSignatures } from '#src/http/cookie-signatures.ts';
 import { failures } from '#src/http/failure.ts';
 import { frontPage } from '#src/http/front-page.ts';
 import { type Locales, loadLocales } from '#src/http/locale.ts';
@@ -89,7 +90,7 @@ export async function createApp(
   const { provider, begun, senders, assertServable } = oidc;
 
   const app = new Koa();
-  app.keys = common.cookieKeys;
+  app.keys = new CookieSignatures(common.cookieKeys);
   for (const each of [app, provider]) pinOrigin(each, { issuer, trustProxy: config.trustProxy });
   app.on('error', events.onUnsent);
   app.use(requestLog(log));
