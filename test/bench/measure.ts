@@ -38,6 +38,8 @@ export interface Plan {
   /** How long the processors work for the server in each run. */
   readonly runMs: number;
   readonly warmUpMs: number;
+  /** No round is begun that is likely to end later than this. Default: never. */
+  readonly atMostMs?: number;
 }
 
 /** A run takes no longer than this many times the work that it is to make, where others want the processor too. */
@@ -82,8 +84,9 @@ export async function run(
 export async function takeTurns(
   { keyturn, bare }: Pick<Case, 'keyturn' | 'bare'>,
   contestants: readonly Contestant[],
-  { rounds, runMs, warmUpMs }: Plan,
+  { rounds, runMs, warmUpMs, atMostMs = Number.POSITIVE_INFINITY }: Plan,
 ): Promise<ReadonlyMap<Contestant, readonly Run[]>> {
+  const startedAt = performance.now();
   const ready: { contestant: Contestant; play: Play; runs: Run[] }[] = [];
   for (const contestant of contestants) {
     const scene = contestant.served.program === 'bare' ? bare : keyturn;
@@ -92,8 +95,12 @@ export async function takeTurns(
     await run(contestant, play, warmUpMs);
     ready.push({ contestant, play, runs: [] });
   }
-  for (let round = 0; round < rounds; round += 1)
+  for (let round = 0, roundMs = 0; round < rounds; round += 1) {
+    const begunAt = performance.now();
+    if (round > 0 && begunAt + roundMs > startedAt + atMostMs) break;
     for (const { contestant, play, runs } of ready) runs.push(await run(contestant, play, runMs));
+    roundMs = performance.now() - begunAt;
+  }
   return new Map(ready.map(({ contestant, runs }) => [contestant, runs]));
 }
 

@@ -10,18 +10,20 @@ describe('the options of the benchmark', () => {
     assert.deepEqual(thorough.stores, ['sqlite', 'redis']);
     assert.deepEqual(thorough.only, []);
     assert.ok(quick.runMs * quick.rounds + quick.warmUpMs < thorough.runMs * thorough.rounds);
+    assert.ok(quick.casesMaxMs < 4 * 60_000 && quick.casesMaxMs < thorough.casesMaxMs);
   });
 
   test('say which cases, on which store, how often and how long', () => {
     const read = readOptions(
       ['--only=jwks', '--only=refresh', '--store=redis', '--rounds=2', '--run=1m', '--warm-up=50ms'].concat(
         '--connections=8',
+        '--at-most=30s',
       ),
     );
     assert.ok(read !== 'help');
-    const { only, stores, rounds, runMs, warmUpMs, connections } = read;
+    const { only, stores, rounds, runMs, warmUpMs, connections, casesMaxMs } = read;
     assert.deepEqual([only, stores], [['jwks', 'refresh'], ['redis']]);
-    assert.deepEqual([rounds, runMs, warmUpMs, connections], [2, 60_000, 50, 8]);
+    assert.deepEqual([rounds, runMs, warmUpMs, connections, casesMaxMs], [2, 60_000, 50, 8, 30_000]);
   });
 
   test('say what else is measured, one thing at a time', () => {

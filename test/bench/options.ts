@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly runMs: number;
   readonly warmUpMs: number;
+  /** What all cases together may take: towards its end there are fewer rounds. */
+  readonly casesMaxMs: number;
   /** What is measured. */
   readonly mode: Mode;
   /** Where a chart is drawn. */
@@ -29,13 +31,14 @@ export type Mode =
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick             fewer and shorter runs: all within four minutes
+  --quick             fewer and shorter runs: all within four minutes; otherwise about half an hour
   --only NAME         a case, or all whose names begin so; may be given several times
   --store NAME        ${STORES.join(' or ')}; default: both, Redis where there is a redis-server
   --connections N     how many requests are under way at the same time; default: 32
   --rounds N          how many runs of each, by turns; default: 7, quick 3
   --run DURATION      how long the server works in each run; default: 2s, quick 400ms
-  --warm-up DURATION  the same for what does not count, before the first run; default: 4s, quick 800ms
+  --warm-up DURATION  the same for what does not count, before the first run; default: 4s, quick 600ms
+  --at-most DURATION  what all cases may take; towards its end there are fewer runs; default: 40m, quick 3m
   --chart FILE        where a chart of the cases is drawn, as SVG
   --scaling           several workers and several nodes, next to one
   --big N             a store with N refresh tokens and a tenth as many accounts, next to an empty one
@@ -65,7 +68,8 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
     runMs: milliseconds('--run', values.run, quick ? 400 : 2000),
     mode: modeOf(values),
     chart: values.chart ?? null,
-    warmUpMs: milliseconds('--warm-up', values['warm-up'], quick ? 800 : 4000),
+    warmUpMs: milliseconds('--warm-up', values['warm-up'], quick ? 600 : 4000),
+    casesMaxMs: milliseconds('--at-most', values['at-most'], quick ? 180_000 : 40 * 60_000),
   };
 }
 
@@ -83,6 +87,7 @@ function parsed(args: readonly string[]) {
         rounds: { type: 'string' },
         run: { type: 'string' },
         'warm-up': { type: 'string' },
+        'at-most': { type: 'string' },
         chart: { type: 'string' },
         scaling: { type: 'boolean' },
         big: { type: 'string' },

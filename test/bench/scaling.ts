@@ -53,6 +53,7 @@ export async function measureScaling(
 const WHEREVER = ({ machine }: Cores): Cores => ({
   server: null,
   load: null,
+  all: null,
   machine: { ...machine, pinned: 'nothing is pinned: servers, Redis and the load share all cores' },
 });
 

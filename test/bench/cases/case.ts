@@ -1,3 +1,4 @@
+import type { SignedIn } from '#test/bench/cases/people.ts';
 import type { Visitor } from '#test/bench/load/drive.ts';
 import type { Served } from '#test/bench/servers/served.ts';
 
@@ -21,6 +22,11 @@ export interface Stage {
   readonly served: Served;
   /** How many visitors there are, each at a connection of its own. */
   readonly connections: number;
+  /**
+   * Who has signed in so far, by what they were asked: they need not do so again for another case. Not there at a server
+   * that soon forgets them.
+   */
+  readonly signedIn?: Map<string, readonly SignedIn[]>;
 }
 
 /** The visitors of the next stretch. What they use up is made ready before, and does not count. */

@@ -22,17 +22,18 @@ export interface SignedIn {
 
 /** Signs in a person for each connection. They have consented to what is asked. */
 export async function signedInPeople(
-  { served, connections }: Stage,
+  { served, connections, signedIn }: Stage,
   asked: Asked,
   web: Credentials = served.web,
 ): Promise<readonly SignedIn[]> {
   const path = authorizationPath(served, authorizationParameters({ web }, asked));
-  const people: SignedIn[] = [];
-  for (let index = 0; index < connections; index += 1) {
+  const people = [...(signedIn?.get(path) ?? [])];
+  for (let index = people.length; index < connections; index += 1) {
     const { cookie } = await served.signIn(index, `${served.issuer}${path}`);
     people.push({ cookie, request: get(served, path, { Cookie: cookie, Accept: 'text/html' }) });
   }
-  return people;
+  signedIn?.set(path, people);
+  return people.slice(0, connections);
 }
 
 /** Sends each visitor's requests until `count` things have been gathered from the answers. */

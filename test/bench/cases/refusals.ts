@@ -35,6 +35,15 @@ const forgedRefreshToken: Scene = async (stage) => {
   return always(visitorsAt(stage, () => renewing(request, isError(400, 'invalid_grant'))));
 };
 
+/** A token that was good once. The bare library forgets those, and looks for one as for any other that it never had. */
+const expiredRefreshToken: Scene = async (stage) => {
+  const { served } = stage;
+  const expired = served.expiredRefreshTokens;
+  if (expired.length === 0) return forgedRefreshToken(stage);
+  const requests = expired.map((token) => refreshing(served, served.web, token));
+  return always(visitorsAt(stage, (index) => repeating(requests, isError(400, 'invalid_grant'), index)));
+};
+
 const forgedAccessToken =
   (api: 'es256' | 'opaque'): Scene =>
   async (stage: Stage) => {
@@ -59,6 +68,13 @@ export const REFUSALS: readonly Case[] = [
     target: 2,
     keyturn: forgedRefreshToken,
     bare: forgedRefreshToken,
+  },
+  {
+    name: 'refused-expired-refresh-token',
+    about: 'refresh tokens that have expired; at the bare library, which has forgotten those, forged ones',
+    target: 2,
+    keyturn: expiredRefreshToken,
+    bare: expiredRefreshToken,
   },
   {
     name: 'refused-introspection',

@@ -1,7 +1,7 @@
 /** What a core does of one thing when it does nothing else: prints a line of JSON for each. */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import argon2 from 'argon2';
 import { loadConfig } from '#src/config/load.ts';
+import { hasherOf } from '#test/bench/limits/hashing.ts';
 
 /** How much work of the processor each figure is made of, in milliseconds. */
 const workMs = Number(process.argv[2]);
@@ -26,14 +26,7 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 const ed = generateKeyPairSync('ed25519').privateKey;
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
 
-const { passwords } = loadConfig({ env: {} });
-const hashing = () =>
-  argon2.hash('the quick brown fox of tests', {
-    type: argon2.argon2id,
-    memoryCost: passwords.argon2MemoryKiB,
-    timeCost: passwords.argon2Iterations,
-    parallelism: passwords.argon2Parallelism,
-  });
+const hashing = hasherOf(loadConfig({ env: {} }).passwords);
 
 const LIMITS = [
   { name: 'es256-signatures', about: 'node:crypto alone', once: signing('sha256', ec), waits: false },

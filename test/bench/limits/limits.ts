@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { hasStatus, repeating } from '#test/bench/cases/requests.ts';
-import { spawnNode } from '#test/bench/load/cores.ts';
+import { type Place, spawnNode } from '#test/bench/load/cores.ts';
 import { run } from '#test/bench/measure.ts';
 import type { LimitResult } from '#test/bench/report/document.ts';
 import { untilAnswered } from '#test/bench/servers/served.ts';
@@ -12,7 +12,7 @@ import { rawRequest } from '#test/support/raw-http.ts';
 const program = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 export interface LimitOptions {
-  readonly core: number | null;
+  readonly core: Place;
   readonly connections: number;
   readonly workMs: number;
 }

@@ -1,11 +1,15 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
 
+/** The number of a core, or a list such as `0-2,5`; `null`: nothing is pinned. */
+export type Place = number | string | null;
+
 /** Which core the server runs on, and which one the load. */
 export interface Cores {
-  /** `null`: nothing is pinned. */
-  readonly server: number | null;
-  readonly load: number | null;
+  readonly server: Place;
+  readonly load: Place;
+  /** All that there are. */
+  readonly all: Place;
   readonly machine: Machine;
 }
 
@@ -22,13 +26,16 @@ export interface Machine {
 export function chooseCores(): Cores {
   const affinity = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' });
   if (affinity.status !== 0)
-    return { server: null, load: null, machine: machine('nothing is pinned, since there is no `taskset`') };
-  const allowed = coresIn(affinity.stdout.slice(affinity.stdout.lastIndexOf(':') + 1).trim());
+    return { ...NOWHERE, machine: machine('nothing is pinned, since there is no `taskset`') };
+  const all = affinity.stdout.slice(affinity.stdout.lastIndexOf(':') + 1).trim();
+  const allowed = coresIn(all);
   const [load, server] = [allowed.at(0), allowed.at(-1)];
   if (load === undefined || server === undefined || load === server)
-    return { server: null, load: null, machine: machine('nothing is pinned, since there is one core') };
-  return { server, load, machine: machine(`the server on core ${server}, the load on core ${load}`) };
+    return { ...NOWHERE, machine: machine('nothing is pinned, since there is one core') };
+  return { server, load, all, machine: machine(`the server on core ${server}, the load on core ${load}`) };
 }
+
+const NOWHERE = { server: null, load: null, all: null };
 
 /** The numbers in a list such as `0-2,5`. */
 export function coresIn(list: string): readonly number[] {
@@ -39,12 +46,12 @@ export function coresIn(list: string): readonly number[] {
 }
 
 /** Moves a process with all its threads to a core. */
-export function pin(pid: number, core: number | null): void {
+export function pin(pid: number, core: Place): void {
   if (core !== null) spawnSync('taskset', ['-acp', String(core), String(pid)]);
 }
 
 /** Starts this Node on a core, so that the program sees one core from its beginning. */
-export function spawnNode(args: readonly string[], core: number | null, options: SpawnOptions): ChildProcess {
+export function spawnNode(args: readonly string[], core: Place, options: SpawnOptions): ChildProcess {
   const child =
     core === null
       ? spawn(process.execPath, args, options)

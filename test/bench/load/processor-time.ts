@@ -12,11 +12,33 @@ export function processorSeconds(pids: readonly number[]): number {
 }
 
 /** A thread may have ended since it was listed; those that work for requests stay. */
-function nanosecondsOf(path: string): number {
+function nanosecondsOf(path: string, column = 0): number {
   try {
-    return Number(readFileSync(path, 'utf8').split(' ')[0]);
+    return Number(readFileSync(path, 'utf8').split(' ')[column]);
   } catch {
     return 0;
+  }
+}
+
+/**
+ * How long threads of that name could have worked and had no processor, in seconds: what others on the machine, and the
+ * process's own other threads, took from them.
+ */
+export function secondsKeptWaiting(pids: readonly number[], name: string): number {
+  const nanoseconds = pids.flatMap((pid) =>
+    readdirSync(`/proc/${pid}/task`)
+      .map((thread) => `/proc/${pid}/task/${thread}`)
+      .filter((thread) => nameOf(thread) === name)
+      .map((thread) => nanosecondsOf(`${thread}/schedstat`, 1)),
+  );
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
+}
+
+function nameOf(thread: string): string | null {
+  try {
+    return readFileSync(`${thread}/comm`, 'utf8').trim();
+  } catch {
+    return null;
   }
 }
 

@@ -26,7 +26,7 @@ export interface CaseResult {
   readonly store: 'sqlite' | 'redis';
   /** How many times as many operations per processor second as `against` in the same run; `null` without that. */
   readonly ratio: number | null;
-  readonly against: 'bare' | 'sqlite';
+  readonly against: 'bare' | 'sqlite' | 'argon2';
   /** What the ratio is to be at least; `null` where nobody has set a target. */
   readonly target: number | null;
   readonly met: boolean | null;
@@ -36,6 +36,8 @@ export interface CaseResult {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** How many runs were made. */
+  readonly rounds: number;
   /** The part of all processor time that Redis took; 0 for SQLite, which is in Keyturn's own. */
   readonly storeShare: number;
   /** How often Keyturn said in a run that it was too busy. Those requests were made again, and are no operations. */
@@ -47,6 +49,10 @@ export interface CaseResult {
     readonly perCpuSecond: number;
     readonly p50Ms: number;
     readonly p99Ms: number;
+    /** Keyturn's p99 through its. */
+    readonly p99Ratio: number;
+    readonly p99Target: number;
+    readonly p99Met: boolean;
   } | null;
 }
 
@@ -71,15 +77,27 @@ export interface MemoryResult {
   readonly met: boolean | null;
 }
 
-/** How sign-ins with passwords go, which are to cost little more than hashing the password. */
+/** How sign-ins with passwords go, which are to be as many as argon2 has time for on the cores that it is given. */
 export interface PasswordResult {
   readonly store: 'sqlite' | 'redis';
-  readonly signInsPerCpuSecond: number;
-  /** How many hashes the core can make. */
-  readonly hashesPerCpuSecond: number;
+  /** How many passwords are hashed at once: one less than the cores. */
+  readonly threads: number;
+  /** On the clock. */
+  readonly signInsPerSecond: number;
+  /** What argon2 alone makes with as many threads, by turns with the sign-ins. */
+  readonly hashesPerSecond: number;
   /** The one through the other. */
   readonly ofLimit: number;
   readonly target: number;
+  /** Of all time, the part in which the hashing threads wanted a processor, and others had it: from 0 to 1. */
+  readonly keptWaiting: number;
+  /** The same where everything has to share one core. */
+  readonly oneCore: {
+    readonly signInsPerCpuSecond: number;
+    readonly hashesPerCpuSecond: number;
+    readonly ofLimit: number;
+  };
+  readonly p50Ms: number;
   readonly p99Ms: number;
   /** How long services waited for tokens meanwhile. */
   readonly tokenP99Ms: number;

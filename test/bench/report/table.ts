@@ -26,6 +26,7 @@ export function inText(document: BenchDocument): string {
         'p50 ms',
         'p99 ms',
         'bare p99',
+        'p99 ratio',
         'store CPU',
         'turned away',
       ],
@@ -37,9 +38,11 @@ export function inText(document: BenchDocument): string {
         `start on ${store}: ${medianMs.toFixed(0)} ms to the first good answer (target ${targetMs}, ${word(met)})`,
     ),
     ...document.passwords.map(
-      ({ store, ofLimit, target, signInsPerCpuSecond, tokenP99Ms, tokenTargetMs, met }) =>
-        `passwords on ${store}: ${signInsPerCpuSecond.toFixed(1)} sign-ins per CPU second, ${percent(ofLimit)} of what argon2 ` +
-        `can do (target ${percent(target)}); tokens meanwhile p99 ${tokenP99Ms.toFixed(0)} ms (target ${tokenTargetMs}; ${word(met)})`,
+      ({ store, threads, ofLimit, target, signInsPerSecond, keptWaiting, oneCore, ...rest }) =>
+        `passwords on ${store}: ${signInsPerSecond.toFixed(1)} sign-ins per second with ${threads} hashed at once, ` +
+        `${percent(ofLimit)} of argon2 alone (target ${percent(target)}); tokens meanwhile p99 ${rest.tokenP99Ms.toFixed(0)} ms ` +
+        `(target ${rest.tokenTargetMs}; ${word(rest.met)}); hashing was kept waiting for a processor for ${percent(keptWaiting)} ` +
+        `of the time; a core for everything would do ${percent(oneCore.ofLimit)}`,
     ),
     ...document.limits.map(
       ({ name, about, perCpuSecond }) => `limit: ${count(perCpuSecond)} ${name} per CPU second (${about})`,
@@ -140,12 +143,13 @@ function rowOf(result: CaseResult): readonly string[] {
     store,
     count(perCpuSecond),
     bare === null ? '-' : count(bare.perCpuSecond),
-    ratio === null ? '-' : `${ratio.toFixed(2)}${against === 'sqlite' ? ' of sqlite' : ''}`,
-    target === null ? '-' : target.toFixed(1),
+    ratio === null ? '-' : `${ratio.toFixed(2)}${against === 'bare' ? '' : ` of ${against}`}`,
+    target === null ? '-' : String(target),
     met === null ? '' : word(met),
     p50Ms.toFixed(1),
     p99Ms.toFixed(1),
     bare === null ? '-' : bare.p99Ms.toFixed(1),
+    bare === null ? '-' : `${bare.p99Ratio.toFixed(2)} ${word(bare.p99Met)}`,
     storeShare === 0 ? '-' : percent(storeShare),
     turnedAway === 0 ? '' : count(turnedAway),
   ];

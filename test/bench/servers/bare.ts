@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { spawnNode } from '#test/bench/load/cores.ts';
+import { type Place, spawnNode } from '#test/bench/load/cores.ts';
 import { BARE_CLIENTS } from '#test/bench/servers/bare-clients.ts';
 import { APIS, discover, identifierOf, type Served, untilAnswered } from '#test/bench/servers/served.ts';
 import { freePort } from '#test/support/free-port.ts';
@@ -11,7 +11,7 @@ const MAIN = fileURLToPath(new URL('./bare-server-main.ts', import.meta.url));
 const BROWSER_STEPS_MAX = 5;
 
 /** Starts the bare library in a process of its own. Disposing it ends it. */
-export async function startBare(core: number | null): Promise<Served & AsyncDisposable> {
+export async function startBare(core: Place): Promise<Served & AsyncDisposable> {
   const port = await freePort();
   const issuer = `http://localhost:${port}`;
   const child = spawnNode([MAIN, String(port)], core, { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -29,6 +29,7 @@ export async function startBare(core: number | null): Promise<Served & AsyncDisp
     web: BARE_CLIENTS.web,
     rotating: BARE_CLIENTS.rotating,
     exchanger: null,
+    expiredRefreshTokens: [],
     apis: Object.fromEntries(
       APIS.map((api) => [api, { ...BARE_CLIENTS.apis[api], identifier: identifierOf(api) }]),
     ) as Served['apis'],

@@ -34,6 +34,8 @@ export interface ArenaOptions {
   readonly nodes?: number;
   /** More settings. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Who has signed in once stays signed in for all cases. */
+  readonly staying?: boolean;
   /** Puts something into the store before it is served. */
   readonly fill?: (installation: KeyturnInstallation) => Promise<void>;
 }
@@ -42,7 +44,7 @@ export interface ArenaOptions {
 export async function enterKeyturn(
   store: StoreName,
   opened: AsyncDisposableStack,
-  { cores, connections, starts = 1, workers = 1, nodes = 1, env = {}, fill }: ArenaOptions,
+  { cores, connections, starts = 1, workers = 1, nodes = 1, env = {}, staying = false, fill }: ArenaOptions,
 ): Promise<KeyturnContestant> {
   const directory = opened.use(await makeTemporaryDirectory()).path;
   await mkdir(join(directory, 'keys'));
@@ -71,6 +73,7 @@ export async function enterKeyturn(
     storePids: redis === null ? [] : [redis.pid],
     processes: workers * nodes,
     connections,
+    ...(staying ? { signedIn: new Map() } : undefined),
   };
 }
 

@@ -12,7 +12,8 @@ import { loadConfig } from '#src/config/load.ts';
 import { systemRandom } from '#src/random.ts';
 import { Secret } from '#src/secret.ts';
 import { openServices, type Services } from '#src/services.ts';
-import { spawnNode } from '#test/bench/load/cores.ts';
+import { type Place, spawnNode } from '#test/bench/load/cores.ts';
+import { expiredRefreshTokens } from '#test/bench/refresh-families.ts';
 import {
   APIS,
   type ApiName,
@@ -33,11 +34,13 @@ const PROGRAM = fileURLToPath(new URL('../../../src/keyturn.js', import.meta.url
 
 const PASSWORD = 'the quick brown fox of tests';
 
+const EXPIRED_TOKENS = 64;
+
 /** A store and keys of Keyturn, with everyone in it who is asked for by the cases. */
 export interface KeyturnInstallation {
   readonly directory: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly known: Pick<Served, 'service' | 'web' | 'apis' | 'exchanger'>;
+  readonly known: Pick<Served, 'service' | 'web' | 'apis' | 'exchanger' | 'expiredRefreshTokens'>;
 }
 
 export interface InstallationOptions {
@@ -90,7 +93,9 @@ export async function installKeyturn(options: InstallationOptions): Promise<Keyt
       password: new Secret(PASSWORD),
     });
   }
-  return { directory, env, known: { service, web, apis, exchanger } };
+  const expired = await expiredRefreshTokens(services, EXPIRED_TOKENS);
+  const known = { service, web, apis, exchanger, expiredRefreshTokens: expired };
+  return { directory, env, known };
 }
 
 const personOf = (number: number) => ({ login: `person-${number}`, password: PASSWORD });
@@ -132,7 +137,7 @@ export interface KeyturnServer extends Served, AsyncDisposable {
  */
 export async function startKeyturn(
   { directory, env: settings, known }: KeyturnInstallation,
-  core: number | null,
+  core: Place,
   port = Number(settings.KEYTURN_PORT),
 ): Promise<KeyturnServer> {
   const issuer = `http://localhost:${settings.KEYTURN_PORT}`;

@@ -22,6 +22,8 @@ export interface Served {
   readonly rotating: Credentials | null;
   /** Exchanges tokens; `null` where nobody can. */
   readonly exchanger: Credentials | null;
+  /** Tokens of the web application that are too old; none where nothing is known of such. */
+  readonly expiredRefreshTokens: readonly string[];
   /** The APIs, each with who asks about its tokens. */
   readonly apis: Readonly<Record<ApiName, Credentials & { readonly identifier: string }>>;
   /** The processes that serve. */
