@@ -11,6 +11,7 @@ import { openKeyUsage } from '#src/serving/key-usage.ts';
 import { logEvents, type ServerEvents } from '#src/serving/log.ts';
 import { type Metrics, openMetrics } from '#src/serving/metrics.ts';
 import { openPushed } from '#src/serving/pushed.ts';
+import { openTracing } from '#src/serving/tracing.ts';
 import { KeyHolder } from '#src/signing/key-holder.ts';
 import { leavingAlgorithms } from '#src/signing/leaving.ts';
 import { startSweeping } from '#src/sweeping.ts';
@@ -32,14 +33,16 @@ export interface ServerParts extends Surroundings {
 /** @throws SetupFault when the address cannot be had. */
 export async function startServer(
   services: Services,
-  { clock, random, log, worker = null }: ServerParts,
+  { clock, random, log: plainLog, worker = null }: ServerParts,
 ): Promise<RunningServer> {
   const { config, outbox, rotation } = services;
   const { records } = services.store;
   await using started = new AsyncDisposableStack();
   const metrics = await openMetrics(services, { clock, worker });
+  const tracing = started.use(await openTracing(services, { random, log: plainLog, worker }));
+  const log = tracing.log(plainLog);
   const logged = logEvents(log);
-  const events = metrics?.counted(logged) ?? logged;
+  const events = tracing.events(metrics?.counted(logged) ?? logged);
   const { onFault } = events;
   // What one process of a machine does for all.
   const first = worker === null || worker === 1;
@@ -47,8 +50,8 @@ export async function startServer(
   const { onSigning } = started.use(openKeyUsage(services, { clock, random, onFault }));
   const { onKeysChanged: onMaintained } = events;
   for (const finding of await services.store.examine()) events.onStoreFinding(finding);
-  const outside = services.token?.signer ?? null;
-  outside?.listen({ onAway: events.onTokenAway, onBack: events.onTokenBack });
+  const outside = services.token && tracing.signer(services.token.signer);
+  services.token?.signer.listen({ onAway: events.onTokenAway, onBack: events.onTokenBack });
   const onTurned = () => member.ringTurned();
   const ports = { rotation, clock, onFault, onMaintained, onTurned, onSigning, outside };
   const keys = started.use(new KeyHolder(ports));
@@ -74,16 +77,19 @@ export async function startServer(
     keys,
     pushed,
     jwksFetches,
+    tracing,
     leaving: leaving.signal,
     stopping: stopping.signal,
   });
-  const deliveries = { ...config.outbox, outbox, records, clock, senders, onFault };
-  const dispatcher = started.use(new Dispatcher({ ...deliveries, onAttempt: events.onDelivery }));
+  const delivering = { outbox, records, clock, senders: tracing.senders(senders), onFault };
+  const dispatcher = started.use(
+    new Dispatcher({ ...config.outbox, ...delivering, onAttempt: events.onDelivery }),
+  );
   dispatcher.start();
   const admission = openAdmission(config, { events, onEach: (reason) => metrics?.shed(reason) });
   if (metrics !== null && worker === null) started.use(await scrapes(config, metrics, onFault));
-  const admitted = admission.before(listener);
-  const server = await listenOnPorts(metrics?.timed(admitted) ?? admitted, {
+  const admitted = admission.before(tracing.within(listener));
+  const server = await listenOnPorts(tracing.arriving(metrics?.timed(admitted) ?? admitted), {
     ...config.http,
     addresses: config.host,
     port: config.port,
@@ -92,6 +98,7 @@ export async function startServer(
   metrics?.watch({
     dispatcher,
     admission,
+    traces: tracing.counts,
     sets: {
       opened_records: () => services.store.opened(),
       sockets: () => server.connections(),

@@ -26,7 +26,7 @@ export class WaitingLine {
   /** In order of arrival: a Set keeps it, and lets the one who gives up leave from the middle. */
   readonly #waiting = new Set<() => void>();
   #running = 0;
-  #observer: LineObserver | null = null;
+  readonly #observers: LineObserver[] = [];
 
   constructor(options: WaitingLineOptions) {
     this.#options = options;
@@ -42,9 +42,9 @@ export class WaitingLine {
     return this.#running;
   }
 
-  /** Has somebody told from now on; whoever was told before is not any more. */
+  /** Has somebody told from now on, beside those who are told already. Told within what the task was done for. */
   observe(observer: LineObserver): void {
-    this.#observer = observer;
+    this.#observers.push(observer);
   }
 
   /** @throws Refusal `overloaded`, and whatever the task throws. */
@@ -57,14 +57,14 @@ export class WaitingLine {
       return await task();
     } finally {
       this.#passOn();
-      this.#observer?.served(beganAt - arrivedAt, performance.now() - beganAt);
+      for (const each of this.#observers) each.served(beganAt - arrivedAt, performance.now() - beganAt);
     }
   }
 
   /** Resolves when a place has been passed on to the caller, who then counts among the running. */
   #turn(): Promise<void> {
     if (this.#waiting.size >= this.#options.queueMax) {
-      this.#observer?.turnedAway('full');
+      for (const each of this.#observers) each.turnedAway('full');
       return Promise.reject(overloaded('the line is full'));
     }
     return new Promise((resolve, reject) => {
@@ -74,7 +74,7 @@ export class WaitingLine {
       };
       const timer = setTimeout(() => {
         this.#waiting.delete(enter);
-        this.#observer?.turnedAway('waited-too-long');
+        for (const each of this.#observers) each.turnedAway('waited-too-long');
         reject(overloaded('waited too long'));
       }, this.#options.waitMax * 1000);
       this.#waiting.add(enter);

@@ -56,6 +56,17 @@ export const trustedProxies: Format<ProxyTrust> = format(
   },
 );
 
+/** Neighbours by address; nobody, if there are none. Everybody cannot be said. */
+export const addressBlocks: Format<readonly string[]> = format(
+  'a list of addresses and CIDR blocks',
+  (raw) => {
+    const blocks = asList(raw);
+    const strange = blocks.find((block) => !isBlock(block));
+    return strange === undefined ? { value: blocks } : noBlock(strange);
+  },
+  (value) => value,
+);
+
 /** Hosts by name, or all below one. */
 export const hostPatterns: Format<readonly string[]> = format(
   'a list of host names, with `*.` before one for every host below it',
@@ -124,8 +135,12 @@ function readProxyTrust(raw: string | readonly string[]): Reading<ProxyTrust> {
   if (blocks.length === 0) return { wrong: 'is an empty list' };
   const strange = blocks.find((block) => !isBlock(block));
   if (strange === undefined) return { value: { kind: 'addresses', blocks } };
-  if (isIP(strange.replace(/\/0$/, '')) !== 0) return { wrong: `holds ${strange}, which is everyone` };
-  return { wrong: `holds ${quoted(strange)}, which is neither an address nor a CIDR block` };
+  return noBlock(strange);
+}
+
+function noBlock(text: string): { readonly wrong: string } {
+  if (isIP(text.replace(/\/0$/, '')) !== 0) return { wrong: `holds ${text}, which is everyone` };
+  return { wrong: `holds ${quoted(text)}, which is neither an address nor a CIDR block` };
 }
 
 function isBlock(text: string): boolean {

@@ -5,6 +5,7 @@ import type { GivenValue, ReadValues } from '#src/config/read-values.ts';
 import { REDIS_RULES } from '#src/config/redis-settings.ts';
 import type { SettingRule } from '#src/config/setting-rule.ts';
 import type { SettingProblem } from '#src/config/settings-fault.ts';
+import { TRACING_RULES } from '#src/config/tracing-settings.ts';
 
 /** 7 MiB, gone over five times. */
 const ARGON2_WORK_MIN = 7168 * 5;
@@ -141,6 +142,7 @@ export const RULES: readonly SettingRule[] = [
   ...CERTIFICATE_RULES,
   ...PKCS11_RULES,
   ...REDIS_RULES,
+  ...TRACING_RULES,
 ];
 
 /** The rules that the values break. A rule of which a value is missing, because it has a problem itself, waits. */

@@ -39,6 +39,7 @@ import { requestSettings } from '#src/config/request-settings.ts';
 import { derived, group, setting, unlessSet } from '#src/config/setting.ts';
 import { bytes } from '#src/config/size.ts';
 import { throttleSettings } from '#src/config/throttle-settings.ts';
+import { tracingSettings } from '#src/config/tracing-settings.ts';
 import { REGISTRATION_POLICIES } from '#src/registration/policy.ts';
 import { days, hours, minutes, seconds } from '#src/units.ts';
 
@@ -194,6 +195,7 @@ export const settingsSchema = z.strictObject({
   nodes: nodeSettings,
 
   metrics: metricsSettings,
+  tracing: tracingSettings,
 
   passwords,
 

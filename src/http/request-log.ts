@@ -13,8 +13,7 @@ const PATH_CHARS_MAX = 200;
  * Gives each request an identifier, which is answered in `X-Request-Id`, and logs how it ended: method, path, status
  * and duration. Never a query, a body, a header or a cookie, so that no code, token or password gets there.
  */
-export function requestLog(log: Logger): Middleware {
-  const logAnswer = answerLog(log);
+export function requestLog(logAnswer: LogAnswer): Middleware {
   return async (ctx, next) => {
     const startedAt = performance.now();
     const requestId = randomUUID();

@@ -31,7 +31,7 @@ export interface ProtocolOptions {
   /** Told of everything that the protocol refused, and of every fault. */
   readonly onProblem: (ctx: KoaContextWithOIDC, problem: Error) => void;
   /** Told of every answer to a question about a token: RFC 7662 section 2. */
-  readonly onIntrospected: (result: IntrospectionResult) => void;
+  readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
 }
 
 /** How long to wait before asking again when the store is away, in seconds. RFC 9110 section 10.2.3. */
@@ -67,7 +67,7 @@ export function protocol(options: ProtocolOptions): Middleware {
     if (path === ROUTES.userinfo) nameMetadata(ctx, provider.issuer);
     if (path === ROUTES.introspection) {
       if (oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
-      if (method === 'POST') options.onIntrospected(introspectionResult(ctx));
+      if (method === 'POST') options.onIntrospected(introspectionResult(ctx), oidc.client?.clientId);
     }
     replaceResponsePage(ctx as unknown as KoaContextWithOIDC, pages);
   };

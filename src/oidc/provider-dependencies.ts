@@ -57,7 +57,7 @@ export interface ProviderDependencies
   /** Told whenever a client has got a token, and by which grant. */
   readonly onClientUsed: (client: Client, grantType: string) => void;
   /** Told of every answer to a question about a token: RFC 7662 section 2. */
-  readonly onIntrospected: (result: IntrospectionResult) => void;
+  readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
   readonly deviceAuthorization: DeviceAuthorizationPolicy;
   readonly pendingLimit: PendingLimit;
   readonly outbox: Pick<Outbox, 'post'>;

@@ -39,6 +39,7 @@ import { noteIn } from '#src/serving/jwks-fetches.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
 import { openProtocol } from '#src/serving/provider.ts';
 import { type Pushed, pushedRoutes } from '#src/serving/pushed.ts';
+import type { Tracing } from '#src/serving/tracing.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { type DecryptionKey, decryptionKeyOf } from '#src/signing/decryption-key.ts';
 import { type FurtherJwk, joinedJwks } from '#src/signing/joined-jwks.ts';
@@ -59,6 +60,7 @@ export interface AppParts extends Surroundings {
   readonly keys: KeyHolder;
   readonly pushed: Pushed;
   readonly jwksFetches: JwksFetchLog;
+  readonly tracing: Tracing;
   /** From when on nobody should stay connected to here. */
   readonly leaving: AbortSignal;
   /** From when on no request should be sent here any more. */
@@ -71,7 +73,7 @@ export async function createApp(
   parts: AppParts,
 ): Promise<{ listener: RequestListener; reader: TokenReader; senders: Protocol['senders'] }> {
   const { config, store } = services;
-  const { clock, events, keys, log, leaving, stopping } = parts;
+  const { clock, events, keys, log, leaving, stopping, tracing } = parts;
   const { issuer } = config;
   const locales = loadLocales(`${viewsDirectory}/locales`);
   const assets = loadAssets(`${viewsDirectory}/assets`);
@@ -93,7 +95,9 @@ export async function createApp(
   app.keys = new CookieSignatures(common.cookieKeys);
   for (const each of [app, provider]) pinOrigin(each, { issuer, trustProxy: config.trustProxy });
   app.on('error', events.onUnsent);
-  app.use(requestLog(log));
+  const logAnswer = tracing.logAnswer(answerLog(log));
+  app.use(requestLog(logAnswer));
+  for (const each of tracing.middleware) app.use(each);
   app.use(securityHeaders({ issuer }));
   app.use(failures({ pages, locales, onFault: events.onRequestFault, onRefused: events.onRefused }));
   app.use(probes({ ping: () => store.records.ping(), stopping: () => stopping.aborted }));
@@ -114,7 +118,7 @@ export async function createApp(
   app.use(protocol({ provider, begun, pages: protocolPages, bodyMax, pushedMax, records, ...events }));
   const { shortcuts } = oidc;
   const { trustProxy } = config;
-  const ahead = { shortcuts, documents, issuer, trustProxy, bodyMax, logAnswer: answerLog(log) };
+  const ahead = { shortcuts, documents, issuer, trustProxy, bodyMax, logAnswer };
   return { listener: withShortcuts(app.callback(), ahead), reader, senders };
 }
 

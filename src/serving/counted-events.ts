@@ -18,9 +18,9 @@ export function countedEvents(
       protocol.tokenIssued({ clientId, invited: registeredBy.by === 'administrator' }, grantType);
       events.onTokenIssued(client, grantType);
     },
-    onIntrospected: (result) => {
+    onIntrospected: (result, clientId) => {
       protocol.introspected(result);
-      events.onIntrospected(result);
+      events.onIntrospected(result, clientId);
     },
     onRetry: (replay) => {
       protocol.replayed('allowed');
@@ -54,7 +54,7 @@ export function countedEvents(
 }
 
 /** What the client is told of a problem of the protocol. */
-function errorOf(problem: Error): string {
+export function errorOf(problem: Error): string {
   if (awayDescription(problem) !== null) return 'temporarily_unavailable';
   const { error } = problem as Error & { error?: unknown };
   if (typeof error === 'string') return error;

@@ -4,6 +4,7 @@ import type { Admission, ShedReason } from '#src/http/admission.ts';
 import type { Dispatcher } from '#src/outbox/dispatcher.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
+import type { Tracing } from '#src/serving/tracing.ts';
 import { listings } from '#src/signing/key-listing.ts';
 import { PROGRAM_VERSION } from '#src/version.ts';
 
@@ -27,6 +28,8 @@ export interface Held {
   readonly admission: Admission;
   /** By the name of a set, how many it holds. */
   readonly sets: Readonly<Record<string, () => number>>;
+  /** `null` where nothing is traced. */
+  readonly traces: Tracing['counts'];
 }
 
 export interface MetricsParts extends Pick<Surroundings, 'clock'> {
@@ -63,6 +66,7 @@ export async function openMetrics(services: Services, parts: MetricsParts): Prom
     watch: (held) => {
       requests.watch(held.admission);
       meters.measureHouse(registry, { ...held, nodes: () => fleet.living() });
+      if (held.traces !== null) meters.measureTracing(registry, held.traces);
     },
     read: () => registry.metrics(),
   };
@@ -80,7 +84,9 @@ async function loadMeters() {
     import('#src/metrics/store-metrics.ts'),
     import('#src/serving/counted-events.ts'),
     import('#src/serving/endpoint-name.ts'),
+    import('#src/metrics/tracing-metrics.ts'),
   ]);
-  const [hashing, house, keys, protocol, requests, store, events, endpoints] = all;
-  return { ...hashing, ...house, ...keys, ...protocol, ...requests, ...store, ...events, ...endpoints };
+  const [hashing, house, keys, protocol, requests, store, events, endpoints, traces] = all;
+  const own = { ...hashing, ...house, ...keys, ...protocol, ...requests, ...store, ...traces };
+  return { ...own, ...events, ...endpoints };
 }

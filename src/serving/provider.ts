@@ -14,6 +14,7 @@ import { openClientLogos } from '#src/serving/client-logos.ts';
 import { clientProofsOf } from '#src/serving/client-proofs.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
 import type { Pushed } from '#src/serving/pushed.ts';
+import type { Tracing } from '#src/serving/tracing.ts';
 import { uninvitedClients } from '#src/serving/uninvited-clients.ts';
 import type { DecryptionKey } from '#src/signing/decryption-key.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
@@ -26,6 +27,7 @@ export interface ProtocolParts extends Surroundings {
   readonly events: ServerEvents;
   readonly keys: KeyHolder;
   readonly pushed: Pushed;
+  readonly tracing: Pick<Tracing, 'fetch'>;
   readonly pages: Pages;
   readonly locales: Locales;
   readonly cookieKeys: readonly string[];
@@ -37,10 +39,8 @@ export interface ProtocolParts extends Surroundings {
 export function openProtocol(services: Services, parts: ProtocolParts) {
   const { config, accounts } = services;
   const { events, clock, random, pages, locales } = parts;
-  const fetch = outgoingFetch({
-    allowPrivateNetwork: config.allowPrivateNetwork,
-    timeout: config.http.outgoingTimeout,
-  });
+  const { allowPrivateNetwork, http } = config;
+  const fetch = parts.tracing.fetch(outgoingFetch({ allowPrivateNetwork, timeout: http.outgoingTimeout }));
   const uninvited = uninvitedClients(services, { clock, random, fetch });
   const protocolPages = new ProtocolPages({
     pages,

@@ -27,8 +27,11 @@ const OPERATIONS = [
 /** A backend as far as records need it. */
 export type RecordBackend = Pick<Backend, (typeof OPERATIONS)[number]>;
 
-/** Told of each operation when it has come to its end, and how long it took in milliseconds. It must not throw. */
-export type OperationObserver = (operation: string, ms: number, failed: boolean) => void;
+/**
+ * Told of each operation when it has come to its end, how long it took in milliseconds, and of which kind the records are,
+ * where the operation says that. It must not throw.
+ */
+export type OperationObserver = (operation: string, ms: number, failed: boolean, kind: string | null) => void;
 
 /** The same backend, with somebody who is told how long it takes. */
 export function observedBackend(backend: RecordBackend, onDone: OperationObserver): RecordBackend {
@@ -52,7 +55,14 @@ function timed(
       failed = false;
       return result;
     } finally {
-      onDone(name, performance.now() - startedAt, failed);
+      onDone(name, performance.now() - startedAt, failed, kindIn(args[0]));
     }
   };
+}
+
+/** Operations begin with the kind of their records, or with what is to be written. */
+function kindIn(first: unknown): string | null {
+  if (typeof first === 'string') return first;
+  const { kind } = (first ?? {}) as { kind?: unknown };
+  return typeof kind === 'string' ? kind : null;
 }

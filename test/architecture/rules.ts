@@ -73,6 +73,12 @@ export const ROOMS: readonly Room[] = [
     reason: 'What is measured is read from the domains, which know nothing of it.',
   },
   {
+    name: 'tracing',
+    files: ['src/tracing/**'],
+    mayImport: ['leaves', 'domains'],
+    reason: 'It tells of work that others do, and knows neither their libraries nor their settings.',
+  },
+  {
     name: 'workers',
     files: ['src/workers/**'],
     mayImport: ['leaves'],
@@ -94,7 +100,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'server',
     files: ['src/server.ts', 'src/serving/**'],
-    mayImport: ['leaves', 'domains', 'config', 'services', 'oidc', 'http', 'metrics', 'routes'],
+    mayImport: ['leaves', 'domains', 'config', 'services', 'oidc', 'http', 'metrics', 'tracing', 'routes'],
     reason:
       'It puts the protocol and HTTP on the services; it knows neither their store nor the command line.',
   },

@@ -31,7 +31,11 @@ describe('what is measured', () => {
 
   before(async () => {
     const port = await freePort();
-    await using _ = await startKeyturnHere({ KEYTURN_METRICS_PORT: String(port) });
+    const collector = `http://127.0.0.1:${await freePort()}`;
+    await using _ = await startKeyturnHere({
+      KEYTURN_METRICS_PORT: String(port),
+      KEYTURN_TRACING_OTLP_ENDPOINT: collector,
+    });
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     const all = machineExposition({ workers: [{ place: 1, text }], crashes: 0 });
     families = new Map(

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { suite, test } from 'node:test';
 import type { Middleware } from 'koa';
 import { pino } from 'pino';
-import { requestLog } from '#src/http/request-log.ts';
+import { answerLog, requestLog } from '#src/http/request-log.ts';
 import { serve } from '#test/views/gallery.ts';
 
 const fine: Middleware = (ctx) => {
@@ -24,7 +24,7 @@ async function logging(level: string, middleware: Middleware = fine) {
       },
     },
   );
-  const server = await serve(requestLog(log), middleware);
+  const server = await serve(requestLog(answerLog(log)), middleware);
   const nextLine = async () => {
     while (lines.length === 0) await new Promise<void>((resolve) => (wake = resolve));
     return JSON.parse(lines.shift() as string) as Record<string, unknown>;

@@ -18,7 +18,7 @@ export interface DirectDependencies
     RefreshDependencies {
   readonly proofs: Pick<ClientProofs, 'dpop' | 'attestations'>;
   readonly onClientUsed: (client: Client, grantType: string) => void;
-  readonly onIntrospected: (result: IntrospectionResult) => void;
+  readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
 }
 
 type Answer = (
@@ -79,7 +79,7 @@ async function answerIntrospection(
   const caller = await callerOf(headers, form, deps);
   const answer =
     caller === null || caller.clientAuthMethod === 'none' ? null : await introspected(token, caller, deps);
-  if (answer !== null) deps.onIntrospected(answer.active ? 'active' : 'inactive');
+  if (answer !== null) deps.onIntrospected(answer.active ? 'active' : 'inactive', caller?.clientId);
   return answer;
 }
 

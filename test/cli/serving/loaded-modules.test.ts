@@ -10,7 +10,7 @@ import { makeTemporaryDirectory } from '#test/support/temporary-directory.ts';
 const PACKAGES_FOR_SOME = ['ajv', 'ioredis', 'koffi', 'prom-client', 'pug', 'yaml'];
 
 const ROOMS_FOR_SOME =
-  /^src\/(cli\/\w+|metrics|pkcs11|storage\/backup)\/|\/(redis-backend|seat|supervisor)\.ts$/;
+  /^src\/(cli\/\w+|metrics|pkcs11|storage\/backup|tracing)\/|\/(redis-backend|seat|supervisor|traced\S*)\.ts$/;
 
 describe('what `keyturn serve` loads', () => {
   test('is, with default settings, no package and no room that only others have a use for, and no other command', async () => {
