@@ -35,7 +35,7 @@ const WAITED_MS_MIN = 1;
 export class RequestSpans {
   readonly #ports: RequestSpansPorts;
   readonly #server: Readonly<Record<string, string | number>>;
-  readonly #spans = new WeakMap<IncomingMessage, { readonly span: Span; readonly arrivedAt: number }>();
+  readonly #spans = new WeakMap<IncomingMessage, Span>();
 
   constructor(ports: RequestSpansPorts) {
     this.#ports = ports;
@@ -58,11 +58,11 @@ export class RequestSpans {
   /** The same application, working for the span of each request from the moment when the request is taken up. */
   within(application: RequestListener): RequestListener {
     return (request, response) => {
-      const found = this.#spans.get(request);
-      if (found === undefined) return application(request, response);
+      const span = this.#spans.get(request);
+      if (span === undefined) return application(request, response);
       const { tracer } = this.#ports;
-      tracer.within(found.span, () => {
-        const ms = performance.now() - found.arrivedAt;
+      tracer.within(span, () => {
+        const ms = performance.now() - span.startedAt;
         if (ms >= WAITED_MS_MIN) tracer.note({ name: 'wait to be taken up', kind: 'internal', ms });
         application(request, response);
       });
@@ -71,12 +71,11 @@ export class RequestSpans {
 
   #begin(request: IncomingMessage, response: ServerResponse): void {
     const { tracer, isFollowed, routeOf } = this.#ports;
-    const arrivedAt = performance.now();
     const caller = readTraceContext(request.headers);
     const followed = caller !== null && isFollowed(request.socket.remoteAddress ?? '');
     const method = METHODS.has(request.method) ? (request.method as string) : null;
     const span = tracer.root(method ?? 'HTTP', 'server', followed ? { follows: caller } : { link: caller });
-    this.#spans.set(request, { span, arrivedAt });
+    this.#spans.set(request, span);
     response.once('close', () => endWith(span, response));
     if (!span.recorded) return;
     span.set('http.request.method', method ?? '_OTHER');

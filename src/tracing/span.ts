@@ -57,6 +57,11 @@ export class Span {
     this.#onEnd = onEnd;
   }
 
+  /** By `performance.now`. */
+  get startedAt(): number {
+    return this.#beginning.startedAt;
+  }
+
   get recorded(): boolean {
     return this.#onEnd !== null;
   }
