@@ -148,6 +148,14 @@ const BREACHES: readonly (readonly [rule: string, sentence: string, files: Recor
     },
   ],
   [
+    'what tracing may import',
+    'a span that knows how requests are answered',
+    {
+      'src/tracing/a.ts': `import type { Way } from '#src/http/shortcut.ts';`,
+      'src/http/shortcut.ts': 'export type Way = 1;',
+    },
+  ],
+  [
     'what workers may import',
     'a supervisor that opens the store',
     {

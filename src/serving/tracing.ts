@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { LogAnswer } from '#src/http/request-log.ts';
 import type { OutgoingFetch } from '#src/oidc/outgoing-fetch.ts';
 import type { Send } from '#src/outbox/dispatcher.ts';
-import type { Services, Surroundings } from '#src/services.ts';
+import type { Surroundings } from '#src/services.ts';
 import type { ServerEvents } from '#src/serving/log.ts';
 import type { OutsideSigner } from '#src/signing/algorithm.ts';
 import type { ExportCounts } from '#src/tracing/span-exporter.ts';
@@ -39,15 +39,8 @@ export interface TracingParts extends Pick<Surroundings, 'random'> {
   readonly worker: number | null;
 }
 
-/** Traces the server, if the settings name a collector; if not, nothing of it is loaded. */
-export async function openTracing(services: Services, parts: TracingParts): Promise<Tracing> {
-  const { otlpEndpoint } = services.config.tracing;
-  if (otlpEndpoint === null) return UNTRACED;
-  const { traced } = await import('#src/serving/traced.ts');
-  return traced(services, otlpEndpoint, parts);
-}
-
-const UNTRACED: Tracing = {
+/** What gives everything back as it was. */
+export const UNTRACED: Tracing = {
   counts: null,
   middleware: [],
   arriving: (application) => application,
