@@ -28,4 +28,5 @@ process.exitCode = await run(process.argv.slice(2), {
   givenAt: epochSeconds(Math.floor(performance.timeOrigin / 1000)),
   stopSignal,
   onSignal: (signal, heard) => process.on(signal, heard),
+  onExit: (heard) => process.on('exit', heard),
 });

@@ -23,6 +23,8 @@ export interface CommandLineParts {
   readonly stopSignal: () => AbortSignal;
   /** Hears a signal that asks the process to end unless somebody hears it, before `stopSignal` is asked for. */
   readonly onSignal: (signal: 'SIGHUP' | 'SIGINT', heard: () => void) => void;
+  /** Hears that the process ends, however it does unless it is killed, when nothing can be waited for any more. */
+  readonly onExit: (heard: () => void) => void;
   readonly options: () => SharedOptions;
   /** When the command was given; by default, now. */
   readonly givenAt?: EpochSeconds;
@@ -59,6 +61,11 @@ export class CommandLine {
   /** As `CommandLineParts` says. */
   onSignal(signal: 'SIGHUP' | 'SIGINT', heard: () => void): void {
     this.#parts.onSignal(signal, heard);
+  }
+
+  /** As `CommandLineParts` says. */
+  onExit(heard: () => void): void {
+    this.#parts.onExit(heard);
   }
 
   /** True if the output is for a program. */

@@ -1,15 +1,36 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino';
-import { columnsOf, type Style, type Terminal, visible } from '#src/cli/terminal.ts';
+import type { CommandLine } from '#src/cli/command-line.ts';
+import { LogLines } from '#src/cli/log-lines.ts';
+import { columnsOf, type Style, visible } from '#src/cli/terminal.ts';
 
 /**
  * The server's log on stdout: one JSON document a line, as log collectors want it, or lines that are pleasant to
  * watch, for somebody who sits in front of it.
  */
-export function createLog(terminal: Terminal, options: { level: string; forPeople: boolean }): Logger {
+export function createLog(
+  cli: Pick<CommandLine, 'terminal' | 'onExit'>,
+  options: { level: string; forPeople: boolean },
+): Logger {
+  const { terminal } = cli;
+  const { stdout } = terminal.streams;
   const { level, forPeople } = options;
   const settings = { level, base: null, timestamp: stdTimeFunctions.isoTime };
-  if (!forPeople) return pino(settings, terminal.streams.stdout);
-  return pino(settings, { write: (line) => terminal.print(watchedLine(line, terminal.style)) });
+  if (forPeople)
+    return pino(settings, { write: (line) => terminal.print(watchedLine(line, terminal.style)) });
+  if (stdout.fd === undefined) return pino(settings, stdout);
+  const lines = new LogLines({
+    fd: stdout.fd,
+    // Whoever looks after the stream knows what it means that nobody reads from it.
+    onBroken: (error) => stdout.emit('error', error),
+    onLost: (count) =>
+      log.warn(
+        { count },
+        'lines of the log are lost: nobody has read them for too long, or the disk was full',
+      ),
+  });
+  const log = pino(settings, lines);
+  cli.onExit(() => lines.end());
+  return log;
 }
 
 const LEVELS: readonly (readonly [number, Parameters<Style>[0], string])[] = [

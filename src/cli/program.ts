@@ -7,7 +7,7 @@ import { PROGRAM_VERSION } from '#src/version.ts';
 
 /** What the program is given by whoever runs it. */
 export interface Host
-  extends Pick<CommandLineParts, 'surroundings' | 'env' | 'givenAt' | 'stopSignal' | 'onSignal'> {
+  extends Pick<CommandLineParts, 'surroundings' | 'env' | 'givenAt' | 'stopSignal' | 'onSignal' | 'onExit'> {
   readonly streams: Streams;
 }
 

@@ -5,6 +5,8 @@ export interface Streams {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: NodeJS.WritableStream & {
     readonly isTTY?: boolean;
+    /** Where it can be written to without it. */
+    readonly fd?: number;
     readonly columns?: number;
     readonly rows?: number;
   };

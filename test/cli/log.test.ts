@@ -10,7 +10,7 @@ function logged(
 ): string {
   const stdout = new PassThrough();
   const terminal = new Terminal({ stdin: new PassThrough(), stdout, stderr: new PassThrough() });
-  log(createLog(terminal, { level: 'info', ...options }));
+  log(createLog({ terminal, onExit: () => {} }, { level: 'info', ...options }));
   return String(stdout.read() ?? '');
 }
 

@@ -106,6 +106,7 @@ function commandLineIn(directory: string): CommandLine {
         env: args[0] === 'restore' ? { ...env, KEYTURN_STORE: store('restored') } : env,
         stopSignal: () => new AbortController().signal,
         onSignal: () => {},
+        onExit: () => {},
       },
     );
     return { code, output };

@@ -24,7 +24,7 @@ async function serve(cli: CommandLine): Promise<void> {
   }
   const { surroundings, stopSignal, terminal } = cli;
   const forPeople = terminal.watched && !cli.json;
-  const log = createLog(terminal, { level: config.logLevel, forPeople });
+  const log = createLog(cli, { level: config.logLevel, forPeople });
   // Loaded here, since no other command and no supervisor of workers needs the protocol or the pages.
   const [{ openServices }, { startServer }] = await Promise.all([
     import('#src/services.ts'),

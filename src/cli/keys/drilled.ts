@@ -20,7 +20,7 @@ export async function drillKeys(
   const { terminal, surroundings, stopSignal, json } = cli;
   if (svg !== null) await assertWritable(svg);
   const began = performance.now();
-  const log = createLog(terminal, { level: 'silent', forPeople: false });
+  const log = createLog(cli, { level: 'silent', forPeople: false });
   try {
     const drilled = await drill({
       seed,

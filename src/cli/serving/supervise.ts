@@ -21,7 +21,7 @@ export async function supervise(cli: CommandLine, config: Config): Promise<void>
   const { terminal } = cli;
   const { clock } = cli.surroundings;
   const forPeople = terminal.watched && !cli.json;
-  const log = createLog(terminal, { level: config.logLevel, forPeople });
+  const log = createLog(cli, { level: config.logLevel, forPeople });
   const supervisor = new Supervisor(teamOf(config), { fork: forkWorker, clock, ...logged(log) });
   let serving = false;
   // In front of a terminal it means that the terminal is gone.

@@ -33,7 +33,7 @@ async function serve(cli: CommandLine, seat: Seat, onServing: () => void): Promi
   const { config } = cli.settings();
   const forPeople = terminal.watched && !cli.json;
   const worker = seat.number;
-  const log = createLog(terminal, { level: config.logLevel, forPeople }).child({ worker });
+  const log = createLog(cli, { level: config.logLevel, forPeople }).child({ worker });
   const [{ openServices }, { startServer }] = await Promise.all([
     import('#src/services.ts'),
     import('#src/server.ts'),

@@ -81,6 +81,7 @@ describe('keyturn top', () => {
       env: commands.env,
       stopSignal: () => stop.signal,
       onSignal: () => {},
+      onExit: () => {},
     });
     await busy(seen);
     stop.abort();
