@@ -36,7 +36,7 @@ import { leavingAlgorithms } from '#src/signing/leaving.ts';
 import type { RingPolicy } from '#src/signing/ring-policy.ts';
 import { KeyRotation } from '#src/signing/rotation.ts';
 import { openStore, type Store, type StoreOptions } from '#src/storage/open-store.ts';
-import { Authorizations } from '#src/tokens/authorization.ts';
+import { type AuthorizationLifetimes, Authorizations } from '#src/tokens/authorization.ts';
 import type { StandingSources } from '#src/tokens/standing.ts';
 import { type EpochSeconds, seconds } from '#src/units.ts';
 
@@ -354,7 +354,8 @@ function ringPolicyOf(config: Config): RingPolicy {
   };
 }
 
-function authorizationLifetimesOf(config: Config) {
+/** How long authorizations live, and what is issued under them. */
+export function authorizationLifetimesOf(config: Config): AuthorizationLifetimes {
   const { refreshIdle, refreshAbsolute, refreshGrace, authorizationCode, backchannelRequest, deviceCode } =
     config.lifetimes;
   return {

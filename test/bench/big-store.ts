@@ -4,10 +4,12 @@ import { refreshing, tokensIn } from '#test/bench/cases/requests.ts';
 import { fillStore } from '#test/bench/fill-store.ts';
 import type { Cores } from '#test/bench/load/cores.ts';
 import type { Visitor } from '#test/bench/load/drive.ts';
+import { memoryOf } from '#test/bench/load/processor-time.ts';
 import { medianRun, ratioOf, takeTurns } from '#test/bench/measure.ts';
-import type { BenchOptions } from '#test/bench/options.ts';
+import type { BenchOptions, StoreName } from '#test/bench/options.ts';
 import type { BigStoreDocument, BigStoreResult } from '#test/bench/report/document.ts';
-import { enterKeyturn, sizeOf } from '#test/bench/servers/installations.ts';
+import { enterKeyturn, sizeOf, storesAtHand } from '#test/bench/servers/installations.ts';
+import { median } from '#test/bench/statistics.ts';
 
 /** Those that look into the store. */
 const CONCERNED = [
@@ -19,6 +21,7 @@ const CONCERNED = [
   'sign-in-session',
   'userinfo',
   'refused-refresh-token',
+  'refused-expired-refresh-token',
 ];
 
 /** With a full store a case may be slower by a quarter of the time. */
@@ -27,29 +30,47 @@ const TARGET = 1 / 1.25;
 /** How many accounts there are for each refresh token. */
 const ACCOUNTS_PER_TOKEN = 0.1;
 
-/** What a store with many refresh tokens and accounts in it costs, next to an empty one. */
-export async function measureBigStore(
+interface BigStoreTask {
+  readonly cores: Cores;
+  readonly tokens: number;
+  readonly tell: (line: string) => void;
+}
+
+/** What stores with many refresh tokens and accounts in them cost, next to empty ones. */
+export async function measureBigStores(options: BenchOptions, task: BigStoreTask): Promise<BigStoreDocument> {
+  const stores: BigStoreResult[] = [];
+  for (const store of storesAtHand(options.stores, task.tell))
+    stores.push(await measureBigStore(store, options, task));
+  return {
+    measuredAt: new Date().toISOString(),
+    machine: task.cores.machine,
+    connections: options.connections,
+    rounds: options.rounds,
+    runMs: options.runMs,
+    stores,
+  };
+}
+
+async function measureBigStore(
+  store: StoreName,
   options: BenchOptions,
-  {
-    cores,
-    tokens,
-    tell,
-  }: { readonly cores: Cores; readonly tokens: number; readonly tell: (line: string) => void },
-): Promise<BigStoreDocument> {
+  { cores, tokens, tell }: BigStoreTask,
+): Promise<BigStoreResult> {
   await using opened = new AsyncDisposableStack();
-  const empty = await enterKeyturn('sqlite', opened, { ...options, cores });
+  const arena = { ...options, cores, staying: true };
+  const empty = await enterKeyturn(store, opened, arena);
   const accounts = Math.max(1, Math.round(tokens * ACCOUNTS_PER_TOKEN));
   const given: string[] = [];
   const startedAt = performance.now();
-  const full = await enterKeyturn('sqlite', opened, {
-    ...options,
-    cores,
+  let fillSeconds = Number.NaN;
+  const full = await enterKeyturn(store, opened, {
+    ...arena,
     fill: async (installation) => {
       given.push(...(await fillStore(installation, { tokens, accounts, tell })));
+      fillSeconds = (performance.now() - startedAt) / 1000;
     },
   });
-  const fillSeconds = (performance.now() - startedAt) / 1000;
-  const results: BigStoreResult[] = [];
+  const cases: BigStoreResult['cases'][number][] = [];
   for (const each of [
     ...CASES.filter(({ name }) => isConcerned(name, options.only)),
     anyRefresh(full, given),
@@ -59,7 +80,7 @@ export async function measureBigStore(
     const [own = [], others = []] = [runs.get(full), runs.get(empty)];
     const [of, ofEmpty] = [medianRun(own), medianRun(others)];
     const ratio = ratioOf(own, others);
-    results.push({
+    cases.push({
       name: each.name,
       ratio,
       target: TARGET,
@@ -71,16 +92,15 @@ export async function measureBigStore(
     });
   }
   return {
-    measuredAt: new Date().toISOString(),
-    machine: cores.machine,
-    connections: options.connections,
-    rounds: options.rounds,
-    runMs: options.runMs,
+    store,
     tokens,
     accounts,
     fillSeconds,
+    startMs: median(full.startsMs),
     diskBytes: await sizeOf(full),
-    cases: results,
+    memoryBytes: memoryOf(full.served.pids()[0] as number).resident,
+    storeMemoryBytes: full.storePids.map((pid) => memoryOf(pid).resident)[0] ?? 0,
+    cases,
   };
 }
 

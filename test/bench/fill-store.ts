@@ -1,13 +1,19 @@
+import { newSubject, openAccount } from '#src/accounts/account.ts';
+import { accountRecord } from '#src/accounts/account-record.ts';
 import { parseEmailAddress } from '#src/accounts/email-address.ts';
+import type { PasswordHash } from '#src/accounts/password-hash.ts';
 import { parseUsername } from '#src/accounts/username.ts';
 import { systemClock } from '#src/clock.ts';
 import { loadConfig } from '#src/config/load.ts';
+import type { Config } from '#src/config/schema.ts';
 import { newIdentifier, systemRandom } from '#src/random.ts';
+import type { Records } from '#src/records.ts';
 import { Secret } from '#src/secret.ts';
-import { openServices, type Services } from '#src/services.ts';
-import { signJwt } from '#src/signing/jws.ts';
-import { KeyHolder } from '#src/signing/key-holder.ts';
-import { newFamily, REFRESH_TOKEN_TYPE, refreshTokenClaims } from '#src/tokens/refresh-token.ts';
+import { authorizationLifetimesOf, openServices, type Services, storeOptionsOf } from '#src/services.ts';
+import { type Authorization, Authorizations } from '#src/tokens/authorization.ts';
+import type { RefreshFamily } from '#src/tokens/refresh-token.ts';
+import { bulkSqlite } from '#test/bench/bulk-sqlite.ts';
+import { familyOf, refreshTokenSigner } from '#test/bench/refresh-families.ts';
 import type { KeyturnInstallation } from '#test/bench/servers/keyturn.ts';
 import { identifierOf, scopeOf } from '#test/bench/servers/served.ts';
 
@@ -20,58 +26,77 @@ export interface Filling {
 /** How many records are on their way at the same time. */
 const AT_ONCE = 1000;
 
+/** How often it is told how far it is. */
+const TOLD_EVERY = 250_000;
+
 /** How many of the refresh tokens are answered. */
 const SAMPLE = 20_000;
 
-/** A hash that costs nothing: nobody signs in to these accounts. */
-const CHEAP = { argon2MemoryKiB: 8, argon2Iterations: 1, hashQueueMax: AT_ONCE };
+const SURROUNDINGS = { clock: systemClock, random: systemRandom };
 
-/** Fills a store with accounts and authorizations, each with a refresh token. Answers tokens from all over it. */
+/**
+ * Fills a store with accounts and authorizations, each with a refresh token, in records such as a server writes. The
+ * accounts have one password, which is hashed once and not for each. Answers refresh tokens from all over the store.
+ */
 export async function fillStore(
   { directory, env, known }: Pick<KeyturnInstallation, 'directory' | 'env' | 'known'>,
   { tokens, accounts, tell }: Filling,
 ): Promise<readonly string[]> {
   const config = loadConfig({ env, cwd: directory });
-  const surroundings = { clock: systemClock, random: systemRandom };
-  await using services = await openServices(
-    { ...config, passwords: { ...config.passwords, ...CHEAP } },
-    surroundings,
-  );
-  const subjects: string[] = [];
-  await each(accounts, 'accounts', tell, async (number) => {
-    const name = `filler-${number}`;
-    const { subject } = await services.accounts.add({
-      username: parseUsername(name),
-      email: parseEmailAddress(`${name}@example.com`),
-      password: new Secret('the quick brown fox of tests'),
+  const password = new Secret('the quick brown fox of tests');
+  const passwordHash = await withServices(config, ({ hasher }) => hasher.hash(password));
+  const sampled: { id: string; family: RefreshFamily }[] = [];
+  await withRecords(config, async (records) => {
+    const subjects: string[] = [];
+    await each(accounts, 'accounts', tell, async (number) => {
+      const account = newAccount(number, passwordHash);
+      subjects.push(account.subject);
+      await stored(records.put({ ...accountRecord(account), onlyIf: 'absent' }));
     });
-    subjects.push(subject);
-  });
-  await using keys = new KeyHolder({ rotation: services.rotation, clock: systemClock, onFault: () => {} });
-  const sampled: Promise<string>[] = [];
-  const everyNth = Math.ceil(tokens / SAMPLE);
-  await each(tokens, 'refresh tokens', tell, async (number) => {
-    const subject = subjects[number % subjects.length] as string;
-    const opened = await openFamily(services, known.web.id, subject);
-    if (number % everyNth > 0) return;
-    const claims = refreshTokenClaims(config.issuer, opened.id, opened.family, {
-      idle: config.lifetimes.refreshIdle,
-      absolute: config.lifetimes.refreshAbsolute,
-      grace: config.lifetimes.refreshGrace,
+    const lifetimes = authorizationLifetimesOf(config);
+    const authorizations = new Authorizations({ records, clock: systemClock, lifetimes });
+    const everyNth = Math.ceil(tokens / SAMPLE);
+    await each(tokens, 'refresh tokens', tell, async (number) => {
+      const id = newIdentifier(systemRandom);
+      const authorization = authorizationOf(id, known.web.id, subjects[number % subjects.length] as string);
+      if (!(await authorizations.open(id, authorization))) throw new Error('an authorization was not stored');
+      if (number % everyNth === 0) sampled.push({ id, family: authorization.family });
     });
-    const key = keys.refreshKeyAt(opened.family.advancedAt);
-    sampled.push(Promise.resolve(signJwt(key, { typ: REFRESH_TOKEN_TYPE }, { ...claims })));
   });
-  return Promise.all(sampled);
+  return withServices(config, async (services) => {
+    await using signer = refreshTokenSigner(services);
+    return Promise.all(sampled.map(({ id, family }) => signer.sign(id, family)));
+  });
+}
+
+async function withServices<T>(config: Config, use: (services: Services) => Promise<T>): Promise<T> {
+  await using services = await openServices(config, SURROUNDINGS);
+  return await use(services);
+}
+
+async function withRecords(config: Config, use: (records: Records) => Promise<void>): Promise<void> {
+  if (!config.store.startsWith('sqlite:')) return withServices(config, ({ store }) => use(store.records));
+  using bulk = await bulkSqlite(storeOptionsOf(config, SURROUNDINGS));
+  await use(bulk.records);
+}
+
+function newAccount(number: number, passwordHash: PasswordHash) {
+  const name = `filler-${number}`;
+  const newcomer = {
+    username: parseUsername(name),
+    email: parseEmailAddress(`${name}@example.com`),
+    emailVerified: false,
+    displayName: null,
+    groups: [],
+    roles: [],
+    passwordHash,
+  };
+  return openAccount(newcomer, newSubject(systemRandom), systemClock.now());
 }
 
 /** What a sign-in leaves in the store once its code has been redeemed. */
-async function openFamily({ authorizations }: Services, clientId: string, subject: string) {
+function authorizationOf(id: string, clientId: string, subject: string) {
   const now = systemClock.now();
-  const [identifier, scope] = [identifierOf('es256'), scopeOf('es256')];
-  const says = { authTime: now, gty: 'authorization_code', resource: identifier, scope };
-  const family = newFamily(says, now);
-  const id = newIdentifier(systemRandom);
   const grant = {
     iat: now,
     exp: now + 90 * 86_400,
@@ -79,11 +104,23 @@ async function openFamily({ authorizations }: Services, clientId: string, subjec
     kind: 'Grant',
     accountId: subject,
     clientId,
-    resources: { [identifier]: scope },
+    resources: { [identifierOf('es256')]: scopeOf('es256') },
   };
-  const sessionUid = null;
-  await authorizations.open(id, { subject, clientId, signedInAt: now, grant, family, sessionUid });
-  return { id, family };
+  const sessionUid = newIdentifier(systemRandom);
+  return {
+    subject,
+    clientId,
+    signedInAt: now,
+    grant,
+    claims: {},
+    family: familyOf(now),
+    sessionUid,
+  } satisfies Authorization;
+}
+
+async function stored(putting: ReturnType<Records['put']>): Promise<void> {
+  const { outcome } = await putting;
+  if (outcome !== 'stored') throw new Error(`a record was not stored: ${outcome}`);
 }
 
 /** Does something so many times, many at once, and tells how far it is. */
@@ -94,8 +131,8 @@ async function each(
   once: (number: number) => Promise<void>,
 ): Promise<void> {
   for (let from = 0; from < count; from += AT_ONCE) {
+    if (from % TOLD_EVERY === 0) tell(`${from} of ${count} ${what}`);
     const size = Math.min(AT_ONCE, count - from);
     await Promise.all(Array.from({ length: size }, (_, index) => once(from + index)));
-    if ((from / AT_ONCE) % 100 === 0) tell(`${from} of ${count} ${what}`);
   }
 }

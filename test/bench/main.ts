@@ -1,7 +1,7 @@
 /** `npm run bench`: how fast the server is, next to the bare library in the same run. See docs/performance.md. */
 import { writeFile } from 'node:fs/promises';
 import { benchmark } from '#test/bench/benchmark.ts';
-import { measureBigStore } from '#test/bench/big-store.ts';
+import { measureBigStores } from '#test/bench/big-store.ts';
 import { chooseCores, pin } from '#test/bench/load/cores.ts';
 import { readOptions, USAGE, UsageError } from '#test/bench/options.ts';
 import { inSvg } from '#test/bench/report/chart.ts';
@@ -31,7 +31,7 @@ async function measured(): Promise<{ document: object; text: string }> {
       return { document, text: scalingInText(document) };
     }
     case 'big': {
-      const document = await measureBigStore(options, { cores, tell, tokens: mode.tokens });
+      const document = await measureBigStores(options, { cores, tell, tokens: mode.tokens });
       return { document, text: bigStoreInText(document) };
     }
     case 'soak': {

@@ -139,16 +139,27 @@ export interface ScalingResult {
 
 /** What `--big N --json` prints. */
 export interface BigStoreDocument extends Measured {
+  readonly stores: readonly BigStoreResult[];
+}
+
+/** What a full store costs. */
+export interface BigStoreResult {
+  readonly store: 'sqlite' | 'redis';
   readonly tokens: number;
   readonly accounts: number;
   readonly fillSeconds: number;
+  /** How long a server takes to start on it. */
+  readonly startMs: number;
   /** What the full store takes on disk. */
   readonly diskBytes: number;
-  readonly cases: readonly BigStoreResult[];
+  /** What a server on it has in memory (RSS) at the end, and the store if it is a process of its own. */
+  readonly memoryBytes: number;
+  readonly storeMemoryBytes: number;
+  readonly cases: readonly BigStoreCase[];
 }
 
 /** What a case costs with a full store and with an empty one. */
-export interface BigStoreResult {
+export interface BigStoreCase {
   readonly name: string;
   /** Operations per processor second with the full store, through those with the empty one. */
   readonly ratio: number;

@@ -1,6 +1,7 @@
 import {
   type BenchDocument,
   type BigStoreDocument,
+  type BigStoreResult,
   type CaseResult,
   type ScalingDocument,
   SOAK_FIGURES,
@@ -90,11 +91,27 @@ export function scalingInText({ machine, connections, scaling }: ScalingDocument
   ]);
 }
 
-/** What a full store costs, as a table. */
-export function bigStoreInText(document: BigStoreDocument): string {
-  const rows = document.cases.map((each) => [
+/** What full stores cost, as a table each. */
+export function bigStoreInText({ machine, connections, stores }: BigStoreDocument): string {
+  return lined([
+    `${machine.processor}, ${machine.cores} cores, Node ${machine.node}; ${machine.pinned}`,
+    `${connections} requests at the same time; ratio: to a store that is empty`,
+    ...stores.flatMap((each) => ['', ...linesOf(each)]),
+  ]);
+}
+
+function linesOf({
+  store,
+  tokens,
+  accounts,
+  fillSeconds,
+  diskBytes,
+  ...rest
+}: BigStoreResult): readonly string[] {
+  const heads = ['case', 'store', 'per CPU s', 'empty', 'ratio', 'target', '', 'p99 ms', 'p99 empty'];
+  const rows = rest.cases.map((each) => [
     each.name,
-    'sqlite',
+    store,
     count(each.perCpuSecond),
     count(each.perCpuSecondEmpty),
     each.ratio.toFixed(2),
@@ -103,13 +120,13 @@ export function bigStoreInText(document: BigStoreDocument): string {
     each.p99Ms.toFixed(1),
     each.p99MsEmpty.toFixed(1),
   ]);
-  const heads = ['case', 'store', 'per CPU s', 'empty', 'ratio', 'target', '', 'p99 ms', 'p99 empty'];
-  return lined([
-    `${count(document.tokens)} refresh tokens and ${count(document.accounts)} accounts, ` +
-      `filled in ${document.fillSeconds.toFixed(0)} s: ${megabytes(document.diskBytes)} on disk`,
-    '',
+  return [
+    `${store}: ${count(tokens)} refresh tokens and ${count(accounts)} accounts, filled in ${fillSeconds.toFixed(0)} s: ` +
+      `${megabytes(diskBytes)} on disk`,
+    `a start takes ${rest.startMs.toFixed(0)} ms; the server has ${megabytes(rest.memoryBytes)} in memory` +
+      (rest.storeMemoryBytes > 0 ? `, the store ${megabytes(rest.storeMemoryBytes)}` : ''),
     ...columns([heads, ...rows]),
-  ]);
+  ];
 }
 
 /** Whether anything grew. */

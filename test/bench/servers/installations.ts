@@ -20,7 +20,8 @@ export interface KeyturnContestant extends Contestant {
   readonly served: KeyturnServer;
   /** How long each start took, in milliseconds. */
   readonly startsMs: readonly number[];
-  readonly directory: string;
+  /** Where the files of its store are. */
+  readonly storeDirectory: string;
 }
 
 export interface ArenaOptions {
@@ -69,7 +70,7 @@ export async function enterKeyturn(
   return {
     served: together(served, further),
     startsMs: [...startsMs, served.startMs],
-    directory,
+    storeDirectory: redis?.directory ?? directory,
     storePids: redis === null ? [] : [redis.pid],
     processes: workers * nodes,
     connections,
@@ -85,11 +86,14 @@ const together = (first: KeyturnServer, further: readonly KeyturnServer[]): Keyt
 });
 
 /** How many bytes its store has on disk. */
-export async function sizeOf({ directory }: Pick<KeyturnContestant, 'directory'>): Promise<number> {
-  const files = (await readdir(directory)).filter((name) => name.startsWith('keyturn.db'));
-  const sizes = await Promise.all(files.map(async (name) => (await stat(join(directory, name))).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
+export async function sizeOf({ storeDirectory }: Pick<KeyturnContestant, 'storeDirectory'>): Promise<number> {
+  const files = await readdir(storeDirectory, { recursive: true });
+  const sizes = files.filter(isOfStore).map(async (name) => (await stat(join(storeDirectory, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
+
+/** The database with its log, or the append-only file and what it began from. */
+const isOfStore = (name: string) => /^keyturn\.db|^appendonlydir\/.*\.(?:rdb|aof)$/.test(name);
 
 /** Those of the stores that this machine has what it takes for. */
 export function storesAtHand(
