@@ -29,4 +29,8 @@ process.exitCode = await run(process.argv.slice(2), {
   stopSignal,
   onSignal: (signal, heard) => process.on(signal, heard),
   onExit: (heard) => process.on('exit', heard),
+  // libuv reads it when the first of its threads is wanted.
+  threadsWanted: (count) => {
+    process.env.UV_THREADPOOL_SIZE ??= String(count);
+  },
 });

@@ -2,6 +2,7 @@ import type { Report } from '#src/cli/report.ts';
 import type { Terminal } from '#src/cli/terminal.ts';
 import type { Environment } from '#src/config/environment.ts';
 import { type LoadedSettings, loadSettings } from '#src/config/load.ts';
+import type { Config } from '#src/config/schema.ts';
 import type { Services, Surroundings } from '#src/services.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -25,10 +26,15 @@ export interface CommandLineParts {
   readonly onSignal: (signal: 'SIGHUP' | 'SIGINT', heard: () => void) => void;
   /** Hears that the process ends, however it does unless it is killed, when nothing can be waited for any more. */
   readonly onExit: (heard: () => void) => void;
+  /** Asks for so many threads for what blocks, before any has been used. Whoever runs the process may have said otherwise. */
+  readonly threadsWanted: (count: number) => void;
   readonly options: () => SharedOptions;
   /** When the command was given; by default, now. */
   readonly givenAt?: EpochSeconds;
 }
+
+/** What Node has for files, names, RSA signatures and all else that blocks. */
+const THREADS_BESIDE_HASHING = 4;
 
 /** What commands have in common: the settings, the store, and one way of saying what came of it. */
 export class CommandLine {
@@ -66,6 +72,15 @@ export class CommandLine {
   /** As `CommandLineParts` says. */
   onExit(heard: () => void): void {
     this.#parts.onExit(heard);
+  }
+
+  /**
+   * Has a thread for each of the passwords that are hashed at the same time, beside those for all else that blocks.
+   * A hash holds its thread for as long as a whole request takes elsewhere: files and signatures would wait for
+   * passwords, and on a machine of more than five cores passwords for one another. Before anything has blocked.
+   */
+  makeRoomForHashing({ passwords }: Pick<Config, 'passwords'>): void {
+    this.#parts.threadsWanted(passwords.hashConcurrency + THREADS_BESIDE_HASHING);
   }
 
   /** True if the output is for a program. */

@@ -7,7 +7,10 @@ import { PROGRAM_VERSION } from '#src/version.ts';
 
 /** What the program is given by whoever runs it. */
 export interface Host
-  extends Pick<CommandLineParts, 'surroundings' | 'env' | 'givenAt' | 'stopSignal' | 'onSignal' | 'onExit'> {
+  extends Pick<
+    CommandLineParts,
+    'surroundings' | 'env' | 'givenAt' | 'stopSignal' | 'onSignal' | 'onExit' | 'threadsWanted'
+  > {
   readonly streams: Streams;
 }
 

@@ -50,7 +50,15 @@ export async function makeCommands(more: Readonly<Record<string, string>> = {}):
     const surroundings = { clock: systemClock, random: systemRandom };
     const stopSignal = () => new AbortController().signal;
     const onSignal = () => {};
-    const code = await run(args, { streams, surroundings, env, stopSignal, onSignal, onExit: () => {} });
+    const code = await run(args, {
+      streams,
+      surroundings,
+      env,
+      stopSignal,
+      onSignal,
+      onExit: () => {},
+      threadsWanted: () => {},
+    });
     streams.stdout.end();
     streams.stderr.end();
     const [stdout, stderr] = await output;

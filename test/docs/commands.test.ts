@@ -107,6 +107,7 @@ function commandLineIn(directory: string): CommandLine {
         stopSignal: () => new AbortController().signal,
         onSignal: () => {},
         onExit: () => {},
+        threadsWanted: () => {},
       },
     );
     return { code, output };

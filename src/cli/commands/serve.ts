@@ -23,6 +23,7 @@ async function serve(cli: CommandLine): Promise<void> {
     return supervise(cli, config);
   }
   const { surroundings, stopSignal, terminal } = cli;
+  cli.makeRoomForHashing(config);
   const forPeople = terminal.watched && !cli.json;
   const log = createLog(cli, { level: config.logLevel, forPeople });
   // Loaded here, since no other command and no supervisor of workers needs the protocol or the pages.

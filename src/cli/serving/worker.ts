@@ -30,7 +30,8 @@ export async function serveAsWorker(cli: CommandLine, seat: Seat): Promise<void>
 async function serve(cli: CommandLine, seat: Seat, onServing: () => void): Promise<void> {
   const { surroundings, terminal } = cli;
   const stop = AbortSignal.any([cli.stopSignal, seat.abandoned]);
-  const { config } = cli.settings();
+  const config = settingsForSeat(cli.settings().config, seat);
+  cli.makeRoomForHashing(config);
   const forPeople = terminal.watched && !cli.json;
   const worker = seat.number;
   const log = createLog(cli, { level: config.logLevel, forPeople }).child({ worker });
@@ -38,7 +39,7 @@ async function serve(cli: CommandLine, seat: Seat, onServing: () => void): Promi
     import('#src/services.ts'),
     import('#src/server.ts'),
   ]);
-  await using services = await openServices(settingsForSeat(config, seat), surroundings);
+  await using services = await openServices(config, surroundings);
   await using server = await startServer(services, { ...surroundings, log, worker });
   onServing();
   if (server.metrics !== null) seat.tellMetrics(server.metrics.read);

@@ -82,6 +82,7 @@ describe('keyturn top', () => {
       stopSignal: () => stop.signal,
       onSignal: () => {},
       onExit: () => {},
+      threadsWanted: () => {},
     });
     await busy(seen);
     stop.abort();
