@@ -6,12 +6,14 @@ import * as oauth from 'openid-client';
 import { systemClock } from '#src/clock.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { activeKey } from '#src/signing/key-ring.ts';
+import { type Collector, startCollector } from '#test/support/collector.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty } from '#test/support/relying-party.ts';
 import { makeSoftToken, type SoftToken } from '#test/support/soft-token.ts';
 
 let soft: SoftToken;
+let collector: Collector;
 let keyturn: Keyturn;
 let web: RelyingParty;
 let api: RelyingParty;
@@ -20,8 +22,9 @@ let authorization: string;
 const ada = { login: 'ada', password: '' };
 
 before(async () => {
-  soft = await makeSoftToken();
-  keyturn = await startKeyturnHere({ ...soft.settings, KEYTURN_PKCS11_TIMEOUT: '30s' });
+  [soft, collector] = await Promise.all([makeSoftToken(), startCollector()]);
+  const settings = { ...soft.settings, ...collector.settings, KEYTURN_PKCS11_TIMEOUT: '30s' };
+  keyturn = await startKeyturnHere(settings);
   ada.password = (await keyturn.addAccount('ada')).password;
   api = await RelyingParty.discoverApi(keyturn, await keyturn.addResourceServer());
   const added = await keyturn.addClient({ scope: 'openid offline_access' });
@@ -35,6 +38,7 @@ before(async () => {
 
 after(async () => {
   await keyturn[Symbol.asyncDispose]();
+  await collector[Symbol.asyncDispose]();
   await soft[Symbol.asyncDispose]();
 });
 
@@ -90,6 +94,14 @@ describe('a server whose keys are in a PKCS#11 token', () => {
     for (const { access_token: token } of granted) await jwtVerify(token, jwks, { issuer: keyturn.issuer });
     const introspected = await api.introspect(granted[0]?.access_token ?? '');
     assert.equal(introspected.active, true);
+  });
+
+  test('tells in traces how long each signature took', async () => {
+    await oauth.clientCredentialsGrant(service.configuration, { scope: 'read' });
+    const sign = await collector.span('the signature', ({ name }) => name === 'sign');
+    assert.equal(sign.attributes['keyturn.signing.algorithm'], 'ES256');
+    const root = await collector.span('the request', ({ spanId }) => spanId === sign.parentSpanId);
+    assert.equal(root.name, 'POST /token');
   });
 
   test('rotates, and the tokens of before and after verify', async () => {

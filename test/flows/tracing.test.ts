@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { readPage } from '#test/docs/markdown.ts';
-import { type Collector, type ExportedSpan, startCollector } from '#test/support/collector.ts';
-import { freePort } from '#test/support/free-port.ts';
+import {
+  answers,
+  CLIENT,
+  type Collector,
+  type ExportedSpan,
+  requestId,
+  SERVER,
+  startCollector,
+} from '#test/support/collector.ts';
 import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { exchange, rawRequest } from '#test/support/raw-http.ts';
 import { type Receiver, startReceiver } from '#test/support/receiver.ts';
 import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
-import { startKeyturn } from '#test/support/running-server.ts';
-import { until } from '#test/support/until.ts';
-
-const SERVER = 2;
-const CLIENT = 3;
 
 /** Of somebody who calls: W3C Trace Context section 3.2.3. */
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -41,11 +43,6 @@ function post(
     body: new URLSearchParams(fields),
   });
 }
-
-const requestId = (response: Response) => response.headers.get('x-request-id') ?? assert.fail();
-
-const answers = (response: Response) => (span: ExportedSpan) =>
-  span.attributes['keyturn.request_id'] === requestId(response);
 
 /** The span below which all others of a trace are. */
 const rootOf = (trace: readonly ExportedSpan[]) =>
@@ -332,136 +329,4 @@ describe('traces', () => {
       ['deployment.environment.name'],
     );
   });
-});
-
-describe('traces of callers that the settings name', () => {
-  let collector: Collector;
-  let keyturn: Keyturn;
-
-  before(async () => {
-    collector = await startCollector();
-    keyturn = await startKeyturnHere({
-      ...collector.settings,
-      KEYTURN_TRACING_FOLLOW_FROM: '10.0.0.0/8,127.0.0.0/8,::1',
-      // Nothing that begins here is recorded.
-      KEYTURN_TRACING_SAMPLE_RATIO: '0',
-    });
-  });
-  after(async () => {
-    await keyturn[Symbol.asyncDispose]();
-    await collector[Symbol.asyncDispose]();
-  });
-
-  const ask = (headers: Record<string, string>) =>
-    fetch(`${keyturn.issuer}/account`, { headers, redirect: 'manual' });
-
-  test('go on here, and are recorded if they are recorded there (section 3.2.2.5)', async () => {
-    const tracestate = 'rojo=00f067aa0ba902b7, congo=t61rcWkgMzE,,tenant@vendor=x';
-    const unrecorded = await ask({ traceparent: `00-${TRACE}-${PARENT}-00`, tracestate });
-    const recorded = await ask({ traceparent: TRACEPARENT, tracestate });
-    const root = await collector.span('the request', answers(recorded));
-    assert.equal(root.traceId, TRACE);
-    assert.equal(root.parentSpanId, PARENT);
-    assert.deepEqual(root.links, []);
-    assert.equal(root.state, 'rojo=00f067aa0ba902b7,congo=t61rcWkgMzE,tenant@vendor=x');
-    assert.ok(!collector.spans().some(answers(unrecorded)));
-    const lineOf = () => keyturn.logged.find((line) => line.includes(requestId(unrecorded)));
-    await until('the line of the request', () => lineOf() !== undefined);
-    assert.equal(JSON.parse(lineOf() ?? '').trace_id, TRACE, 'the log names what is not recorded as well');
-  });
-
-  test('are begun anew where the context is malformed (section 3.2)', async () => {
-    const before = collector.spans().length;
-    for (const traceparent of [
-      `ff-${TRACE}-${PARENT}-01`,
-      `00-${TRACE}-${PARENT}-01-further`,
-      `00-${TRACE.toUpperCase()}-${PARENT}-01`,
-      `00-${'0'.repeat(32)}-${PARENT}-01`,
-      `00-${TRACE}-${'0'.repeat(16)}-01`,
-      `00-${TRACE}-${PARENT}-1`,
-      `00-${TRACE}-${PARENT}`,
-      TRACE,
-    ]) {
-      const response = await ask({ traceparent });
-      assert.equal(response.status, 303, traceparent);
-    }
-    const followed = await ask({ traceparent: `cc-${TRACE}-${PARENT}-01-what-comes-later` });
-    await collector.span('the request of a later version (section 3.2.4)', answers(followed));
-    const roots = collector
-      .spans()
-      .slice(before)
-      .filter(({ kind }) => kind === SERVER);
-    assert.equal(roots.length, 1);
-  });
-});
-
-describe('a server whose collector is not there', () => {
-  test('answers as ever, says so once, and counts the spans that it let go', async () => {
-    const metricsPort = await freePort();
-    await using keyturn = await startKeyturnHere({
-      KEYTURN_TRACING_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
-      KEYTURN_TRACING_BATCH_MAX: '4',
-      KEYTURN_TRACING_QUEUE_MAX: '4',
-      KEYTURN_METRICS_PORT: String(metricsPort),
-    });
-    for (let request = 0; request < 8; request += 1)
-      assert.equal((await fetch(`${keyturn.issuer}/jwks`)).status, 200);
-    const scrape = async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
-    await until('the count', async () =>
-      (await scrape()).includes('keyturn_trace_spans_dropped_total{reason="queue-full"} 4'),
-    );
-    assert.match(await scrape(), /^keyturn_trace_spans_waiting 4$/m);
-    assert.match(await scrape(), /^keyturn_trace_spans_exported_total 0$/m);
-    const told = keyturn.logged.filter((line) => line.includes('traces cannot be sent'));
-    assert.equal(told.length, 1);
-    assert.equal((JSON.parse(told[0] ?? '') as { level: number }).level, 40);
-  });
-});
-
-test('each of several workers sends its own spans, and when it stops what is left of them', async () => {
-  await using collector = await startCollector();
-  await using keyturn = await startKeyturn({
-    env: {
-      KEYTURN_WORKERS: '2',
-      KEYTURN_TRACING_OTLP_ENDPOINT: collector.origin,
-      KEYTURN_TRACING_EXPORT_EVERY: '1m',
-    },
-  });
-  const requests = Array.from({ length: 20 }, async () => {
-    const response = await fetch(`${keyturn.issuer}/jwks`, { headers: { connection: 'close' } });
-    return requestId(response);
-  });
-  const answered = await Promise.all(requests);
-  assert.equal((await keyturn.stop()).code, 0);
-  const roots = collector.spans().filter(({ kind }) => kind === SERVER);
-  const told = roots.map(({ attributes }) => attributes['keyturn.request_id']);
-  assert.deepEqual(told.toSorted(), answered.toSorted());
-  const instances = new Map(
-    roots.map(({ resource }) => [resource['service.instance.id'], resource['keyturn.worker']]),
-  );
-  assert.equal(new Set(instances.values()).size, instances.size);
-  for (const worker of instances.values()) assert.match(String(worker), /^[12]$/);
-});
-
-test('a server that traces nothing tells nobody whom it calls of a trace', async () => {
-  await using site = await startReceiver();
-  await using keyturn = await startKeyturnHere({
-    KEYTURN_ALLOW_PRIVATE_NETWORK: 'true',
-  });
-  const added = await keyturn.addClient({
-    scope: 'openid',
-    metadata: { backchannel_logout_uri: `${site.origin}/told` },
-  });
-  const web = await RelyingParty.discover(keyturn, added);
-  const { password } = await keyturn.addAccount('ada');
-  const person = new Person();
-  const { id_token: hint = '' } = await web.signIn(person, { login: 'ada', password });
-  const page = await person.visit(`${keyturn.issuer}/logout?${new URLSearchParams({ id_token_hint: hint })}`);
-  await person.submit(page, '/logout/confirm');
-  const { headers } = await site.next();
-  assert.deepEqual(
-    Object.keys(headers).filter((name) => name.startsWith('trace')),
-    [],
-  );
-  assert.ok(!keyturn.logged.join('').includes('trace_id'));
 });

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type Receiver, startReceiver } from '#test/support/receiver.ts';
 import { until } from '#test/support/until.ts';
 
@@ -7,7 +8,7 @@ export interface ExportedSpan {
   readonly spanId: string;
   readonly parentSpanId: string | null;
   readonly name: string;
-  /** `SpanKind` of OTLP: 1 internal, 2 server, 3 client. */
+  /** `SpanKind` of OTLP: 1 internal, `SERVER`, `CLIENT`. */
   readonly kind: number;
   readonly startedAt: bigint;
   readonly endedAt: bigint;
@@ -30,6 +31,17 @@ export interface Collector extends Receiver {
   /** All spans of a trace, once the first of them has come: it ends last. */
   traceOf(what: string, wanted: (span: ExportedSpan) => boolean): Promise<readonly ExportedSpan[]>;
 }
+
+/** By what a response is known in spans and in the log. */
+export const requestId = (response: Response) => response.headers.get('x-request-id') ?? assert.fail();
+
+/** Whether a span is that of the request which was answered so. */
+export const answers = (response: Response) => (span: ExportedSpan) =>
+  span.attributes['keyturn.request_id'] === requestId(response);
+
+/** `SpanKind` of OTLP. */
+export const SERVER = 2;
+export const CLIENT = 3;
 
 export async function startCollector(): Promise<Collector> {
   const receiver = await startReceiver();
