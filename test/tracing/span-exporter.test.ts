@@ -162,4 +162,14 @@ describe('the exporter of spans', () => {
     await within('the end', exporter[Symbol.asyncDispose]());
     assert.equal(exporter.counts.dropped.stopped, 4);
   });
+
+  test('ends in time where the collector takes long for each of many batches', async () => {
+    open({ timeout: seconds(1), batchMax: 1, queueMax: 50 });
+    collector.answer((response) => void setTimeout(() => response.end(), 300));
+    for (let count = 0; count < 50; count += 1) add('a');
+    await exporter[Symbol.asyncDispose]();
+    const { exported, dropped } = exporter.counts;
+    assert.ok(dropped.stopped > 0);
+    assert.equal(exported + dropped.stopped, 50);
+  });
 });
