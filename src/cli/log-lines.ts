@@ -7,6 +7,8 @@ import { setImmediate, setTimeout } from 'node:timers';
  */
 const WRITE_BYTES_MAX = 4096;
 
+const NEWLINE = 0x0a;
+
 /** What may wait for a reader: tens of thousands of lines. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -51,7 +53,6 @@ export class LogLines {
   readonly #options: LogLinesOptions;
   /** What the next write begins with, once nothing waits. */
   #lines = '';
-  #linesBytes = 0;
   /** What could not be written yet, in the order in which it is to be. */
   readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
@@ -70,13 +71,11 @@ export class LogLines {
       this.#lost += 1;
       return;
     }
-    const bytes = Buffer.byteLength(line);
-    if (this.#linesBytes + bytes > WRITE_BYTES_MAX) {
+    if (this.#lines.length + line.length > WRITE_BYTES_MAX) {
       this.#close();
       this.#flush();
     }
     this.#lines += line;
-    this.#linesBytes += bytes;
     if (this.lastLevel >= URGENT_LEVEL) this.#flush();
     else if (!this.#turnEnds) {
       this.#turnEnds = true;
@@ -100,11 +99,11 @@ export class LogLines {
   }
 
   #close(): void {
-    if (this.#linesBytes === 0) return;
-    this.#waiting.push(Buffer.from(this.#lines));
-    this.#waitingBytes += this.#linesBytes;
+    if (this.#lines === '') return;
+    const bytes = Buffer.from(this.#lines);
     this.#lines = '';
-    this.#linesBytes = 0;
+    this.#waiting.push(...writesOf(bytes));
+    this.#waitingBytes += bytes.length;
   }
 
   #waitForRoom(): void {
@@ -174,6 +173,20 @@ export class LogLines {
       this.#writeWaiting();
     }, RETRY_AFTER_MS).unref();
   }
+}
+
+/** Lines were put together by their characters, of which some take several bytes. */
+function writesOf(lines: Buffer): readonly Buffer[] {
+  const writes: Buffer[] = [];
+  let rest = lines;
+  while (rest.length > WRITE_BYTES_MAX) {
+    const last = rest.lastIndexOf(NEWLINE, WRITE_BYTES_MAX - 1);
+    const end = 1 + (last === -1 ? rest.indexOf(NEWLINE) : last);
+    if (end === 0) break;
+    writes.push(rest.subarray(0, end));
+    rest = rest.subarray(end);
+  }
+  return rest.length === 0 ? writes : [...writes, rest];
 }
 
 function sleep(ms: number): void {
