@@ -4,6 +4,9 @@ import type { LineObserver, WaitingLine } from '#src/accounts/waiting-line.ts';
 /** Hashing takes some ten milliseconds, waiting for it up to some seconds. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** Each is told from the start: of a series that begins with its first event nobody sees that it has risen. */
+const REASONS: readonly Parameters<LineObserver['turnedAway']>[0][] = ['full', 'waited-too-long'];
+
 /** Measures the line in which passwords wait to be hashed. */
 export function measureHashing(
   registry: Registry,
@@ -35,6 +38,7 @@ export function measureHashing(
     labelNames: ['reason'],
     registers,
   });
+  for (const reason of REASONS) rejected.inc({ reason }, 0);
   const observer: LineObserver = {
     served: (waitedMs, tookMs) => {
       waits.observe(waitedMs / 1000);

@@ -14,9 +14,13 @@ export interface HousePorts {
 /** A scrape waits no longer for the store, in milliseconds. */
 const STORE_WITHIN_MS = 500;
 
+const OUTCOMES: readonly Attempt['outcome'][] = ['delivered', 'unwanted', 'failed', 'given-up'];
+
 /** What goes on that no request waits for. */
 export interface HouseCounts {
   delivery(attempt: Pick<Attempt, 'topic' | 'outcome'>): void;
+  /** What may be told from now on: of a series that begins with its first event nobody sees that it has risen. */
+  delivers(topics: readonly string[]): void;
   backgroundFault(): void;
 }
 
@@ -35,6 +39,9 @@ export function countHouse(registry: Registry): HouseCounts {
   });
   return {
     delivery: ({ topic, outcome }) => deliveries.inc({ topic, outcome }),
+    delivers: (topics) => {
+      for (const topic of topics) for (const outcome of OUTCOMES) deliveries.inc({ topic, outcome }, 0);
+    },
     backgroundFault: () => faults.inc(),
   };
 }

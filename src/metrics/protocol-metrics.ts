@@ -1,7 +1,13 @@
 import { Counter, type Registry } from 'prom-client';
 import { ClientLabels } from '#src/metrics/client-labels.ts';
 
-export type IntrospectionResult = 'active' | 'inactive' | 'refused';
+const RESULTS = ['active', 'inactive', 'refused'] as const;
+
+export type IntrospectionResult = (typeof RESULTS)[number];
+
+const SIGN_IN_OUTCOMES = ['signed-in', 'refused', 'missing', 'throttled', 'overloaded'] as const;
+
+export type SignInOutcome = (typeof SIGN_IN_OUTCOMES)[number];
 
 /** What happens in the protocol and is counted. None of it throws. */
 export interface ProtocolMetrics {
@@ -11,7 +17,7 @@ export interface ProtocolMetrics {
   refused(endpoint: string, error: string): void;
   /** A used refresh token came back: within the grace, or not. */
   replayed(outcome: 'allowed' | 'refused'): void;
-  signIn(outcome: string): void;
+  signIn(outcome: SignInOutcome): void;
 }
 
 /** What errors are counted under that no specification has named. */
@@ -54,6 +60,9 @@ export function countProtocol(registry: Registry, { clientsMax }: { clientsMax: 
     labelNames: ['outcome'],
     registers,
   });
+  // Of a series that begins with its first event nobody sees that it has risen.
+  for (const result of RESULTS) introspections.inc({ result }, 0);
+  for (const outcome of SIGN_IN_OUTCOMES) signIns.inc({ outcome }, 0);
   return {
     tokenIssued: ({ clientId, invited }, grantType) =>
       issued.inc({ grant_type: grantType, client_id: labels.labelOf(clientId, { invited }) }),

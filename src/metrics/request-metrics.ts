@@ -4,6 +4,8 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 /** From a cached document to a sign-in behind a long line, in seconds. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+const SHED_REASONS = ['in-flight', 'waited'] as const;
+
 export interface RequestMetricsPorts {
   readonly registry: Registry;
   /** The name of the endpoint that a target leads to: one of a few, whatever is asked for. */
@@ -14,7 +16,7 @@ export interface RequestMetrics {
   /** The same application, timed as well. */
   timed(application: RequestListener): RequestListener;
   /** Counts a request that was turned away. */
-  shed(reason: string): void;
+  shed(reason: (typeof SHED_REASONS)[number]): void;
   /** Measures from now on how many requests are worked on. */
   watch(admission: { readonly working: number }): void;
 }
@@ -34,6 +36,8 @@ export function measureRequests({ registry, endpointOf }: RequestMetricsPorts): 
     labelNames: ['reason'],
     registers: [registry],
   });
+  // Of a series that begins with its first event nobody sees that it has risen.
+  for (const reason of SHED_REASONS) turnedAway.inc({ reason }, 0);
   const of = held((endpoint, status) => durations.labels(endpoint, status));
   return {
     timed: (application) => (request, response) => {

@@ -28,6 +28,8 @@ export function measureStore(registry: Registry): StoreObserver {
     if (of === undefined) {
       of = durations.labels(operation);
       series.set(operation, of);
+      // Of a series that begins with its first event nobody sees that it has risen.
+      faults.inc({ operation }, 0);
     }
     of.observe(ms / 1000);
     if (failed) faults.inc({ operation });

@@ -79,6 +79,11 @@ export class Dispatcher implements AsyncDisposable {
     return this.#waiting.size;
   }
 
+  /** What can be told here. */
+  get topics(): readonly string[] {
+    return Object.keys(this.#options.senders);
+  }
+
   /** How many attempts are under way. */
   get underWay(): number {
     return this.#underWay.size;

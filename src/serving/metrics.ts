@@ -65,6 +65,7 @@ export async function openMetrics(services: Services, parts: MetricsParts): Prom
     shed: requests.shed,
     watch: (held) => {
       requests.watch(held.admission);
+      house.delivers(held.dispatcher.topics);
       meters.measureHouse(registry, { ...held, nodes: () => fleet.living() });
       if (held.traces !== null) meters.measureTracing(registry, held.traces);
     },
