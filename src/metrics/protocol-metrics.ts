@@ -12,6 +12,7 @@ export type SignInOutcome = (typeof SIGN_IN_OUTCOMES)[number];
 /** What happens in the protocol and is counted. None of it throws. */
 export interface ProtocolMetrics {
   tokenIssued(client: { readonly clientId: string; readonly invited: boolean }, grantType: string): void;
+  codeIssued(): void;
   introspected(result: IntrospectionResult): void;
   /** `error`: the code that the client was told. */
   refused(endpoint: string, error: string): void;
@@ -30,6 +31,11 @@ export function countProtocol(registry: Registry, { clientsMax }: { clientsMax: 
     name: 'keyturn_tokens_issued_total',
     help: 'Answers that gave a client tokens, by grant and client.',
     labelNames: ['grant_type', 'client_id'],
+    registers,
+  });
+  const codes = new Counter({
+    name: 'keyturn_authorization_codes_issued_total',
+    help: 'Authorization codes that clients were given.',
     registers,
   });
   const introspections = new Counter({
@@ -66,6 +72,7 @@ export function countProtocol(registry: Registry, { clientsMax }: { clientsMax: 
   return {
     tokenIssued: ({ clientId, invited }, grantType) =>
       issued.inc({ grant_type: grantType, client_id: labels.labelOf(clientId, { invited }) }),
+    codeIssued: () => codes.inc(),
     introspected: (result) => introspections.inc({ result }),
     refused: (endpoint, error) => refusals.inc({ endpoint, error: ERRORS.has(error) ? error : OTHER_ERRORS }),
     replayed: (outcome) => (outcome === 'allowed' ? replaysAllowed : replaysRefused).inc(),

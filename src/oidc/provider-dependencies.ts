@@ -56,6 +56,8 @@ export interface ProviderDependencies
   readonly requests: RequestPolicy;
   /** Told whenever a client has got a token, and by which grant. */
   readonly onClientUsed: (client: Client, grantType: string) => void;
+  /** Told whenever a client has got an authorization code. */
+  readonly onCodeIssued: (client: Client) => void;
   /** Told of every answer to a question about a token: RFC 7662 section 2. */
   readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
   readonly deviceAuthorization: DeviceAuthorizationPolicy;

@@ -103,6 +103,13 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     const client = oidc.client === undefined ? null : registered.application(oidc.client);
     if (client !== null) deps.onClientUsed(client, String(oidc.params?.grant_type));
   });
+  provider.on('authorization.success', ({ oidc }, answer) => {
+    const client = oidc.client === undefined ? null : registered.application(oidc.client);
+    if (client === null || answer === undefined) return;
+    if (answer.code !== undefined) deps.onCodeIssued(client);
+    if (answer.access_token !== undefined || answer.id_token !== undefined)
+      deps.onClientUsed(client, 'implicit');
+  });
   const whoRegistered = (client: object) => registered.application(client)?.registeredBy ?? BY_ADMINISTRATOR;
   const backchannelRequests = new LibraryBackchannelRequests(provider, { ...deps, whoRegistered });
   return {

@@ -18,6 +18,10 @@ export function countedEvents(
       protocol.tokenIssued({ clientId, invited: registeredBy.by === 'administrator' }, grantType);
       events.onTokenIssued(client, grantType);
     },
+    onCodeIssued: (client) => {
+      protocol.codeIssued();
+      events.onCodeIssued(client);
+    },
     onIntrospected: (result, clientId) => {
       protocol.introspected(result);
       events.onIntrospected(result, clientId);

@@ -19,7 +19,7 @@ import type { Services } from '#src/services.ts';
 export interface ServerEvents
   extends Pick<
       ProviderDependencies,
-      'onReuse' | 'onRetry' | 'onExchange' | 'onAssertion' | 'onBackchannelRequest'
+      'onCodeIssued' | 'onReuse' | 'onRetry' | 'onExchange' | 'onAssertion' | 'onBackchannelRequest'
     >,
     Pick<InteractionRoutes, 'onSignIn'>,
     Pick<RegistrationRoutes, 'onRegistration' | 'onRefusal'> {
@@ -120,6 +120,7 @@ export function logEvents(log: Logger): ServerEvents {
     // Whoever asks is told why, and the log says how each request ended.
     onRefused: () => {},
     // Too many to be written down one by one.
+    onCodeIssued: () => {},
     onTokenIssued: () => {},
     onIntrospected: () => {},
     onShed: (reason, count) =>

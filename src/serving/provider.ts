@@ -68,6 +68,7 @@ export function openProtocol(services: Services, parts: ProtocolParts) {
     requests: config.requests,
     detailTypes: config.detailTypes,
     findAccount: (subject) => accounts.findBySubject(subject),
+    onCodeIssued: events.onCodeIssued,
     onClientUsed: (client, grantType) => {
       events.onTokenIssued(client, grantType);
       uninvited.noteUse(client).catch(events.onUseNotNoted);

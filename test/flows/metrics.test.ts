@@ -163,6 +163,7 @@ describe('metrics', () => {
     reads('keyturn_introspections_total{result="inactive"}', 1);
     reads('keyturn_refusals_total{endpoint="token",error="invalid_grant"}', 1);
     reads('keyturn_sign_ins_total{outcome="signed-in"}', 1);
+    reads('keyturn_authorization_codes_issued_total', 1);
     const { clientId } = registered.client;
     reads(`keyturn_tokens_issued_total{grant_type="refresh_token",client_id="${clientId}"}`, 3);
     reads('keyturn_http_request_duration_seconds_count{endpoint="token",status="2xx"}', 4);
@@ -170,6 +171,41 @@ describe('metrics', () => {
     assert.ok(readingOf(text, 'keyturn_store_operation_duration_seconds_count{operation="put"}') > 0);
     reads('keyturn_password_hash_duration_seconds_count', 2);
     reads('keyturn_password_hash_queue_length', 0);
+  });
+
+  test('count tokens that the authorization endpoint gives (OpenID Connect Core section 3.3)', async () => {
+    await using measured = await startMeasured({ KEYTURN_REQUESTS_OTHER_RESPONSE_TYPES: 'code id_token' });
+    const { keyturn, at } = measured;
+    const { password } = await keyturn.addAccount('ada');
+    const redirect_uri = 'https://app.example.com/callback';
+    const registered = await keyturn.addClient({
+      redirectUris: [redirect_uri],
+      grantTypes: ['authorization_code', 'implicit'] as never,
+      metadata: { response_types: ['code', 'code id_token'] },
+    });
+    const party = await RelyingParty.discover(keyturn, registered);
+    const series = `keyturn_tokens_issued_total{grant_type="implicit",client_id="${registered.client.clientId}"}`;
+    for (const [index, response_type] of ['code', 'code id_token'].entries()) {
+      const { url } = await party.request({ redirect_uri, response_type, nonce: 'once' });
+      await new Person().authorize(url, { login: 'ada', password });
+      assert.equal(await at('keyturn_authorization_codes_issued_total'), index + 1);
+      assert.equal((await at(series)) || 0, index);
+    }
+  });
+
+  test('begin at 0 where their labels are known, so that nobody misses the first event', async () => {
+    await using measured = await startMeasured();
+    const text = await measured.scrape();
+    for (const series of [
+      'keyturn_http_requests_shed_total{reason="waited"}',
+      'keyturn_password_hashes_rejected_total{reason="full"}',
+      'keyturn_introspections_total{result="refused"}',
+      'keyturn_sign_ins_total{outcome="throttled"}',
+      'keyturn_deliveries_total{topic="backchannel-logout",outcome="given-up"}',
+      'keyturn_store_faults_total{operation="find"}',
+      'keyturn_refresh_replays_refused_total',
+    ])
+      assert.equal(readingOf(text, series), 0, series);
   });
 
   test('count refusals by the errors of the specifications, and what a request made up as `other`', async () => {

@@ -148,6 +148,7 @@ export async function openProvider(
     deviceAuthorization: { enabled: true, userCodeLength: 8, pollingInterval: seconds(5) },
     userCodeThrottle: { admit: async () => assert.fail('no code is entered'), recordRight: async () => {} },
     onClientUsed: () => {},
+    onCodeIssued: () => {},
     onIntrospected: () => {},
     metadataDocuments: { find: async () => null },
     backchannel: { enabled: true, pollingInterval: seconds(5) },
