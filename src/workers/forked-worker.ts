@@ -1,5 +1,5 @@
 import cluster, { type Worker } from 'node:cluster';
-import { isMetricsAnswer, type MetricsQuestion } from '#src/workers/metrics-message.ts';
+import { isMetricsAnswer, type MetricsQuestion, saysMetrics } from '#src/workers/metrics-message.ts';
 import { ALIVE, LEAVE, SEAT_VARIABLE, type SeatMessage, writeSeat } from '#src/workers/seat-message.ts';
 import {
   type Ending,
@@ -19,11 +19,16 @@ export function forkWorker(seat: SeatNumber): WorkerProcess {
   const worker = cluster.fork({ [SEAT_VARIABLE]: writeSeat(seat) });
   const { process: child } = worker;
   const ended = endOf(worker);
+  let said: string | null = null;
+  worker.on('message', (message: unknown) => {
+    if (saysMetrics(message)) said = message.text ?? said;
+  });
   return {
     pid: child.pid ?? null,
     started: Promise.race([told(worker), ended.then(endedEarly)]),
     ended,
     metrics: () => askForMetrics(worker),
+    lastMetrics: () => said,
     ask: (answered) => askForLife(worker, answered),
     leave: () => {
       if (worker.isConnected()) worker.send(LEAVE);

@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
-import { isMetricsQuestion, type MetricsAnswer } from '#src/workers/metrics-message.ts';
+import { isMetricsQuestion, LAST_WORD, type MetricsAnswer } from '#src/workers/metrics-message.ts';
 import { ALIVE, LEAVE, readSeat, SEAT_VARIABLE, type SeatMessage } from '#src/workers/seat-message.ts';
 import type { SeatNumber, StartFailure } from '#src/workers/worker-process.ts';
 
@@ -17,6 +17,7 @@ export class Seat implements SeatNumber, AsyncDisposable {
   readonly #worker: Worker;
   readonly #leaving = new AbortController();
   readonly #abandoned = new AbortController();
+  #lastWord = async () => {};
 
   constructor(worker: Worker, { number, of }: SeatNumber) {
     this.number = number;
@@ -41,14 +42,16 @@ export class Seat implements SeatNumber, AsyncDisposable {
     return this.#abandoned.signal;
   }
 
-  /** Tells the supervisor what has been measured, whenever it asks. */
+  /** Tells the supervisor what has been measured, whenever it asks, and once more when the seat is given up. */
   tellMetrics(read: () => Promise<string>): void {
+    const tell = async (question: number) => {
+      const text = await read().catch(() => null);
+      await this.#tell({ kind: 'metrics', question, text });
+    };
+    this.#lastWord = () => tell(LAST_WORD);
     this.#worker.on('message', (message: unknown) => {
       if (!isMetricsQuestion(message)) return;
-      const { question } = message;
-      void read()
-        .catch(() => null)
-        .then((text) => this.#tell({ kind: 'metrics', question, text }));
+      void tell(message.question);
     });
   }
 
@@ -64,6 +67,8 @@ export class Seat implements SeatNumber, AsyncDisposable {
 
   /** Lets the process end. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#worker.isConnected()) return;
+    await this.#lastWord();
     if (!this.#worker.isConnected()) return;
     const disconnected = once(this.#worker, 'disconnect');
     this.#worker.disconnect();

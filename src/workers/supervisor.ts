@@ -25,6 +25,8 @@ export interface Team {
 
 export interface SupervisorEvents {
   readonly onReady: (seat: number, worker: WorkerProcess) => void;
+  /** A worker that has served is gone, and had measured this. */
+  readonly onGone: (measured: string) => void;
   /** A worker ended that should not have. Another takes its place after the pause. */
   readonly onCrash: (seat: number, worker: WorkerProcess, ending: Ending, pauseMs: number) => void;
   /** A worker that should have taken a place could not. `pauseMs`: until it is tried again; `null` if it is not. */
@@ -40,6 +42,17 @@ export interface SupervisorEvents {
 export interface SupervisorPorts extends SupervisorEvents {
   readonly fork: (seat: SeatNumber) => WorkerProcess;
   readonly clock: Clock;
+}
+
+/** What a worker has measured. */
+export interface Measured {
+  readonly place: number;
+  /** Another has its place, or there are fewer. */
+  readonly leaving: boolean;
+  /** `null` if it does not say just now. */
+  readonly text: string | null;
+  /** What it said last. */
+  readonly last: string | null;
 }
 
 /** A place, and who has it. */
@@ -61,6 +74,8 @@ export class Supervisor {
   readonly #places = new Map<number, Place>();
   /** Every one that runs, also those on their way in and out. */
   readonly #processes = new Set<WorkerProcess>();
+  /** Those that serve, or have done so, each with the place that it has or had. */
+  readonly #serving = new Map<WorkerProcess, Place>();
   readonly #stopping = new AbortController();
   #team: Team;
   #wanted: Team | null = null;
@@ -106,13 +121,21 @@ export class Supervisor {
     return this.#crashes;
   }
 
-  /** What the worker at each place has measured; `null` for one that does not say, and where there is none just now. */
-  metrics(): Promise<readonly { readonly place: number; readonly text: string | null }[]> {
-    const asked = [...this.#places.values()].map(async ({ number, worker }) => ({
-      place: number,
-      text: (await worker?.metrics()) ?? null,
-    }));
-    return Promise.all(asked);
+  /** What each worker has measured that has not ended, and nothing for each place where there is none just now. */
+  async metrics(): Promise<readonly Measured[]> {
+    const asked = [...this.#serving.keys()].map(async (worker) => [worker, await worker.metrics()] as const);
+    const answered = (await Promise.all(asked)).flatMap(([worker, text]) => {
+      const place = this.#serving.get(worker);
+      // What it had measured has been told by `onGone`.
+      if (place === undefined) return [];
+      const leaving = place.worker !== worker || this.#places.get(place.number) !== place;
+      return [{ place: place.number, leaving, text, last: worker.lastMetrics() }];
+    });
+    const vacant = [...this.#places.values()].filter(({ worker }) => worker === null);
+    return [
+      ...answered,
+      ...vacant.map(({ number }) => ({ place: number, leaving: false, text: null, last: null })),
+    ].toSorted((one, other) => one.place - other.place);
   }
 
   /** Has all workers end, and settles once they have. */
@@ -178,12 +201,15 @@ export class Supervisor {
     this.#processes.add(worker);
     void worker.ended.then((ending) => {
       this.#processes.delete(worker);
+      const measured = worker.lastMetrics();
+      if (this.#serving.delete(worker) && measured !== null) this.#ports.onGone(measured);
       this.#onEnded(place, worker, ending);
     });
     const outcome = await worker.started;
     if (this.#stopping.signal.aborted) return STOPPING;
     if (outcome.kind === 'failed') return outcome;
     place.worker = worker;
+    this.#serving.set(worker, place);
     place.since = this.#ports.clock.now();
     this.#ports.onReady(place.number, worker);
     this.#watch(place.number, worker);

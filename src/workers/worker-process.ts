@@ -42,6 +42,8 @@ export interface WorkerProcess {
   readonly ended: Promise<Ending>;
   /** What it has measured, once it serves; `null` if it does not say so in time, or measures nothing. */
   metrics(): Promise<string | null>;
+  /** What it said last that it has measured, unasked when it ended if it could; `null` if it never said anything. */
+  lastMetrics(): string | null;
   /** Asks it for a sign of life. Never answered by one that has stopped, or goes in circles. */
   ask(answered: () => void): void;
   /** Asks it to serve the connections that it has to their end, to take no others, and to end then. */

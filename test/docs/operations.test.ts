@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { parse as parseYaml } from 'yaml';
 import { machineExposition } from '#src/metrics/machine-exposition.ts';
+import { SeriesSums } from '#src/metrics/series-sums.ts';
 import { loggedMessages } from '#test/docs/logged-messages.ts';
 import { ROOT, readPage } from '#test/docs/markdown.ts';
 import { freePort } from '#test/support/free-port.ts';
@@ -37,7 +38,10 @@ describe('what is measured', () => {
       KEYTURN_TRACING_OTLP_ENDPOINT: collector,
     });
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    const all = machineExposition({ workers: [{ place: 1, text }], crashes: 0 });
+    const all = machineExposition(
+      { workers: [{ place: 1, leaving: false, text, last: text }], crashes: 0 },
+      new SeriesSums(),
+    );
     families = new Map(
       [...all.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]),
     );

@@ -8,9 +8,13 @@ import { workersOf } from '#test/support/worker-processes.ts';
 
 const REQUESTS = 40;
 
-test('what two workers have measured is told at one port, whoever served what, and as the machine has it when one is killed', async () => {
+test('what two workers have measured is told at one port, whoever served what, and no count falls when one is killed or replaced', async () => {
   const port = await freePort();
-  const env = { KEYTURN_WORKERS: '2', KEYTURN_METRICS_PORT: String(port) };
+  const env = {
+    KEYTURN_WORKERS: '2',
+    KEYTURN_METRICS_PORT: String(port),
+    KEYTURN_HTTP_KEEP_ALIVE_TIMEOUT: '1s',
+  };
   await using keyturn = await startKeyturn({ env });
   const scrape = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   /** Scrapes until the sum of what matches is as expected; the test times out if it never is. */
@@ -38,6 +42,17 @@ test('what two workers have measured is told at one port, whoever served what, a
   process.kill(first as number, 'SIGKILL');
   await until(/^keyturn_worker_crashes_total /, 1);
   await until(/^keyturn_worker_up\{worker="[12]"\}/, 2);
+  assert.equal(sumOf(await scrape(), served), REQUESTS, 'what the killed worker had told is gone');
+
+  // What nobody has scraped is told by the workers that end.
+  for (let request = 0; request < REQUESTS; request += 1)
+    assert.equal((await exchange(keyturn.issuer, rawRequest('GET /jwks')))[0]?.status, 200);
+  process.kill(keyturn.pid, 'SIGHUP');
+  await keyturn.printed(/"msg":"all workers have been replaced"/);
+  const replaced = await until(/^keyturn_workers_leaving /, 0);
+  assert.equal(sumOf(replaced, served), 2 * REQUESTS);
+  assert.equal(sumOf(replaced, /^keyturn_worker_up\{/), 2);
+  assert.equal(sumOf(replaced, /^keyturn_build_info\{/), 2);
 });
 
 function sumOf(text: string, series: RegExp): number {

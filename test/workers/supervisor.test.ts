@@ -54,6 +54,10 @@ class Process implements WorkerProcess {
     return `of ${this.pid}`;
   }
 
+  lastMetrics(): string | null {
+    return `of ${this.pid}`;
+  }
+
   ask(answered: () => void): void {
     if (this.answers) answered();
   }
@@ -81,6 +85,7 @@ class Process implements WorkerProcess {
 function supervising(workers: number, fate: (process: Process) => StartOutcome | null = () => READY) {
   const processes: Process[] = [];
   const heard: string[] = [];
+  const gone: string[] = [];
   const waiting: { count: number; enough: () => void }[] = [];
   const team = (count: number, within = seconds(600)) => ({
     workers: count,
@@ -102,6 +107,7 @@ function supervising(workers: number, fate: (process: Process) => StartOutcome |
       for (const each of waiting) if (processes.length >= each.count) each.enough();
       return process;
     },
+    onGone: (measured) => gone.push(measured),
     onReady: (seat) => hear(`${seat} ready`),
     onCrash: (seat, _worker, ending, pauseMs) => hear(`${seat} ${endingText(ending)}, again in ${pauseMs}`),
     onStartFailed: (seat, { code }, pauseMs) => hear(`${seat} ${code}, again in ${pauseMs}`),
@@ -113,6 +119,7 @@ function supervising(workers: number, fate: (process: Process) => StartOutcome |
     supervisor,
     processes,
     heard,
+    gone,
     team,
     process: (pid: number) => processes[pid - 1] as Process,
     begun: (count: number) =>
@@ -200,7 +207,7 @@ describe('a rolling restart', () => {
   test('has each worker serve before the one in its place is asked to leave, one at a time', async () => {
     let begins: () => void = () => {};
     const states: string[][] = [];
-    const { supervisor, processes, roll, serving } = supervising(2, () => {
+    const { supervisor, processes, roll, serving, gone } = supervising(2, () => {
       begins();
       return READY;
     });
@@ -212,6 +219,7 @@ describe('a rolling restart', () => {
       ['leave', '', '', ''],
     ]);
     assert.deepEqual(serving(), [3, 4]);
+    assert.deepEqual(gone, ['of 1', 'of 2']);
     await supervisor.stop();
   });
 

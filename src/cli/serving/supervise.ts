@@ -5,6 +5,7 @@ import { type Failure, failureDocument, failureOf } from '#src/cli/failure.ts';
 import { firstSteps } from '#src/cli/first-steps.ts';
 import { createLog } from '#src/cli/log.ts';
 import type { Config } from '#src/config/schema.ts';
+import type { MachineMetrics } from '#src/serving/machine-metrics.ts';
 import { type Seconds, seconds } from '#src/units.ts';
 import { forkWorker } from '#src/workers/forked-worker.ts';
 import { Supervisor, type SupervisorEvents, type Team } from '#src/workers/supervisor.ts';
@@ -22,12 +23,14 @@ export async function supervise(cli: CommandLine, config: Config): Promise<void>
   const { clock } = cli.surroundings;
   const forPeople = terminal.watched && !cli.json;
   const log = createLog(cli, { level: config.logLevel, forPeople });
-  const supervisor = new Supervisor(teamOf(config), { fork: forkWorker, clock, ...logged(log) });
+  const metrics = await measuring(config);
+  const onGone = (measured: string) => metrics?.workerGone(measured);
+  const supervisor = new Supervisor(teamOf(config), { fork: forkWorker, clock, onGone, ...logged(log) });
   let serving = false;
   // In front of a terminal it means that the terminal is gone.
   if (!terminal.watched) cli.onSignal('SIGHUP', () => serving && roll(cli, supervisor, log));
   const { stopSignal } = cli;
-  await using _scraped = await openScraping(config, supervisor, log);
+  await using _scraped = await openScraping(config, { metrics, supervisor, log });
   const stopped = stopOf(stopSignal, supervisor, log);
   const started = await supervisor.start();
   serving = true;
@@ -39,16 +42,25 @@ export async function supervise(cli: CommandLine, config: Config): Promise<void>
   await stopped;
 }
 
+/** Loaded only where there is somebody to tell. */
+async function measuring(config: Config): Promise<MachineMetrics | null> {
+  if (config.metrics.port === null) return null;
+  const { MachineMetrics } = await import('#src/serving/machine-metrics.ts');
+  return new MachineMetrics();
+}
+
 /** What all workers have measured is told at one port, which is that of the settings at the start. */
 async function openScraping(
   config: Config,
-  supervisor: Supervisor,
-  log: Logger,
+  {
+    metrics,
+    supervisor,
+    log,
+  }: { readonly metrics: MachineMetrics | null; readonly supervisor: Supervisor; readonly log: Logger },
 ): Promise<AsyncDisposable | null> {
   const { port } = config.metrics;
-  if (port === null) return null;
-  const { openMachineMetrics } = await import('#src/serving/machine-metrics.ts');
-  return openMachineMetrics(config, port, {
+  if (port === null || metrics === null) return null;
+  return metrics.listen(config, port, {
     measures: async () => ({ workers: await supervisor.metrics(), crashes: supervisor.crashes }),
     onFault: (err) => log.error({ err }, 'what the workers have measured could not be told'),
   });
@@ -86,7 +98,7 @@ function teamOf({ workers, workerSilenceMax, http }: Config): Team {
   };
 }
 
-function logged(log: Logger): SupervisorEvents {
+function logged(log: Logger): Omit<SupervisorEvents, 'onGone'> {
   return {
     onReady: (worker, { pid }) => log.info({ worker, pid }, 'a worker is ready'),
     onCrash: (worker, { pid }, ending, pauseMs) =>
