@@ -6,7 +6,6 @@ import type {
   BackendBody,
   BackendCounter,
   BackendLog,
-  BackendLogEntry,
   BackendLogPage,
   BackendNote,
   BackendNoteOutcome,
@@ -17,7 +16,6 @@ import type {
   BackendWalk,
   BackendWrite,
   Digest,
-  UnchangedRecord,
 } from '#src/storage/backend.ts';
 import { asBuffer } from '#src/storage/sqlite/as-buffer.ts';
 import { BodyWalk } from '#src/storage/sqlite/body-walk.ts';
@@ -25,6 +23,20 @@ import { openDatabase } from '#src/storage/sqlite/database.ts';
 import { storageFault } from '#src/storage/sqlite/errors.ts';
 import { examineSqlite } from '#src/storage/sqlite/examination.ts';
 import { GroupCommit } from '#src/storage/sqlite/group-commit.ts';
+import { RowMemory } from '#src/storage/sqlite/row-memory.ts';
+import {
+  type AliasedRowAgain,
+  type CounterRow,
+  counterFrom,
+  fromRow,
+  type LogRow,
+  logEntryFrom,
+  type RecordRow,
+  type RowAgain,
+  recordAgain,
+  recordFrom,
+  unlessOver,
+} from '#src/storage/sqlite/rows.ts';
 import { prepareStatements, type Statements } from '#src/storage/sqlite/statements.ts';
 import { entriesOf, type StoreFiller, storeFiller } from '#src/storage/sqlite/store-entries.ts';
 import { Sweep } from '#src/storage/sqlite/sweep.ts';
@@ -49,6 +61,7 @@ class SqliteBackend implements Backend {
   readonly #sweep: Sweep;
   readonly #bodies: BodyWalk;
   readonly #filler: StoreFiller;
+  readonly #memory: RowMemory;
   #closing: Promise<void> | null = null;
 
   constructor(database: DatabaseSync) {
@@ -58,6 +71,7 @@ class SqliteBackend implements Backend {
     this.#sweep = new Sweep(database);
     this.#bodies = new BodyWalk(database);
     this.#filler = storeFiller(database);
+    this.#memory = new RowMemory(database);
   }
 
   async find(kind: string, key: Digest, now: EpochSeconds): Promise<BackendRecord | null> {
@@ -69,11 +83,32 @@ class SqliteBackend implements Backend {
   }
 
   async findAgain(kind: string, key: Digest, held: number, now: EpochSeconds) {
-    return this.#read(() => recordAgain(this.#statements.findRecordAgain.get(held, kind, key, now)));
+    return this.#read(() => {
+      const known = this.#memory.row(kind, key);
+      if (known?.version === held) return unlessOver(known, now);
+      const row = this.#statements.findRecordAgain.get(held, kind, key, now) as RowAgain | undefined;
+      if (row === undefined) return null;
+      const record = recordAgain(row);
+      this.#memory.keepRow(kind, key, record);
+      return record;
+    });
   }
 
   async findByAliasAgain(alias: Digest, held: number, now: EpochSeconds) {
-    return this.#read(() => recordAgain(this.#statements.findRecordByAliasAgain.get(held, alias, now)));
+    return this.#read(() => {
+      const known = this.#memory.rowByAlias(alias);
+      if (known?.version === held) return unlessOver(known, now);
+      const row = this.#statements.findRecordByAliasAgain.get(held, alias, now) as
+        | AliasedRowAgain
+        | undefined;
+      if (row === undefined) return null;
+      const record = recordAgain(row);
+      const [, , , , keyBytes, kind] = row;
+      const key = asBuffer(keyBytes);
+      this.#memory.keepRow(kind, key, record);
+      this.#memory.keepAlias(alias, kind, key, record.version);
+      return record;
+    });
   }
 
   async list(kind: string, { after, limit }: BackendPage, now: EpochSeconds): Promise<BackendRecord[]> {
@@ -94,7 +129,12 @@ class SqliteBackend implements Backend {
 
   async anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean> {
     return this.#read(() =>
-      entries.some((entry) => this.#statements.isRevoked.get(entry, now) !== undefined),
+      entries.some((entry) => {
+        if (this.#memory.isUnrevoked(entry)) return false;
+        if (this.#statements.isRevoked.get(entry, now) !== undefined) return true;
+        this.#memory.keepUnrevoked(entry);
+        return false;
+      }),
     );
   }
 
@@ -104,6 +144,7 @@ class SqliteBackend implements Backend {
 
   async consume(kind: string, key: Digest, now: EpochSeconds) {
     return this.#write(() => {
+      this.#memory.forgetRow(kind, key);
       if (this.#statements.consumeRecord.run({ kind, key, now }).changes === 1) {
         return 'consumed';
       }
@@ -113,6 +154,7 @@ class SqliteBackend implements Backend {
 
   async remove(kind: string, key: Digest, notedIn: BackendLog | null, now: EpochSeconds): Promise<boolean> {
     return this.#write(() => {
+      this.#memory.forgetRow(kind, key);
       if (notedIn !== null) this.#statements.noteRemoved.run({ ...notedIn, kind, key, now });
       const removed = this.#statements.removeRecord.get({ kind, key });
       const expiresAt = removed?.expires_at_s as number | null | undefined;
@@ -127,6 +169,7 @@ class SqliteBackend implements Backend {
     now: EpochSeconds,
   ): Promise<void> {
     return this.#write(() => {
+      this.#memory.forgetAll();
       this.#statements.rememberEndedGroup.run({ group, rememberUntil });
       if (notedIn !== null) this.#statements.noteRemovedGroup.run({ ...notedIn, group, now });
       this.#statements.removeGroup.run({ group });
@@ -141,6 +184,7 @@ class SqliteBackend implements Backend {
     return this.#write(() => {
       if (note !== null && !this.#takes(note.body)) return SEAL_OUTDATED;
       for (const entry of entries) {
+        this.#memory.forgetUnrevoked(entry);
         this.#statements.revoke.run({ entry, until });
       }
       this.#note(note);
@@ -215,6 +259,7 @@ class SqliteBackend implements Backend {
 
   async fill({ claim, put, drop, finish }: FillingStep): Promise<boolean> {
     return this.#write(() => {
+      this.#memory.forgetAll();
       // It never expires, whatever time it is.
       if (this.#livingVersion(UNFINISHED_KIND, UNFINISHED_KEY, epochSeconds(0)) !== claim) return false;
       for (const entry of drop) this.#filler.drop(entry);
@@ -297,6 +342,7 @@ class SqliteBackend implements Backend {
     const { kind, key, expiresAt, group, owner, body, aliases, note } = write;
     const seal = sealOf(body);
     if (note !== null && !sealOf(note.body).equals(seal)) return SEAL_OUTDATED;
+    this.#memory.forgetRow(kind, key);
     if (write.setsSeal === true) this.#statements.setSeal.run({ seal });
     const next = this.#statements.nextVersion.get({ seal });
     if (next === undefined) return SEAL_OUTDATED;
@@ -340,56 +386,4 @@ class SqliteBackend implements Backend {
 const STORED = { outcome: 'stored' } as const;
 const SEAL_OUTDATED = { outcome: 'seal-outdated' } as const;
 
-interface CounterRow {
-  readonly count: number;
-  readonly expires_at_s: EpochSeconds;
-}
-
-const counterFrom = (row: CounterRow): BackendCounter => ({ count: row.count, resetsAt: row.expires_at_s });
-
-interface LogRow {
-  readonly position: number;
-  readonly expires_at_s: EpochSeconds;
-  readonly kind: string | null;
-  readonly key: Uint8Array | null;
-  readonly body: Uint8Array;
-}
-
-function logEntryFrom({ position, expires_at_s: until, kind, key, body }: LogRow): BackendLogEntry {
-  const removed = kind === null || key === null ? null : { kind, key: asBuffer(key) };
-  return { position, until, removed, body: asBuffer(body) };
-}
-
 const BEFORE_FIRST_KEY = Buffer.alloc(0);
-
-interface RecordRow {
-  readonly key: Uint8Array;
-  readonly body: Uint8Array;
-  readonly version: number;
-  readonly expires_at_s: EpochSeconds | null;
-  readonly consumed_at_s: EpochSeconds | null;
-}
-
-function recordFrom(row: object | undefined): BackendRecord | null {
-  return row === undefined ? null : fromRow(row as RecordRow);
-}
-
-/** A row of `findRecordAgain`. */
-type RowAgain = readonly [Uint8Array | null, number, EpochSeconds | null, EpochSeconds | null, Uint8Array];
-
-function recordAgain(row: unknown): BackendRecord | UnchangedRecord | null {
-  if (row === undefined) return null;
-  const [body, version, expiresAt, consumedAt, key] = row as RowAgain;
-  if (body === null) return { body, version, expiresAt, consumedAt };
-  return { key: asBuffer(key), body: asBuffer(body), version, expiresAt, consumedAt };
-}
-
-function fromRow(row: RecordRow): BackendRecord {
-  return {
-    key: asBuffer(row.key),
-    body: asBuffer(row.body),
-    version: row.version,
-    expiresAt: row.expires_at_s,
-    consumedAt: row.consumed_at_s,
-  };
-}

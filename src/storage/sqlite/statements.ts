@@ -22,7 +22,7 @@ export function prepareStatements(database: DatabaseSync) {
 
     findRecordByAliasAgain: asArrays(
       database.prepare(`
-      SELECT CASE version WHEN ? THEN NULL ELSE body END, version, expires_at_s, consumed_at_s, key
+      SELECT CASE version WHEN ? THEN NULL ELSE body END, version, expires_at_s, consumed_at_s, key, kind
       FROM alias JOIN record ON record.id = alias.record
       WHERE alias.alias = ? AND (expires_at_s IS NULL OR expires_at_s > ?)`),
     ),
