@@ -1,6 +1,7 @@
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#src/clock.ts';
 import { newCredential, type Random } from '#src/random.ts';
+import { Recent } from '#src/recent.ts';
 import { Secret } from '#src/secret.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
@@ -19,17 +20,27 @@ export interface ClientSecret {
 /** Two, so that a new secret can be rolled out to every place before the old one goes. */
 export const LIVE_SECRETS_MAX = 2;
 
+/** Some three hundred bytes each. */
+const SHOWN_SECRETS_MAX = 2048;
+
 /** Makes and checks client secrets. `digestKey` is this deployment's own; a digest is worth nothing elsewhere. */
 export class ClientSecrets {
   readonly #digestKey: KeyObject;
   readonly #clock: Clock;
   readonly #random: Random;
+  /**
+   * Digests of secrets that were shown and right, by another digest of them that costs a fifth and is worth nothing
+   * outside this process.
+   */
+  readonly #shown = new Recent<string, Buffer>(SHOWN_SECRETS_MAX);
+  readonly #shownSalt: string;
 
   constructor(options: { digestKey: Buffer; clock: Clock; random: Random }) {
     // Given bytes, each HMAC would make a key of them first, at five times the cost.
     this.#digestKey = createSecretKey(options.digestKey);
     this.#clock = options.clock;
     this.#random = options.random;
+    this.#shownSalt = options.random.bytes(32).toString('base64url');
   }
 
   /** A new secret: the text to show once, and what to keep. */
@@ -52,18 +63,20 @@ export class ClientSecrets {
     return { shown: new Secret(text), kept };
   }
 
-  /** True if `presented` is one of the secrets. Takes the same time whichever it is, and whether it is. */
+  /** True if `presented` is one of the secrets. Takes the same time whichever it is, and however much of it is right. */
   matches(secrets: readonly ClientSecret[], presented: string): boolean {
     return this.matching(secrets, presented) !== null;
   }
 
-  /** The secret that `presented` is, or `null`. Takes the same time whichever it is, and whether it is. */
+  /** The secret that `presented` is, or `null`. Takes the same time whichever it is, and however much of it is right. */
   matching(secrets: readonly ClientSecret[], presented: string): ClientSecret | null {
-    const digest = this.#digest(presented);
+    const shownAs = hash('sha256', this.#shownSalt + presented, 'binary');
+    const digest = this.#shown.get(shownAs) ?? this.#digest(presented);
     let matching: ClientSecret | null = null;
     for (const secret of secrets) {
       if (timingSafeEqual(digest, Buffer.from(secret.digest, 'base64url'))) matching = secret;
     }
+    if (matching !== null) this.#shown.set(shownAs, digest);
     return matching;
   }
 

@@ -29,9 +29,14 @@ export async function openingAuthorization(
 }
 
 /** The members of the library's grants that say what is allowed where. */
-interface GrantPayload {
+export interface GrantPayload {
+  readonly accountId?: string;
+  readonly clientId?: string;
+  readonly exp?: number;
   readonly openid?: { readonly scope?: string };
   readonly resources?: Readonly<Record<string, string>>;
+  /** What the person said no to. */
+  readonly rejected?: object;
 }
 
 /**

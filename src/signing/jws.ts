@@ -60,7 +60,7 @@ export function signJwt(
   header: { readonly typ?: string },
   claims: Readonly<Record<string, unknown>>,
 ): string | Promise<string> {
-  const signingInput = `${encode({ ...header, alg: signer.alg, kid: signer.kid })}.${encode(claims)}`;
+  const signingInput = `${encodedHeader(signer, header.typ)}.${encode(claims)}`;
   const signature = signer.sign(Buffer.from(signingInput), { typ: header.typ, claims });
   if (Buffer.isBuffer(signature)) return `${signingInput}.${signature.toString('base64url')}`;
   return signature.then((bytes) => `${signingInput}.${bytes.toString('base64url')}`);
@@ -96,6 +96,18 @@ function isJoseHeader(header: Readonly<Record<string, unknown>>): header is Jose
   const { alg, kid, typ } = header;
   const named = (value: unknown) => value === undefined || typeof value === 'string';
   return ALGORITHMS.has(alg) && named(kid) && named(typ) && !Object.hasOwn(header, 'crit');
+}
+
+/** By signer, since there are a few headers and many tokens. */
+const encodedHeaders = new WeakMap<Signer, Map<string | undefined, string>>();
+
+function encodedHeader(signer: Signer, typ: string | undefined): string {
+  const ofSigner = encodedHeaders.get(signer) ?? new Map<string | undefined, string>();
+  const before = ofSigner.get(typ);
+  if (before !== undefined) return before;
+  const encoded = encode({ typ, alg: signer.alg, kid: signer.kid });
+  encodedHeaders.set(signer, ofSigner.set(typ, encoded));
+  return encoded;
 }
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');

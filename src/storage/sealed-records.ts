@@ -1,5 +1,5 @@
 import type { Clock } from '#src/clock.ts';
-import { Refusal, StorageFault } from '#src/fault.ts';
+import { StorageFault } from '#src/fault.ts';
 import { Recent } from '#src/recent.ts';
 import type {
   ConsumeOutcome,
@@ -17,14 +17,13 @@ import type {
   SweepOutcome,
 } from '#src/records.ts';
 import { MissingKeyFault, type Sealer } from '#src/sealing/sealer.ts';
-import {
-  type BackendLogEntry,
-  type BackendNote,
-  type BackendPage,
-  type BackendRecord,
-  DIGEST_BYTES,
-  type Digest,
-  type UnchangedRecord,
+import type {
+  BackendLogEntry,
+  BackendNote,
+  BackendPage,
+  BackendRecord,
+  Digest,
+  UnchangedRecord,
 } from '#src/storage/backend.ts';
 import { deepFrozen } from '#src/storage/deep-frozen.ts';
 import { Extensions } from '#src/storage/extensions.ts';
@@ -34,6 +33,7 @@ import {
   observedBackend,
   type RecordBackend,
 } from '#src/storage/observed-backend.ts';
+import { pageCursor, readPageCursor } from '#src/storage/page-cursor.ts';
 import {
   type OpenedBody,
   readLogBody,
@@ -62,7 +62,6 @@ export class SealedRecords implements Records {
   readonly #clock: Clock;
   readonly #names: NameDigests;
   readonly #listeners = new Map<string, Set<() => void>>();
-  readonly #opened = new Recent<string, OftenRead>(OPENED_BODIES_MAX);
   readonly #held = new Recent<string, HeldBody>(OPENED_BODIES_MAX);
   readonly #extensions = new Extensions();
 
@@ -76,7 +75,7 @@ export class SealedRecords implements Records {
 
   /** How many bodies are held in mind as they were opened. */
   get opened(): number {
-    return this.#opened.size + this.#held.size;
+    return this.#held.size;
   }
 
   /** Has somebody told of each operation of the backend from now on; until then nothing is measured. */
@@ -86,48 +85,45 @@ export class SealedRecords implements Records {
 
   async find<T>(kind: RecordKind, id: string): Promise<StoredRecord<T> | null> {
     const now = this.#clock.now();
+    const key = this.#name(kind, 'record', id);
     if (OFTEN_READ.has(kind)) {
-      return this.#findOften<T>(kind, ['record', kind, id], (key, held) =>
+      return this.#findOften<T>(kind, key, (held) =>
         held === null
           ? this.#backend.find(kind, key, now)
           : this.#backend.findAgain(kind, key, held.version, now),
       );
     }
-    const record = await this.#backend.find(kind, this.#names.once('record', kind, id), now);
+    const record = await this.#backend.find(kind, key, now);
     return record === null ? null : this.#keyed(() => this.#open<T>(kind, record));
   }
 
   async findByAlias<T>(kind: RecordKind, alias: string): Promise<StoredRecord<T> | null> {
     const now = this.#clock.now();
+    const digest = this.#name(kind, 'alias', alias);
     if (OFTEN_READ.has(kind)) {
-      return this.#findOften<T>(kind, ['alias', kind, alias], (digest, held) =>
+      return this.#findOften<T>(kind, digest, (held) =>
         held === null
           ? this.#backend.findByAlias(digest, now)
           : this.#backend.findByAliasAgain(digest, held.version, now),
       );
     }
-    const record = await this.#backend.findByAlias(this.#names.once('alias', kind, alias), now);
+    const record = await this.#backend.findByAlias(digest, now);
     return record === null ? null : this.#keyed(() => this.#open<T>(kind, record));
   }
 
   /** Reads a record of which is held what it said before, and opens it again only if it says something else. */
   async #findOften<T>(
     kind: RecordKind,
-    name: readonly [label: string, ...parts: string[]],
-    read: (digest: Digest, held: HeldBody | null) => Promise<BackendRecord | UnchangedRecord | null>,
+    digest: Digest,
+    read: (held: HeldBody | null) => Promise<BackendRecord | UnchangedRecord | null>,
   ): Promise<StoredRecord<T> | null> {
-    const digest = this.#names.recurring(...name);
     const heldAs = digest.toString('latin1');
     const before = this.#held.get(heldAs) ?? null;
-    const record = await read(digest, before);
+    const record = await read(before);
     if (record === null) return null;
-    const { version, expiresAt, consumedAt, body } = record;
-    if (body === null) return { ...saidBy<T>(before), version, expiresAt, consumedAt };
-    const { key } = record;
-    const same = before?.body.equals(body) ? before : null;
-    const { id, value } = same ?? deepFrozen(await this.#keyed(() => this.#unseal(kind, key, body)));
-    this.#held.set(heldAs, { version, body, id, value });
-    return { id, value: value as T, version, expiresAt, consumedAt };
+    if (record.body !== null) return this.#keyed(() => this.#openOften<T>(kind, record, heldAs));
+    const { version, expiresAt, consumedAt } = record;
+    return { ...saidBy<T>(before), version, expiresAt, consumedAt };
   }
 
   /** Throws `Refusal('record_too_large')` for a value of more than `RECORD_BYTES_MAX`. */
@@ -136,24 +132,27 @@ export class SealedRecords implements Records {
     if (expiresAt !== null) {
       assertWhole('expiresAt', expiresAt);
     }
-    const key = this.#names.once('record', kind, id);
-    const aliases = new Map(
-      (record.aliases ?? []).map((alias) => [alias, this.#names.once('alias', kind, alias)]),
-    );
+    const key = this.#name(kind, 'record', id);
+    const aliases = new Map((record.aliases ?? []).map((alias) => [alias, this.#name(kind, 'alias', alias)]));
     const value = this.#extensions.concern(record) ? await this.#completed(record, key) : record.value;
     const plain = writeRecordBody(kind, { id, value });
     const write = {
       kind,
       key,
       expiresAt,
-      group: group === undefined ? null : this.#names.once('group', group),
-      owner: owner === undefined ? null : this.#names.once('owner', kind, owner),
+      group: group === undefined ? null : this.#names.recurring('group', group),
+      owner: owner === undefined ? null : this.#name(kind, 'owner', owner),
       aliases: [...aliases.values()],
       onlyIf: onlyIf ?? null,
     };
-    const result = await this.#sealed(() => {
+    const result = await this.#sealed(async () => {
       const body = this.#sealer.seal(recordContext(kind, key), plain);
-      return this.#backend.put({ ...write, body, note: this.#sealedNote(note) }, this.#clock.now());
+      const now = this.#clock.now();
+      const put = await this.#backend.put({ ...write, body, note: this.#sealedNote(note) }, now);
+      // Whoever has written it is often the next to read it.
+      if (put.outcome === 'stored' && OFTEN_READ.has(kind))
+        this.#hold(key.toString('latin1'), put.version, body, readRecordBody(kind, plain));
+      return put;
     });
     if (result.outcome === 'stored') this.#tell(note);
     if (result.outcome !== 'alias-taken') {
@@ -164,11 +163,11 @@ export class SealedRecords implements Records {
   }
 
   async consume(kind: RecordKind, id: string): Promise<ConsumeOutcome> {
-    return this.#backend.consume(kind, this.#names.once('record', kind, id), this.#clock.now());
+    return this.#backend.consume(kind, this.#name(kind, 'record', id), this.#clock.now());
   }
 
   async remove(kind: RecordKind, id: string, notedIn?: LogName): Promise<boolean> {
-    const key = this.#names.once('record', kind, id);
+    const key = this.#name(kind, 'record', id);
     const removed = await this.#backend.remove(kind, key, this.#log(notedIn), this.#clock.now());
     this.#tell(notedIn);
     return removed;
@@ -196,7 +195,7 @@ export class SealedRecords implements Records {
     owner: string,
     page: { after?: string; limit: number },
   ): Promise<RecordPage<T>> {
-    const digest = this.#names.once('owner', kind, owner);
+    const digest = this.#name(kind, 'owner', owner);
     return this.#page(kind, page, (wanted) => this.#backend.listOwned(digest, wanted, this.#clock.now()));
   }
 
@@ -206,13 +205,13 @@ export class SealedRecords implements Records {
     read: (wanted: BackendPage) => Promise<readonly BackendRecord[]>,
   ): Promise<RecordPage<T>> {
     assertCount('limit', page.limit);
-    const after = page.after === undefined ? null : parseCursor(page.after);
+    const after = page.after === undefined ? null : readPageCursor(page.after);
     // One more than asked for tells whether there is another page.
     const found = await read({ after, limit: page.limit + 1 });
     const records = found.slice(0, page.limit);
     return {
       records: await this.#keyed(() => records.map((record) => this.#open<T>(kind, record))),
-      next: found.length > page.limit ? (records.at(-1)?.key.toString('base64url') ?? null) : null,
+      next: found.length > page.limit ? pageCursor(records) : null,
     };
   }
 
@@ -326,21 +325,33 @@ export class SealedRecords implements Records {
     return entries.map((entry) => this.#names.recurring('revocation', entry));
   }
 
-  #open<T>(kind: RecordKind, { key, body, version, expiresAt, consumedAt }: BackendRecord): StoredRecord<T> {
-    const { id, value } = OFTEN_READ.has(kind)
-      ? this.#openOnce(kind, key, body)
-      : this.#unseal(kind, key, body);
+  #open<T>(kind: RecordKind, record: BackendRecord): StoredRecord<T> {
+    const { key, body, version, expiresAt, consumedAt } = record;
+    if (OFTEN_READ.has(kind)) return this.#openOften(kind, record, key.toString('latin1'));
+    const { id, value } = this.#unseal(kind, key, body);
     return { id, value: value as T, version, expiresAt, consumedAt };
   }
 
   /** What the same bytes were opened to before, they open to again: nothing can be out of date. */
-  #openOnce(kind: RecordKind, key: Digest, body: Buffer): OpenedBody {
-    const name = kind + key.toString('latin1');
-    const before = this.#opened.get(name);
-    if (before?.body.equals(body)) return before;
-    const opened = { body, ...deepFrozen(this.#unseal(kind, key, body)) };
-    this.#opened.set(name, opened);
-    return opened;
+  #openOften<T>(kind: RecordKind, record: BackendRecord, heldAs: string): StoredRecord<T> {
+    const { key, body, version, expiresAt, consumedAt } = record;
+    const before = this.#held.get(heldAs);
+    const same = before?.body.equals(body) === true ? before : this.#unseal(kind, key, body);
+    const { id, value } = this.#hold(heldAs, version, body, same);
+    return { id, value: value as T, version, expiresAt, consumedAt };
+  }
+
+  #hold(heldAs: string, version: number, body: Buffer, { id, value }: OpenedBody): HeldBody {
+    const held = { version, body, id, value: deepFrozen(value) };
+    this.#held.set(heldAs, held);
+    return held;
+  }
+
+  /** The digest of a name that has a kind in it. */
+  #name(kind: RecordKind, label: 'record' | 'alias' | 'owner', name: string): Digest {
+    return OFTEN_READ.has(kind)
+      ? this.#names.recurring(label, kind, name)
+      : this.#names.once(label, kind, name);
   }
 
   #unseal(kind: RecordKind, key: Digest, body: Buffer): OpenedBody {
@@ -359,13 +370,10 @@ export class SealedRecords implements Records {
   }
 }
 
-interface OftenRead extends OpenedBody {
-  readonly body: Buffer;
-}
-
 /** What a record said at a version. */
-interface HeldBody extends OftenRead {
+interface HeldBody extends OpenedBody {
   readonly version: number;
+  readonly body: Buffer;
 }
 
 function saidBy<T>(held: HeldBody | null): { id: string; value: T } {
@@ -386,11 +394,3 @@ const SEALING_ATTEMPTS_MAX = 5;
 
 /** Some kilobytes each. */
 const OPENED_BODIES_MAX = 2048;
-
-function parseCursor(text: string): Digest {
-  const key = Buffer.from(text, 'base64url');
-  if (key.length !== DIGEST_BYTES) {
-    throw new Refusal('page_unknown', 'this is not where a page of records ended');
-  }
-  return key;
-}

@@ -30,14 +30,16 @@ export interface Authorization {
   readonly sessionUid: string | null;
 }
 
-export type Presentation =
-  /** Use it: `advance` makes the successor. `retry`: hand out the current token again. */
-  | {
-      readonly outcome: 'current' | 'retry' | 'reuse';
-      readonly authorization: Authorization;
-      readonly family: RefreshFamily;
-    }
-  | { readonly outcome: 'absent' };
+export type Presentation = Presented | { readonly outcome: 'absent' };
+
+interface Presented {
+  /** `current`: use it. `retry`: hand out the current token again. */
+  readonly outcome: 'current' | 'retry' | 'reuse';
+  readonly authorization: Authorization;
+  readonly family: RefreshFamily;
+  /** When the record was at which version. */
+  readonly seen: { readonly version: number; readonly ofStore: EpochSeconds | null };
+}
 
 /** The group in the store of what was issued under an authorization. */
 export const authorizationGroup = (id: string) => `authorization:${id}`;
@@ -96,26 +98,30 @@ export class Authorizations {
 
   /** What it means that a refresh token of this generation is presented now. Changes nothing. */
   async present(id: string, generation: number): Promise<Presentation> {
-    const [record, ofStore] = await Promise.all([this.#find(id), this.#storeClock()]);
-    return record === null ? { outcome: 'absent' } : this.#presentation(record.value, generation, ofStore);
+    const [record, ofStore] = await Promise.all([
+      this.#records.find<Authorization>('authorization', id),
+      this.#storeClock(),
+    ]);
+    if (record === null) return { outcome: 'absent' };
+    return this.#presentation(record.value, generation, { version: record.version, ofStore });
   }
 
   /**
    * Uses a refresh token: the family goes from `generation` to the next, once, however many try. Those who come
    * second within the grace find `retry` and the same family, once that is settled: whoever came first may not have been
-   * told. `reuse` is only told; ending the family is the caller's.
+   * told. `reuse` is only told; ending the family is the caller's. What it was `presented` as holds for as long as nobody
+   * has written the record since.
    */
-  async use(id: string, generation: number): Promise<Presentation> {
-    for (;;) {
-      const [record, ofStore] = await Promise.all([this.#find(id), this.#storeClock()]);
-      if (record === null) return { outcome: 'absent' };
-      const presented = this.#presentation(record.value, generation, ofStore);
-      if (presented.outcome === 'retry') await this.#records.settled();
-      if (presented.outcome !== 'current') return presented;
-      const family = advance(presented.family, this.#clock.now(), ofStore);
-      const authorization = { ...record.value, family };
-      const outcome = await this.#put(id, authorization, { version: record.version });
-      if (outcome === 'stored') return { outcome: 'current', authorization, family };
+  async use(id: string, generation: number, presented?: Presentation): Promise<Presentation> {
+    for (let now = presented; ; now = undefined) {
+      now ??= await this.present(id, generation);
+      if (now.outcome === 'retry') await this.#records.settled();
+      if (now.outcome !== 'current') return now;
+      const { version, ofStore } = now.seen;
+      const family = advance(now.family, this.#clock.now(), ofStore);
+      const authorization = { ...now.authorization, family };
+      const outcome = await this.#put(id, authorization, { version });
+      if (outcome === 'stored') return { ...now, authorization, family };
       if (outcome === 'group-ended') return { outcome: 'absent' };
     }
   }
@@ -146,18 +152,14 @@ export class Authorizations {
     return this.#records.find<Authorization>('authorization', id);
   }
 
-  #presentation(
-    authorization: Authorization,
-    generation: number,
-    ofStore: EpochSeconds | null,
-  ): Presentation {
+  #presentation(authorization: Authorization, generation: number, seen: Presented['seen']): Presentation {
     const { family } = authorization;
     if (family === null) return { outcome: 'absent' };
     const now = this.#clock.now();
     const ended = now >= familyExpiresAt(family, this.#lifetimes.refresh);
     if (ended || generation > family.generation) return { outcome: 'absent' };
-    const outcome = judge(family, generation, now, this.#lifetimes.refresh, ofStore);
-    return { outcome, authorization, family };
+    const outcome = judge(family, generation, now, this.#lifetimes.refresh, seen.ofStore);
+    return { outcome, authorization, family, seen };
   }
 
   async #put(id: string, authorization: Authorization, onlyIf: 'absent' | { version: number }) {

@@ -1,7 +1,8 @@
-import type { Grant, Client as LibraryClient, Provider } from 'oidc-provider';
+import type { Client as LibraryClient } from 'oidc-provider';
 import { type Account, standsSince } from '#src/accounts/account.ts';
 import { formatScope } from '#src/clients/scope.ts';
 import { tokenClaimsOf } from '#src/oidc/account-claims.ts';
+import type { GrantPayload } from '#src/oidc/authorization-opening.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
 import { type IdTokenDependencies, idTokenFor, takesSignedIdTokens } from '#src/oidc/direct/id-token.ts';
 import { type RefreshTokenSigning, refreshTokenOf } from '#src/oidc/refresh-token-model.ts';
@@ -19,7 +20,6 @@ import { keyStands, type StandingSources } from '#src/tokens/standing.ts';
 import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
 
 export interface RefreshDependencies extends IdTokenDependencies, RefreshTokenSigning {
-  readonly provider: Provider;
   readonly registered: RegisteredClients;
   readonly random: Random;
   readonly authorizations: Authorizations;
@@ -74,7 +74,7 @@ export async function refreshedTokens(
   const granted = await grantedTo(client, { authorization, says }, deps);
   if (granted === null || (granted.openid.length > 0 && !takesSignedIdTokens(client, deps))) return null;
   await deps.keys.assertSigning();
-  const used = await deps.authorizations.use(authorizationId, generation);
+  const used = await deps.authorizations.use(authorizationId, generation, presented);
   if (used.outcome !== 'current') return null;
   const refreshToken = await refreshTokenOf(authorizationId, used.family, deps);
   const signIn = { authorizationId, account, says };
@@ -114,16 +114,15 @@ interface Granted {
 async function grantedTo(
   client: LibraryClient,
   { authorization, says }: { authorization: Authorization; says: FamilySays },
-  { provider, registered, resources }: RefreshDependencies,
+  { clock, registered, resources }: RefreshDependencies,
 ): Promise<Granted | null> {
-  const grant = new provider.Grant(authorization.grant) as Grant & {
-    readonly rejected?: object;
-    readonly isExpired: boolean;
-  };
-  if (grant.isExpired || Object.keys(grant.rejected ?? {}).length > 0) return null;
+  const grant: GrantPayload = authorization.grant;
+  if (grant.exp === undefined || grant.exp <= clock.now()) return null;
+  if (Object.keys(grant.rejected ?? {}).length > 0) return null;
   if (grant.clientId !== client.clientId || grant.accountId !== authorization.subject) return null;
   const scopes = new Set(says.scope?.split(' '));
-  const openidScope = grant.getOIDCScopeFiltered(scopes);
+  const allowed = (scope = '') => scope.split(' ').filter((each) => scopes.has(each));
+  const openidScope = allowed(grant.openid?.scope).join(' ');
   const signedIn = scopes.has('openid');
   const openid = signedIn ? openidScope.split(' ') : [];
   const [identifier, ...more] = [says.resource ?? []].flat();
@@ -133,12 +132,13 @@ async function grantedTo(
   const application = registered.application(client);
   if (resourceServer === null || application === null) return null;
   if (resourceServer.tokenFormat !== 'jwt' || resourceServer.statusList) return null;
-  const known = resourceServer.scope.filter((each) => application.scope.includes(each) && scopes.has(each));
-  const own = grant.getResourceScopeFiltered(identifier, known);
+  const own = allowed(grant.resources?.[identifier]).filter(
+    (each) => resourceServer.scope.includes(each) && application.scope.includes(each),
+  );
   const isSignIn = signedIn && openid.includes('openid');
   return {
     resourceServer,
-    scope: formatScope([...(isSignIn ? openid : []), own].filter((part) => part !== '')),
+    scope: formatScope([...(isSignIn ? openid : []), ...own]),
     openid,
   };
 }

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { BUSY_TIMEOUT_MS } from '#src/storage/sqlite/database.ts';
 import { isBusy, storageFault } from '#src/storage/sqlite/errors.ts';
 
@@ -11,11 +11,16 @@ import { isBusy, storageFault } from '#src/storage/sqlite/errors.ts';
  */
 export class GroupCommit {
   readonly #database: DatabaseSync;
+  readonly #savepoint: StatementSync;
+  readonly #release: StatementSync;
   #pending: PendingWrite[] = [];
   #waitingSince: number | null = null;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    // Run for every write, so not to be compiled each time.
+    this.#savepoint = database.prepare('SAVEPOINT write');
+    this.#release = database.prepare('RELEASE write');
   }
 
   /** Runs `write` in the next transaction, after all writes that were asked for earlier. */
@@ -83,10 +88,10 @@ export class GroupCommit {
 
   /** Answers how to settle the write once the transaction is durable; throws if the transaction is lost. */
   #perform<T>(write: () => T, resolve: (value: T) => void, reject: (fault: Error) => void): () => void {
-    this.#database.exec('SAVEPOINT write');
+    this.#savepoint.run();
     try {
       const value = write();
-      this.#database.exec('RELEASE write');
+      this.#release.run();
       return () => resolve(value);
     } catch (error) {
       if (!this.#database.isTransaction) {
