@@ -70,7 +70,7 @@ function connect(file: string): DatabaseSync {
   try {
     database.exec(`
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
+      PRAGMA synchronous = NORMAL;
       PRAGMA foreign_keys = ON;
       PRAGMA trusted_schema = OFF;
       PRAGMA cache_size = -${PAGE_CACHE_KIB};

@@ -23,6 +23,7 @@ import { openDatabase } from '#src/storage/sqlite/database.ts';
 import { storageFault } from '#src/storage/sqlite/errors.ts';
 import { examineSqlite } from '#src/storage/sqlite/examination.ts';
 import { GroupCommit } from '#src/storage/sqlite/group-commit.ts';
+import { LogSync } from '#src/storage/sqlite/log-sync.ts';
 import { RowMemory } from '#src/storage/sqlite/row-memory.ts';
 import {
   type AliasedRowAgain,
@@ -57,6 +58,7 @@ export async function openSqliteBackend(path: string): Promise<Backend> {
 class SqliteBackend implements Backend {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
+  readonly #logSync: LogSync;
   readonly #commit: GroupCommit;
   readonly #sweep: Sweep;
   readonly #bodies: BodyWalk;
@@ -67,7 +69,8 @@ class SqliteBackend implements Backend {
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#statements = prepareStatements(database);
-    this.#commit = new GroupCommit(database);
+    this.#logSync = new LogSync(database);
+    this.#commit = new GroupCommit(database, () => this.#logSync.sync());
     this.#sweep = new Sweep(database);
     this.#bodies = new BodyWalk(database);
     this.#filler = storeFiller(database);
@@ -275,8 +278,10 @@ class SqliteBackend implements Backend {
     return null;
   }
 
-  /** Nothing can be read that has not been committed. */
-  async settled(): Promise<void> {}
+  async settled(): Promise<void> {
+    this.#assertOpen();
+    await this.#commit.settled();
+  }
 
   async ping(): Promise<void> {
     await this.#write(() => this.#statements.ping.run());
@@ -299,6 +304,7 @@ class SqliteBackend implements Backend {
 
   async #close(): Promise<void> {
     await this.#commit.drain();
+    await this.#logSync[Symbol.asyncDispose]();
     try {
       this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       this.#database.close();
