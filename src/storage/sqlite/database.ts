@@ -47,8 +47,11 @@ export const BUSY_TIMEOUT_MS = 250;
 const OPEN_ATTEMPTS_MAX = 40;
 const OPEN_RETRY_DELAY_MS = 25;
 
+/** How long the write-ahead log grows, in pages of 4 KiB, before it is moved into the database, with the event loop waiting. */
+const WAL_PAGES_MAX = 4096;
+
 /** The write-ahead log shrinks back to this size after a burst of writes. */
-const WAL_BYTES_KEPT = 16 * 1024 * 1024;
+const WAL_BYTES_KEPT = WAL_PAGES_MAX * 4096;
 
 const PAGE_CACHE_KIB = 16 * 1024;
 
@@ -71,6 +74,7 @@ function connect(file: string): DatabaseSync {
     database.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = ${WAL_PAGES_MAX};
       PRAGMA foreign_keys = ON;
       PRAGMA trusted_schema = OFF;
       PRAGMA cache_size = -${PAGE_CACHE_KIB};

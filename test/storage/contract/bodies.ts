@@ -113,6 +113,19 @@ export function bodyContract(makeStore: MakeStore): void {
       await backend.remove('client', digest(1), null, now);
       assert.deepEqual(await again(second.version), [null, null]);
     });
+
+    test('finds nothing by an alias that the record has no more', async () => {
+      await using store = await makeStore(clock);
+      const backend = await store.openBackend();
+      const alias = digest(203);
+      await backend.put(recordWith(1, { expiresAt: later, aliases: [alias] }), now);
+      const first = (await backend.findByAlias(alias, now)) ?? assert.fail();
+      await backend.findByAliasAgain(alias, first.version, now);
+      await backend.put(recordWith(1, { expiresAt: later, aliases: [] }), now);
+      const second = (await backend.find('client', digest(1), now)) ?? assert.fail();
+      await backend.findAgain('client', digest(1), second.version, now);
+      assert.equal(await backend.findByAliasAgain(alias, second.version, now), null);
+    });
   });
 
   describe('replacing a body', () => {
