@@ -65,13 +65,15 @@ export class StoreKeys implements RegisteredKeys {
   }
 
   /**
-   * Reads the register anew. Throws `SetupFault`, which names each, for keys that something may be sealed under and that
-   * are not held.
+   * Reads the register anew, and the key directory too if it names keys that are not held. Throws `SetupFault`, which names
+   * each, for keys that something may be sealed under and that are not there either.
    */
   async assertComplete(): Promise<void> {
     const { register } = await this.#orSetupFault(() => this.refresh());
-    const missing = neededKeys(register).filter((id) => this.held.find(id) === null);
-    if (missing.length > 0) throw missingKeys(missing, this.held.source);
+    const missing = () => neededKeys(register).filter((id) => this.held.find(id) === null);
+    // Another process may have made one since the directory was read.
+    if (missing().length > 0) await this.readDirectory();
+    if (missing().length > 0) throw missingKeys(missing(), this.held.source);
   }
 
   /**
