@@ -241,10 +241,14 @@ export const LIBRARY_HOMES: readonly Home[] = [
 export const GLOBAL_HOMES: readonly Home[] = [
   {
     names: ['process', 'node:process'],
-    files: ['src/main.ts', 'src/keyturn.js', 'src/config/load.ts', 'src/pkcs11/token-process{,-main}.ts'],
+    files: [
+      ...['src/main.ts', 'src/keyturn.js', 'src/config/load.ts', 'src/pkcs11/token-process{,-main}.ts'],
+      'src/storage/sqlite/row-memory.ts',
+    ],
     reason:
       'Arguments, environment, streams and exits come in from outside, so that a test can give its own; ' +
-      'a PKCS#11 module finds its settings in the environment of the process that it is loaded into.',
+      'a PKCS#11 module finds its settings in the environment of the process that it is loaded into. ' +
+      'When the event loop is about to look for more to do, process.nextTick alone tells.',
   },
   {
     names: ['console', 'node:console'],
