@@ -80,6 +80,7 @@ async function measureBigStore(
     const [own = [], others = []] = [runs.get(full), runs.get(empty)];
     const [of, ofEmpty] = [medianRun(own), medianRun(others)];
     const ratio = ratioOf(own, others);
+    tell(`  ${store}: ${ratio.toFixed(2)} of an empty store`);
     cases.push({
       name: each.name,
       ratio,

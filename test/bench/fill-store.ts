@@ -23,8 +23,9 @@ export interface Filling {
   readonly tell: (line: string) => void;
 }
 
-/** How many records are on their way at the same time. */
-const AT_ONCE = 1000;
+/** How many records are on their way at the same time, and how long Redis may take, where it writes its file anew. */
+const AT_ONCE = 250;
+const REDIS_TIMEOUT_MS = 60_000;
 
 /** How often it is told how far it is. */
 const TOLD_EVERY = 250_000;
@@ -42,7 +43,8 @@ export async function fillStore(
   { directory, env, known }: Pick<KeyturnInstallation, 'directory' | 'env' | 'known'>,
   { tokens, accounts, tell }: Filling,
 ): Promise<readonly string[]> {
-  const config = loadConfig({ env, cwd: directory });
+  const settings = loadConfig({ env, cwd: directory });
+  const config = { ...settings, redis: { ...settings.redis, timeoutMs: REDIS_TIMEOUT_MS } };
   const password = new Secret('the quick brown fox of tests');
   const passwordHash = await withServices(config, ({ hasher }) => hasher.hash(password));
   const sampled: { id: string; family: RefreshFamily }[] = [];
