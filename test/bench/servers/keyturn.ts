@@ -146,7 +146,7 @@ export async function startKeyturn(
   const startedAt = performance.now();
   const child = spawnNode(['--max-semi-space-size=4', PROGRAM, 'serve'], core, {
     cwd: directory,
-    env,
+    env: { MALLOC_ARENA_MAX: '1', ...env },
     stdio: ['ignore', 'ignore', openSync(complaints, 'a')],
   });
   const ended = once(child, 'exit');
