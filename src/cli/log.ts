@@ -68,9 +68,12 @@ function requestText(request: Record<string, unknown>, style: Style): string {
   return `${visible(`${method} ${path}`)} ${style(emphasis, String(status))} ${style('faint', `${ms} ms`)}${end}`;
 }
 
+/** By which lines are found among many, and nothing to watch. */
+const FOR_SEARCHING: ReadonlySet<string> = new Set(['requestId', 'span_id', 'trace_id']);
+
 function eventText(msg: string, { err, ...detail }: Record<string, unknown>, style: Style): string {
   const told = Object.entries(detail)
-    .filter(([name, value]) => name !== 'requestId' && value !== null)
+    .filter(([name, value]) => !FOR_SEARCHING.has(name) && value !== null)
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   const { stack, message } = (err ?? {}) as { stack?: string; message?: string };
   const fault = stack ?? message;

@@ -31,11 +31,15 @@ const METHODS: ReadonlySet<string | undefined> = new Set([
 /** A request that was not taken up at once has waited for longer, in milliseconds. */
 const WAITED_MS_MIN = 1;
 
+/** Where a request keeps its span: a WeakMap would keep each request past every young garbage collection. */
+const SPAN = Symbol('span');
+
+type TracedRequest = IncomingMessage & { [SPAN]?: Span };
+
 /** The spans of the requests that a server answers: one each, from when its head was read until it was answered. */
 export class RequestSpans {
   readonly #ports: RequestSpansPorts;
   readonly #server: Readonly<Record<string, string | number>>;
-  readonly #spans = new WeakMap<IncomingMessage, Span>();
 
   constructor(ports: RequestSpansPorts) {
     this.#ports = ports;
@@ -58,7 +62,7 @@ export class RequestSpans {
   /** The same application, working for the span of each request from the moment when the request is taken up. */
   within(application: RequestListener): RequestListener {
     return (request, response) => {
-      const span = this.#spans.get(request);
+      const span = (request as TracedRequest)[SPAN];
       if (span === undefined) return application(request, response);
       const { tracer } = this.#ports;
       tracer.within(span, () => {
@@ -75,7 +79,7 @@ export class RequestSpans {
     const followed = caller !== null && isFollowed(request.socket.remoteAddress ?? '');
     const method = METHODS.has(request.method) ? (request.method as string) : null;
     const span = tracer.root(method ?? 'HTTP', 'server', followed ? { follows: caller } : { link: caller });
-    this.#spans.set(request, span);
+    (request as TracedRequest)[SPAN] = span;
     response.once('close', () => endWith(span, response));
     if (!span.recorded) return;
     span.set('http.request.method', method ?? '_OTHER');
