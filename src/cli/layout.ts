@@ -24,6 +24,20 @@ export function table(
   return [style('faint', line(heading)), ...shown.map(line)].join('\n');
 }
 
+/** Two blocks of lines next to each other, if that is no wider than `columns`; otherwise one above the other. */
+export function beside(left: string, right: string, columns: number): string {
+  const [lefts, rights] = [left.split('\n'), right.split('\n')];
+  const width = Math.max(...lefts.map(columnsOf));
+  const both = width + BETWEEN.length + Math.max(...rights.map(columnsOf));
+  if (both > columns) return `${left}\n\n${right}`;
+  const lines = Array.from({ length: Math.max(lefts.length, rights.length) }, (_, at) =>
+    `${padded(lefts[at] ?? '', width)}${BETWEEN}${rights[at] ?? ''}`.trimEnd(),
+  );
+  return lines.join('\n');
+}
+
+const BETWEEN = '    ';
+
 /** Names with their values, one a line; a list takes a line for each of its items. What is `undefined` is left out. */
 export function facts(
   entries: Readonly<Record<string, string | readonly string[] | null | undefined>>,

@@ -2,7 +2,11 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 
 /** Where a command reads from and writes to. `isTTY` is true of a terminal. */
 export interface Streams {
-  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stdin: NodeJS.ReadableStream & {
+    readonly isTTY?: boolean;
+    /** Has each key passed on as it is typed, unseen. */
+    setRawMode?(raw: boolean): unknown;
+  };
   readonly stdout: NodeJS.WritableStream & {
     readonly isTTY?: boolean;
     /** Where it can be written to without it. */

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import type { CommandLine } from '#src/cli/command-line.ts';
-import { type Reading, readingOf } from '#src/cli/top/reading.ts';
+import type { Terminal } from '#src/cli/terminal.ts';
+import { readingOf } from '#src/cli/top/reading.ts';
 import { readSamples, type Samples } from '#src/cli/top/samples.ts';
-import { screen } from '#src/cli/top/screen.ts';
+import { cut, screen } from '#src/cli/top/screen.ts';
 import { parseDuration } from '#src/config/duration.ts';
 import type { Config } from '#src/config/schema.ts';
 import { SetupFault } from '#src/fault.ts';
@@ -44,11 +45,15 @@ async function top(cli: CommandLine, { address, every, once = false }: TopOption
   if (once || cli.json || !cli.terminal.watched) {
     await pause(every * 1000);
     const reading = readingOf(before, await scrape());
-    cli.say({ document: reading, text: () => lines(cli, url, reading).join('\n') });
+    const text = () => screen(reading, { ...surfaceOf(cli), source: url, rows: null }).join('\n');
+    cli.say({ document: reading, text });
   } else await follow(cli, { url, every, scrape, before });
 }
 
-/** Draws anew until the command is asked to end, and leaves the terminal as it was. */
+/** For who has just begun to look, in milliseconds. */
+const FIRST_LOOK_MS = 500;
+
+/** Draws anew until somebody types `q` or the command is asked to end, and leaves the terminal as it was. */
 async function follow(
   cli: CommandLine,
   {
@@ -58,26 +63,59 @@ async function follow(
     before,
   }: { url: string; every: Seconds; scrape: () => Promise<Samples>; before: Samples },
 ): Promise<void> {
-  const { stopSignal: signal, terminal } = cli;
-  const { stdout } = terminal.streams;
+  const { stdout } = cli.terminal.streams;
+  using quit = whenTyped(cli.terminal, ENDS);
+  const signal = AbortSignal.any([cli.stopSignal, quit.signal]);
+  let shown = (): readonly string[] => [`looking at ${url}`];
+  const draw = () => void stdout.write(drawn(shown(), cli.terminal));
   stdout.write(OTHER_SCREEN);
+  stdout.on('resize', draw);
+  draw();
   try {
-    for (let last = before; !signal.aborted; ) {
-      await pause(every * 1000, undefined, { signal }).catch(() => {});
+    for (let last = before, pauseMs = FIRST_LOOK_MS; ; pauseMs = every * 1000) {
+      await pause(pauseMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
         const now = await scrape();
-        stdout.write(drawn(lines(cli, url, readingOf(last, now)), terminal.rows));
+        const reading = readingOf(last, now);
+        shown = () => screen(reading, { ...surfaceOf(cli), source: url, rows: cli.terminal.rows });
         last = now;
       } catch (problem) {
         // It may be about to start anew.
         if (!(problem instanceof SetupFault)) throw problem;
-        stdout.write(drawn([problem.message], terminal.rows));
+        shown = () => [problem.message, '', `Looking again every ${every} s; q ends.`];
       }
+      if (!signal.aborted) draw();
     }
   } finally {
+    stdout.off('resize', draw);
     stdout.write(BACK);
   }
+}
+
+/** `q`, and what Control-C and Control-D are where the terminal passes on each key. */
+const ENDS: ReadonlySet<string> = new Set(['q', 'Q', '\x03', '\x04']);
+
+/** Aborted once one of the keys is typed. Until it is disposed of, keys are neither held back nor shown. */
+function whenTyped(
+  { streams: { stdin } }: Terminal,
+  keys: ReadonlySet<string>,
+): Disposable & { signal: AbortSignal } {
+  const typed = new AbortController();
+  const { signal } = typed;
+  if (stdin.isTTY !== true) return { signal, [Symbol.dispose]: () => {} };
+  const onData = (data: unknown) => {
+    if ([...String(data)].some((key) => keys.has(key))) typed.abort();
+  };
+  stdin.setRawMode?.(true);
+  stdin.on('data', onData);
+  return {
+    signal,
+    [Symbol.dispose]: () => {
+      stdin.off('data', onData).pause();
+      stdin.setRawMode?.(false);
+    },
+  };
 }
 
 /** Control sequences of ECMA-48, and those of xterm for the screen of programs that fill it, without a cursor. */
@@ -88,20 +126,20 @@ const REST_OF_LINE = '\x1b[K';
 const REST_OF_SCREEN = '\x1b[J';
 
 /** Over what was there, so that nothing flickers. */
-function drawn(lines: readonly string[], rows: number): string {
+function drawn(lines: readonly string[], { rows, columns }: Terminal): string {
   return (
     HOME +
     lines
       .slice(0, rows)
-      .map((line) => line + REST_OF_LINE)
+      .map((line) => cut(line, columns) + REST_OF_LINE)
       .join('\n') +
     REST_OF_SCREEN
   );
 }
 
-function lines({ terminal, surroundings }: CommandLine, url: string, reading: Reading): readonly string[] {
+function surfaceOf({ terminal, surroundings }: CommandLine) {
   const { columns, style } = terminal;
-  return screen(reading, { source: url, columns, style, now: surroundings.clock.now() });
+  return { columns, style, now: surroundings.clock.now() };
 }
 
 /** @throws SetupFault where the settings name no port. */

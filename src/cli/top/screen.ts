@@ -1,36 +1,46 @@
 import { stripVTControlCharacters } from 'node:util';
-import { distance, table } from '#src/cli/layout.ts';
+import { beside, distance, table } from '#src/cli/layout.ts';
 import { columnsOf, type Style } from '#src/cli/terminal.ts';
 import type { Reading } from '#src/cli/top/reading.ts';
 import { type EpochSeconds, epochSeconds } from '#src/units.ts';
 
-/** How many lines of a list are shown at most. */
+/** How many lines of a list are shown at most, on a high screen and on one of 24 lines. */
 const LIST_MAX = 8;
+const SHORT_LIST_MAX = 3;
 
-/** What goes on, in lines none of which is wider than the terminal. */
+/** So high is what is shown of a busy server. */
+const HIGH_ROWS = 45;
+
+export interface ScreenOptions {
+  readonly source: string;
+  readonly columns: number;
+  /** `null`: as many as it takes. */
+  readonly rows: number | null;
+  readonly now: EpochSeconds;
+  readonly style: Style;
+}
+
+/**
+ * What goes on, in lines none of which is wider than the terminal. What an operator wants to know first stands first, and
+ * fits on a terminal of 80 columns and 24 lines.
+ */
 export function screen(
   reading: Reading,
-  { source, columns, now, style }: { source: string; columns: number; now: EpochSeconds; style: Style },
+  { source, columns, rows, now, style }: ScreenOptions,
 ): readonly string[] {
+  const max = (rows ?? HIGH_ROWS) < HIGH_ROWS ? SHORT_LIST_MAX : LIST_MAX;
+  const of = { max, style };
+  const refusals = reading.refusals.map(({ endpoint, error, per_second }) => ({
+    name: `${endpoint} ${error}`,
+    per_second,
+  }));
+  const head = style('strong', `keyturn ${reading.version ?? ''}`.trim());
   const blocks = [
-    [
-      style('strong', `keyturn ${reading.version ?? ''}`.trim()),
-      ` ${source}, the last ${rounded(reading.seconds)} s`,
-    ].join(''),
-    requests(reading, style),
-    named('TOKENS', reading.tokens, style),
-    named('CLIENTS', reading.clients, style),
-    named(
-      'REFUSED',
-      reading.refusals.map(({ endpoint, error, per_second }) => ({
-        name: `${endpoint} ${error}`,
-        per_second,
-      })),
-      style,
-    ),
-    people(reading, style),
-    store(reading, style),
-    processes(reading, style),
+    `${head}  ${source}, the last ${rounded(reading.seconds)} s\n${requestsHead(reading, style)}`,
+    side([timings(reading.requests, 'ENDPOINT', of), named('REFUSED', refusals, of)], columns),
+    side([named('TOKENS', reading.tokens, of), named('CLIENTS', reading.clients, of)], columns),
+    people(reading, now, style),
+    side([store(reading, of), processes(reading, style)], columns),
     keys(reading, now, style),
     servers(reading, now, style),
   ];
@@ -41,7 +51,17 @@ export function screen(
     .map((line) => cut(line, columns));
 }
 
-function requests(
+interface ListOptions {
+  readonly max: number;
+  readonly style: Style;
+}
+
+/** Those that there are, next to each other where they fit. */
+function side([left = null, right = null]: readonly (string | null)[], columns: number): string | null {
+  return left === null || right === null ? (left ?? right) : beside(left, right, columns);
+}
+
+function requestsHead(
   { requests: all, in_flight, shed_per_second, failing_per_second }: Reading,
   style: Style,
 ): string {
@@ -52,13 +72,13 @@ function requests(
     alarming(`turned away ${rounded(shed_per_second)}/s`, shed_per_second > 0, style),
     alarming(`failing ${rounded(failing_per_second)}/s`, failing_per_second > 0, style),
   ];
-  const first = `${style('strong', 'REQUESTS')}  ${head.join(', ')}`;
-  return all.length === 0 ? first : `${first}\n${timings(all, 'ENDPOINT', style)}`;
+  return `${style('strong', 'REQUESTS')}  ${head.join(', ')}`;
 }
 
-function timings(all: Reading['requests'], title: string, style: Style): string {
+function timings(all: Reading['requests'], title: string, { max, style }: ListOptions): string | null {
+  if (all.length === 0) return null;
   const rows = all
-    .slice(0, LIST_MAX)
+    .slice(0, max)
     .map(({ name, per_second, p50, p99 }) => [name, rounded(per_second), length(p50), length(p99)]);
   return table([title, '/S', 'P50', 'P99'], rows, style);
 }
@@ -66,39 +86,43 @@ function timings(all: Reading['requests'], title: string, style: Style): string 
 function named(
   title: string,
   all: readonly { name: string; per_second: number }[],
-  style: Style,
+  { max, style }: ListOptions,
 ): string | null {
   if (all.length === 0) return null;
-  const rows = all.slice(0, LIST_MAX).map(({ name, per_second }) => [name, rounded(per_second)]);
+  const rows = all.slice(0, max).map(({ name, per_second }) => [name, rounded(per_second)]);
   return table([title, '/S'], rows, style);
 }
 
-function people({ sign_ins, refresh_replays, introspections, hashing }: Reading, style: Style): string {
+function people(reading: Reading, now: EpochSeconds, style: Style): string {
+  const { sign_ins, refresh_replays, introspections, hashing, rotations } = reading;
   const list = (all: readonly { name: string; per_second: number }[]) =>
     all.map(({ name, per_second }) => `${name} ${rounded(per_second)}/s`).join(', ') || 'none';
   const { allowed_per_second: allowed, refused_per_second: refused } = refresh_replays;
+  const { running, waiting, wait_p99, rejected_per_second: rejected } = hashing;
+  const next = rotations.map(({ alg, at }) => `${alg} ${distance(epochSeconds(at), now)}`).join(', ');
   return [
     `introspections   ${list(introspections)}`,
     `refresh replays  allowed ${rounded(allowed)}/s, ${alarming(`refused ${rounded(refused)}/s`, refused > 0, style)}`,
     `sign-ins         ${list(sign_ins)}`,
-    `hashing          ${hashing.running} running, ${hashing.waiting} waiting, p99 of the wait ${length(hashing.wait_p99)}, ${alarming(`rejected ${rounded(hashing.rejected_per_second)}/s`, hashing.rejected_per_second > 0, style)}`,
+    `hashing          ${running} running, ${waiting} waiting (p99 ${length(wait_p99)}), ${alarming(`rejected ${rounded(rejected)}/s`, rejected > 0, style)}`,
+    `next rotation    ${next || 'none'}`,
   ].join('\n');
 }
 
-function store({ store: all, store_faults_per_second: faults }: Reading, style: Style): string {
+function store({ store: all, store_faults_per_second: faults }: Reading, of: ListOptions): string {
+  const { style } = of;
   const head = `${style('strong', 'STORE')}  ${alarming(`faults ${rounded(faults)}/s`, faults > 0, style)}`;
-  return all.length === 0 ? head : `${head}\n${timings(all, 'OPERATION', style)}`;
+  return [head, timings(all, 'OPERATION', of)].filter((part) => part !== null).join('\n');
 }
 
 function processes({ processes: all }: Reading, style: Style): string {
-  const rows = all.map(({ worker, cpu, event_loop_p99, memory_bytes, heap_bytes }) => [
+  const rows = all.map(({ worker, cpu, event_loop_p99, memory_bytes }) => [
     worker ?? 'the only one',
     `${rounded(cpu * 100)}%`,
     length(event_loop_p99),
     mebibytes(memory_bytes),
-    mebibytes(heap_bytes),
   ]);
-  return table(['WORKER', 'CPU', 'LOOP P99', 'MEMORY', 'HEAP'], rows, style);
+  return `\n${table(['WORKER', 'CPU', 'LOOP P99', 'MEMORY'], rows, style)}`;
 }
 
 function keys({ keys: all, rotations }: Reading, now: EpochSeconds, style: Style): string | null {
@@ -140,7 +164,7 @@ function mebibytes(bytes: number | null): string {
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** No more of a line than the terminal has columns. Its colours go as well then, which cannot be cut. */
-function cut(line: string, columns: number): string {
+export function cut(line: string, columns: number): string {
   if (columnsOf(line) <= columns) return line;
   let kept = '';
   let width = 0;

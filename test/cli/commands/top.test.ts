@@ -8,6 +8,7 @@ import { systemRandom } from '#src/random.ts';
 import { type Commands, errorOf, makeCommands } from '#test/cli/in-process.ts';
 import { freePort } from '#test/support/free-port.ts';
 import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { until } from '#test/support/until.ts';
 
 const COLUMNS = 48;
 
@@ -75,8 +76,10 @@ describe('keyturn top', () => {
       });
     });
     const stream = () => Object.assign(new PassThrough(), { isTTY: true });
+    const raw: boolean[] = [];
+    const stdin = Object.assign(stream(), { setRawMode: (on: boolean) => raw.push(on) });
     const ended = run(['top', '--every', '1s'], {
-      streams: { stdin: stream(), stdout, stderr: stream() },
+      streams: { stdin, stdout, stderr: stream() },
       surroundings: { clock: systemClock, random: systemRandom },
       env: commands.env,
       stopSignal: () => stop.signal,
@@ -85,13 +88,48 @@ describe('keyturn top', () => {
       threadsWanted: () => {},
     });
     await busy(seen);
+    assert.deepEqual(raw, [true]);
     stop.abort();
     assert.equal(await ended, 0);
+    assert.deepEqual(raw, [true, false]);
     assert.ok(drawn.startsWith('\x1b[?1049h'));
     assert.ok(drawn.endsWith('\x1b[?1049l'));
-    for (const line of drawn.split('\n')) assert.ok(columnsOf(line) <= COLUMNS, line);
+    for (const line of drawn.split('\n').flatMap((line) => line.split('\x1b[H')))
+      assert.ok(columnsOf(line) <= COLUMNS, line);
     for (const part of ['jwks', 'token', 'STORE', 'WORKER', 'KEY', 'SERVER'])
       assert.ok(drawn.includes(part), part);
+  });
+
+  test('shows on 80 columns and 24 lines what matters first, goes on where the server is away, and ends when q is typed', async () => {
+    const port = await freePort();
+    const screens: string[] = [];
+    const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
+    stdout.on('data', (data) => screens.push(String(data)));
+    const stdin = Object.assign(new PassThrough(), { isTTY: true });
+    let ended: Promise<number>;
+    {
+      await using _ = await startKeyturnHere({ KEYTURN_METRICS_PORT: String(port) });
+      ended = run(['top', '--every', '1s', '--address', `http://127.0.0.1:${port}/metrics`], {
+        streams: { stdin, stdout, stderr: new PassThrough() },
+        surroundings: { clock: systemClock, random: systemRandom },
+        env: commands.env,
+        stopSignal: () => new AbortController().signal,
+        onSignal: () => {},
+        onExit: () => {},
+        threadsWanted: () => {},
+      });
+      await until('a picture', () => screens.some((each) => each.includes('WORKER')));
+    }
+    const picture = screens.find((each) => each.includes('WORKER')) ?? '';
+    for (const part of ['REQUESTS', 'failing', 'sign-ins', 'next rotation', 'STORE', 'WORKER'])
+      assert.ok(picture.includes(part), part);
+    assert.ok(picture.split('\n').length <= 24);
+    await until('word that nobody answers', () => screens.at(-1)?.includes('nobody answers') === true);
+    await using _ = await startKeyturnHere({ KEYTURN_METRICS_PORT: String(port) });
+    await until('a picture again', () => screens.at(-1)?.includes('WORKER') === true);
+    stdin.write('xq');
+    assert.equal(await ended, 0);
+    assert.equal(screens.at(-1), '\x1b[?25h\x1b[?1049l');
   });
 
   test('says what is wrong where it cannot look: no port, nobody there, another token, something else', async () => {
