@@ -25,7 +25,8 @@ export async function bulkSqlite(options: StoreOptions): Promise<Bulk> {
   const location = parseStoreLocation(options.location);
   if ('wrong' in location || location.engine !== 'sqlite') throw new Error('this is no SQLite file');
   const { keys, root } = await unlocked(options);
-  const database = new DatabaseSync(location.path);
+  // Nobody may go without a journal by default.
+  const database = new DatabaseSync(location.path, { defensive: false });
   database.exec(`
     PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA journal_mode = OFF;

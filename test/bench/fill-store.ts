@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { newSubject, openAccount } from '#src/accounts/account.ts';
 import { accountRecord } from '#src/accounts/account-record.ts';
 import { parseEmailAddress } from '#src/accounts/email-address.ts';
@@ -136,5 +137,7 @@ async function each(
     if (from % TOLD_EVERY === 0) tell(`${from} of ${count} ${what}`);
     const size = Math.min(AT_ONCE, count - from);
     await Promise.all(Array.from({ length: size }, (_, index) => once(from + index)));
+    // SQLite answers at once, and signals would never be heard.
+    await setImmediate();
   }
 }
