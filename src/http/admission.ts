@@ -119,12 +119,12 @@ export class Admission {
       counted = true;
       this.#working += 1;
     };
-    response.once('close', () => {
+    response.on('close', () => {
       ended = true;
       if (counted) this.#working -= 1;
     });
     if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) begin();
-    else request.once('end', begin);
+    else request.on('end', begin);
   }
 
   #turnAway(response: ServerResponse, reason: ShedReason): void {

@@ -18,8 +18,22 @@ export interface Shortcut {
   readonly headers: Headers;
   /** Whether a request is worth reading for it. */
   takes(headers: IncomingHttpHeaders): boolean;
-  /** The JSON that answers with status 200; `null` where the application is to answer. */
-  answer(headers: IncomingHttpHeaders, body: Buffer): Promise<object | null>;
+  /** `null` where the application is to answer. */
+  answer(request: ShortRequest): Promise<ShortAnswer | null>;
+}
+
+export interface ShortRequest {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** What the answer will be known by, if it is the shortcut's. */
+  readonly requestId: string;
+}
+
+export interface ShortAnswer {
+  readonly status: number;
+  /** Is sent as JSON. */
+  readonly body: object;
 }
 
 type Headers = Readonly<Record<string, string>>;
@@ -74,14 +88,17 @@ function wayOfShortcut(
   return (request, response, path) => {
     if (!shortcut.takes(request.headers)) return false;
     const startedAt = performance.now();
-    void answered(shortcut, request, bodyMax).then((answer) => {
+    const requestId = randomUUID();
+    void answered(shortcut, request, { path, requestId, bodyMax }).then((answer) => {
       if (answer === null) return application(request, response);
-      const requestId = randomUUID();
       logAnswer(response, { requestId, method: 'POST', path, startedAt });
-      const body = JSON.stringify(answer);
-      const length = String(Buffer.byteLength(body));
-      response.writeHead(200, [...headers, 'X-Request-Id', requestId, 'Content-Length', length]);
-      response.end(body);
+      const body = JSON.stringify(answer.body);
+      const bytes = Buffer.byteLength(body);
+      const of = ['X-Request-Id', requestId, 'Content-Length', String(bytes)];
+      // As many bytes as characters: then it is ASCII, which goes out faster by another name.
+      response
+        .writeHead(answer.status, [...headers, ...of])
+        .end(body, bytes === body.length ? 'latin1' : 'utf8');
     });
     return true;
   };
@@ -91,11 +108,11 @@ function wayOfShortcut(
 async function answered(
   shortcut: Shortcut,
   request: IncomingMessage,
-  bodyMax: number,
-): Promise<object | null> {
+  { path, requestId, bodyMax }: { path: string; requestId: string; bodyMax: number },
+): Promise<ShortAnswer | null> {
   try {
     const body = await readBody(request, bodyMax);
-    const answer = await shortcut.answer(request.headers, body);
+    const answer = await shortcut.answer({ path, headers: request.headers, body, requestId });
     if (answer === null) keepBody(request, body);
     return answer;
   } catch (fault) {
@@ -120,7 +137,7 @@ function wayOfDocument(document: PublicDocument, { issuer, trustProxy, logAnswer
     if (isHeld(headers['if-none-match'] ?? '', current.etag)) {
       response.writeHead(304, [...served.held, 'X-Request-Id', requestId]).end();
     } else {
-      response.writeHead(200, [...served.whole, 'X-Request-Id', requestId]).end(current.body);
+      response.writeHead(200, [...served.whole, 'X-Request-Id', requestId]).end(served.body, 'latin1');
     }
     return true;
   };
@@ -131,6 +148,8 @@ interface ServedDocument {
   /** The headers for whoever has it, and for whoever has not. */
   readonly held: readonly string[];
   readonly whole: readonly string[];
+  /** Its bytes as characters, which go out together with the headers. */
+  readonly body: string;
 }
 
 function servedDocument(
@@ -140,7 +159,7 @@ function servedDocument(
 ): ServedDocument {
   const held = listed({ ...common, ...documentHeaders(document, maxAge) });
   const whole = [...held, 'Content-Type', type, 'Content-Length', String(document.body.length)];
-  return { document, held, whole };
+  return { document, held, whole, body: document.body.toString('latin1') };
 }
 
 const listed = (headers: Headers): readonly string[] => Object.entries(headers).flat();

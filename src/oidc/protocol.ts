@@ -13,6 +13,7 @@ import { interactionIn, methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
 import { ENCRYPTED_HINT, isEncrypted } from '#src/oidc/id-token-model.ts';
 import { type IntrospectionResult, introspectionResult } from '#src/oidc/introspection-result.ts';
 import { takeOwnResource } from '#src/oidc/own-resource.ts';
+import type { OnProblem } from '#src/oidc/problem.ts';
 import { nameMetadata } from '#src/oidc/protected-resource.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import { replayed } from '#src/oidc/replayed-request.ts';
@@ -29,7 +30,7 @@ export interface ProtocolOptions {
   readonly pushedMax: number;
   readonly records: Pick<Records, 'settled'>;
   /** Told of everything that the protocol refused, and of every fault. */
-  readonly onProblem: (ctx: KoaContextWithOIDC, problem: Error) => void;
+  readonly onProblem: OnProblem;
   /** Told of every answer to a question about a token: RFC 7662 section 2. */
   readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
 }

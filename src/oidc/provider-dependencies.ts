@@ -12,6 +12,7 @@ import type { DeviceAuthorizationPolicy } from '#src/oidc/device-flow.ts';
 import type { IntrospectionResult } from '#src/oidc/introspection-result.ts';
 import type { JwtBearerDependencies } from '#src/oidc/jwt-bearer-grant.ts';
 import type { ProviderLifetimes } from '#src/oidc/lifetimes.ts';
+import type { OnProblem } from '#src/oidc/problem.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
 import type { RefreshTokenDependencies } from '#src/oidc/refresh-token-model.ts';
 import type { RequestPolicy } from '#src/oidc/request-policy.ts';
@@ -60,6 +61,8 @@ export interface ProviderDependencies
   readonly onCodeIssued: (client: Client) => void;
   /** Told of every answer to a question about a token: RFC 7662 section 2. */
   readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
+  /** Told of what is refused without the library. */
+  readonly onProblem: OnProblem;
   readonly deviceAuthorization: DeviceAuthorizationPolicy;
   readonly pendingLimit: PendingLimit;
   readonly outbox: Pick<Outbox, 'post'>;

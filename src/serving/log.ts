@@ -8,6 +8,7 @@ import type { ClockFinding } from '#src/fleet/server-node.ts';
 import type { ShedReason } from '#src/http/admission.ts';
 import type { InteractionRoutes } from '#src/interaction/routes.ts';
 import type { LackedKey } from '#src/jwks-readers/readiness-gate.ts';
+import type { OnProblem, ProblematicRequest } from '#src/oidc/problem.ts';
 import type { ProtocolOptions } from '#src/oidc/protocol.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import type { Attempt } from '#src/outbox/dispatcher.ts';
@@ -46,7 +47,7 @@ export interface ServerEvents
   readonly onRequestFault: (ctx: Context, error: unknown) => void;
   readonly onUnsent: (error: unknown) => void;
   /** Whatever the protocol refused, and every fault in it. */
-  readonly onProblem: (ctx: ProtocolContext, problem: Error) => void;
+  readonly onProblem: OnProblem;
   /** Whatever was refused elsewhere, by the error that the caller is told. */
   readonly onRefused: (ctx: Context, error: string) => void;
   readonly onTokenIssued: ProviderDependencies['onClientUsed'];
@@ -56,8 +57,6 @@ export interface ServerEvents
 }
 
 type StoreFinding = Awaited<ReturnType<Services['store']['examine']>>[number];
-
-type ProtocolContext = Context & { oidc?: { client?: { clientId: string } | undefined } };
 
 /** Writes events down. Nothing that is written says what a request carried. */
 export function logEvents(log: Logger): ServerEvents {
@@ -138,14 +137,14 @@ function logReseal(log: Logger, { progress, faults }: ResealStepDone): void {
 const whence = ({ ip, state: { requestId } }: Context) => ({ requestId, address: ip });
 
 /** Refusals are everyday business, faults are not. */
-function logProblem(log: Logger, ctx: ProtocolContext, problem: Error): void {
+function logProblem(log: Logger, { state, oidc }: ProblematicRequest, problem: Error): void {
   const {
     error,
     error_description,
     error_detail,
     statusCode = 500,
   } = problem as Error & Record<string, unknown>;
-  const about = { requestId: ctx.state.requestId, clientId: ctx.oidc?.client?.clientId };
+  const about = { requestId: state.requestId, clientId: oidc?.client?.clientId };
   if ((statusCode as number) >= 500 && !(problem instanceof Refusal))
     log.error({ ...about, err: problem }, 'request failed');
   else log.info({ ...about, error, description: error_description, detail: error_detail }, 'refused');

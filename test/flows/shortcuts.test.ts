@@ -237,6 +237,42 @@ describe('a request that is answered by a shortcut is answered as by the library
     });
   });
 
+  describe('at the token endpoint, for what is no refresh token of ours (RFC 6749 section 5.2)', () => {
+    const ours = () => tokens.refresh ?? '';
+    for (const [name, token, error] of [
+      ['one whose signature is another', () => `${ours().slice(0, -8)}AAAAAAAA`, 'invalid_grant'],
+      ['one without a signature', () => ours().slice(0, ours().lastIndexOf('.') + 1), 'invalid_grant'],
+      ['one with more behind it', () => `${ours()}.e30`, 'invalid_grant'],
+      ['an access token', () => tokens.web ?? '', 'invalid_grant'],
+      ['a text', () => 'refresh-token', 'invalid_grant'],
+      ['one as long as none of ours', () => `${'x'.repeat(20_000)}.y.z`, 'invalid_grant'],
+      ['nothing', () => '', 'invalid_request'],
+    ] as const) {
+      test(`${name}: ${error}, and the log says why`, async () => {
+        const authorization = basic(caller('web'));
+        const before = keyturn.logged.length;
+        const fields = { grant_type: 'refresh_token', refresh_token: token() };
+        const { status, body } = await assertSame('/token', fields, { authorization });
+        assert.deepEqual([status, body.error], [400, error]);
+        const [ofShortcut, ofLibrary] = keyturn.logged
+          .slice(before)
+          .map((line) => JSON.parse(line))
+          .filter(({ msg }) => msg === 'refused')
+          .map(({ time: _, requestId, ...line }) => ({ ...line, requestId: typeof requestId }));
+        assert.equal(ofShortcut?.clientId, caller('web').clientId);
+        assert.deepEqual(ofShortcut, ofLibrary);
+      });
+    }
+
+    test('and it is refused without the library', async (t) => {
+      const { mock } = t.mock.method(Provider.prototype, 'emit');
+      const fields = { grant_type: 'refresh_token', refresh_token: `${ours().slice(0, -8)}AAAAAAAA` };
+      const answer = await ask('/token', fields, { authorization: basic(caller('web')) });
+      assert.equal(answer.status, 400);
+      assert.equal(mock.calls.filter(({ arguments: [event] }) => event === 'grant.error').length, 0);
+    });
+  });
+
   describe('at the introspection endpoint (RFC 7662)', () => {
     for (const [token, who, active] of [
       ['web', 'api', true],

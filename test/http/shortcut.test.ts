@@ -33,9 +33,9 @@ describe('an application with shortcuts', () => {
           {
             headers: { 'X-Own': 'yes' },
             takes: (headers) => headers['x-long'] === undefined,
-            answer: async (_headers, body) => {
+            answer: async ({ body }) => {
               if (body.equals(Buffer.from('fault'))) throw new StorageFault('the store is away');
-              return body.equals(Buffer.from('known')) ? { answered: true } : null;
+              return body.equals(Buffer.from('known')) ? { status: 200, body: { answered: true } } : null;
             },
           },
         ],

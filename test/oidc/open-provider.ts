@@ -150,6 +150,7 @@ export async function openProvider(
     onClientUsed: () => {},
     onCodeIssued: () => {},
     onIntrospected: () => {},
+    onProblem: () => {},
     metadataDocuments: { find: async () => null },
     backchannel: { enabled: true, pollingInterval: seconds(5) },
     pendingLimit: new PendingLimit({

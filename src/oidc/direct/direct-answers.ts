@@ -1,15 +1,15 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Client as LibraryClient } from 'oidc-provider';
+import { errors, type Client as LibraryClient } from 'oidc-provider';
 import type { Client } from '#src/clients/client.ts';
-import type { Shortcut } from '#src/http/shortcut.ts';
+import type { ShortAnswer, Shortcut, ShortRequest } from '#src/http/shortcut.ts';
 import type { ClientProofs } from '#src/oidc/client-proofs.ts';
 import { type CallerDependencies, callerOf } from '#src/oidc/direct/caller.ts';
 import { type ClientCredentialsDependencies, ownToken } from '#src/oidc/direct/client-credentials.ts';
 import { type IntrospectionDependencies, introspected } from '#src/oidc/direct/introspection.ts';
 import { CREDENTIAL_FIELDS, isPlain, type PlainForm, plainForm } from '#src/oidc/direct/plain-request.ts';
-import { type RefreshDependencies, refreshedTokens } from '#src/oidc/direct/refresh.ts';
+import { mayRefresh, type RefreshDependencies, refreshedTokens } from '#src/oidc/direct/refresh.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import type { IntrospectionResult } from '#src/oidc/introspection-result.ts';
+import type { OnProblem } from '#src/oidc/problem.ts';
 
 export interface DirectDependencies
   extends CallerDependencies,
@@ -19,17 +19,19 @@ export interface DirectDependencies
   readonly proofs: Pick<ClientProofs, 'dpop' | 'attestations'>;
   readonly onClientUsed: (client: Client, grantType: string) => void;
   readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
+  readonly onProblem: OnProblem;
 }
 
 type Answer = (
-  headers: IncomingHttpHeaders,
+  request: ShortRequest,
   form: PlainForm,
   deps: DirectDependencies,
-) => Promise<object | null>;
+) => Promise<ShortAnswer | null>;
 
 /**
  * Answers the requests that come most often without the library: those that are spelt plainly, come from a client that
- * authenticates by its secret or has none, and can be granted. Whatever else comes, and every refusal, is left to the library, which
+ * authenticates by its secret or has none, and can be granted; and it refuses refresh tokens that are none of ours, so
+ * that whoever tries them costs little. Whatever else comes is left to the library, which
  * then sees the request as if nobody had looked at it. What may be granted is decided by the same rules, and the answers
  * are the same.
  */
@@ -50,9 +52,9 @@ export function directAnswers(deps: DirectDependencies): ReadonlyMap<string, Sho
         ...headers,
       },
       takes: isPlain,
-      answer: async (headers, body) => {
-        const form = plainForm(body, known);
-        return form === null ? null : answer(headers, form, deps);
+      answer: async (request) => {
+        const form = plainForm(request.body, known);
+        return form === null ? null : answer(request, form, deps);
       },
     };
   };
@@ -69,10 +71,10 @@ export function directAnswers(deps: DirectDependencies): ReadonlyMap<string, Sho
 }
 
 async function answerIntrospection(
-  headers: IncomingHttpHeaders,
+  { headers }: ShortRequest,
   form: PlainForm,
   deps: DirectDependencies,
-): Promise<object | null> {
+): Promise<ShortAnswer | null> {
   const { token } = form;
   const { accept = '*/*' } = headers;
   if (token === undefined || !token.includes('.') || accept.includes('jwt')) return null;
@@ -80,28 +82,35 @@ async function answerIntrospection(
   const answer =
     caller === null || caller.clientAuthMethod === 'none' ? null : await introspected(token, caller, deps);
   if (answer !== null) deps.onIntrospected(answer.active ? 'active' : 'inactive', caller?.clientId);
-  return answer;
+  return answer && { status: 200, body: answer };
 }
 
 async function answerToken(
-  headers: IncomingHttpHeaders,
+  { path, requestId, headers }: ShortRequest,
   form: PlainForm,
   deps: DirectDependencies,
-): Promise<object | null> {
+): Promise<ShortAnswer | null> {
   const answer = GRANTS.get(form.grant_type);
   const client = answer === undefined ? null : await callerOf(headers, form, deps);
   if (answer === undefined || client === null) return null;
   const tokens = await answer(form, client, deps);
+  if (tokens === null) return null;
+  if (tokens instanceof errors.OIDCProviderError) {
+    const { statusCode: status, error, error_description } = tokens;
+    deps.onProblem({ path, state: { requestId }, oidc: { client } }, tokens);
+    return { status, body: { error, error_description } };
+  }
   const application = deps.registered.application(client);
-  if (tokens !== null && application !== null) deps.onClientUsed(application, form.grant_type as string);
-  return tokens;
+  if (application !== null) deps.onClientUsed(application, form.grant_type as string);
+  return { status: 200, body: tokens };
 }
 
+/** The tokens, or why there are none; `null` where the library is to say. */
 type AnswerGrant = (
   form: PlainForm,
   client: LibraryClient,
   deps: DirectDependencies,
-) => Promise<object | null>;
+) => Promise<object | errors.OIDCProviderError | null>;
 
 const GRANTS: ReadonlyMap<string | undefined, AnswerGrant> = new Map([
   ['client_credentials', answerClientCredentials],
@@ -123,10 +132,15 @@ async function answerRefresh(
   client: LibraryClient,
   deps: DirectDependencies,
 ): Promise<object | null> {
-  if (refresh_token === undefined || scope !== undefined || resource !== undefined) return null;
+  if (!refresh_token || scope !== undefined || resource !== undefined) return null;
+  if (!mayRefresh(client, deps)) return null;
   const read = deps.reader.read(refresh_token);
-  return read.kind === 'refresh' ? refreshedTokens(read.reading, read.kid, client, deps) : null;
+  if (read.kind !== 'refresh') return NO_REFRESH_TOKEN;
+  return refreshedTokens(read.reading, read.kid, client, deps);
 }
+
+/** Forged, expired, or no refresh token at all: RFC 6749 section 5.2. One for all, since nobody asks where it comes from. */
+const NO_REFRESH_TOKEN = new errors.InvalidGrant('refresh token not found');
 
 /** What the library lets pages of other origins read of the headers of an answer: Fetch section 3.3.4. */
 function exposed({ attested, nonces }: { attested: boolean; nonces: boolean }): string {

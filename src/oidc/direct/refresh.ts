@@ -48,8 +48,13 @@ interface FamilySays {
 /** What makes a refresh more than a rotation: keys that tokens are bound to, and details that were asked for. */
 const FURTHER = ['jkt', 'x5t#S256', 'attestationJkt', 'rar'] as const;
 
+/** True for a client that is registered for refreshing, and of whom nothing more is asked than the token. */
+export function mayRefresh(client: LibraryClient, deps: Pick<RefreshDependencies, 'registered'>): boolean {
+  return client.grantTypeAllowed('refresh_token') && !isBound(client, deps);
+}
+
 /**
- * The answer to a client that uses the current token of a family: RFC 6749 section 6. `null` where the library is to
+ * The answer to a client that `mayRefresh` and uses the current token of a family: RFC 6749 section 6. `null` where the library is to
  * answer, also to whoever comes second: nothing has been used up then, and the library finds out what it means.
  * @throws StorageFault, SigningFault
  */
@@ -59,7 +64,6 @@ export async function refreshedTokens(
   client: LibraryClient,
   deps: RefreshDependencies,
 ): Promise<object | null> {
-  if (!client.grantTypeAllowed('refresh_token') || isBound(client, deps)) return null;
   const [stands, presented, clientStands] = await Promise.all([
     keyStands(deps.standing, kid),
     deps.authorizations.present(authorizationId, generation),
@@ -91,7 +95,7 @@ export async function refreshedTokens(
   };
 }
 
-function isBound(client: LibraryClient, { registered }: RefreshDependencies): boolean {
+function isBound(client: LibraryClient, { registered }: Pick<RefreshDependencies, 'registered'>): boolean {
   const bound = client.tlsClientCertificateBoundAccessTokens || client.dpopBoundAccessTokens;
   // Its refresh tokens are not rotated.
   return bound === true || registered.profilesOf(client).has('fapi-2.0-security');
