@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { requestId, SERVER, startCollector } from '#test/support/collector.ts';
+import { generateKeyPair, SignJWT } from 'jose';
+import { answers, requestId, SERVER, startCollector } from '#test/support/collector.ts';
 import { freePort } from '#test/support/free-port.ts';
 import { startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
@@ -36,6 +37,69 @@ describe('a server whose collector is not there', () => {
     const told = keyturn.logged.filter((line) => line.includes('traces cannot be sent'));
     assert.equal(told.length, 1);
     assert.equal((JSON.parse(told[0] ?? '') as { level: number }).level, 40);
+  });
+});
+
+describe('the span of a request', () => {
+  test('that fails says so, as does that of what failed', async () => {
+    await using collector = await startCollector();
+    await using keyturn = await startKeyturnHere(collector.settings);
+    await keyturn.services.store[Symbol.asyncDispose]();
+    const response = await fetch(`${keyturn.issuer}/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'client_credentials', client_id: 'x', client_secret: 'y' }),
+    });
+    assert.equal(response.status, 503);
+    const trace = await collector.traceOf('the request', answers(response));
+    const failures = trace.map(({ name, failed, attributes }) => [name, failed, attributes['error.type']]);
+    assert.deepEqual(failures.at(-1), ['POST /token', true, '503']);
+    assert.deepEqual(failures.find(([name]) => name === 'find client')?.slice(1), [true, 'StorageFault']);
+  });
+
+  test('whose client goes away before it is answered says that, and is no failure of the server', async () => {
+    await using collector = await startCollector();
+    await using keys = await startReceiver();
+    keys.answer(null);
+    await using keyturn = await startKeyturnHere({
+      ...collector.settings,
+      KEYTURN_ALLOW_PRIVATE_NETWORK: 'true',
+      KEYTURN_HTTP_OUTGOING_TIMEOUT: '30s',
+      KEYTURN_OUTBOX_RETRY_AFTER: '1m',
+    });
+    const { client } = await keyturn.addClient({
+      authenticationMethod: 'private_key_jwt',
+      jwksUri: `${keys.origin}/jwks`,
+    });
+    const assertion = await new SignJWT({
+      iss: client.clientId,
+      sub: client.clientId,
+      aud: keyturn.issuer,
+      jti: 'x',
+    })
+      .setProtectedHeader({ alg: 'ES256', kid: 'x' })
+      .setIssuedAt()
+      .setExpirationTime('1m')
+      .sign((await generateKeyPair('ES256')).privateKey);
+    const patience = new AbortController();
+    const asked = fetch(`${keyturn.issuer}/token`, {
+      method: 'POST',
+      signal: patience.signal,
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        code: 'x',
+        client_id: client.clientId,
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: assertion,
+      }),
+    });
+    // The server is waiting for the keys of the client.
+    await Promise.race([keys.next(), asked.then(async (response) => assert.fail(await response.text()))]);
+    patience.abort();
+    await assert.rejects(asked);
+    const span = await collector.span('the request', ({ name }) => name === 'POST /token');
+    assert.equal(span.attributes['error.type'], 'aborted');
+    assert.equal(span.attributes['http.response.status_code'], undefined);
+    assert.equal(span.failed, false);
   });
 });
 

@@ -220,7 +220,7 @@ describe('traces', () => {
       ({ attributes }) => attributes['keyturn.grant_type'] === 'authorization_code',
     );
     assert.equal(redeemed.name, 'POST /token');
-    assert.ok(collector.spans().some(({ name }) => name === 'GET /authorize/:uid'));
+    await collector.span('what goes on after a step', ({ name }) => name === 'GET /authorize/:uid');
   });
 
   test('say whose they are, and come with the headers that the settings name', async () => {
