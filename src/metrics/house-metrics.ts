@@ -2,11 +2,20 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ServerNode } from '#src/fleet/server-node.ts';
 import type { Attempt, Dispatcher } from '#src/outbox/dispatcher.ts';
+import { RECORD_KINDS } from '#src/records.ts';
+
+/** How much lies in the store, by kinds of records and by what lies there beside them. */
+export interface Census {
+  readonly records: ReadonlyMap<string, number>;
+  readonly entries: Readonly<Record<string, number>>;
+}
 
 export interface HousePorts {
   readonly dispatcher: Pick<Dispatcher, 'waiting' | 'underWay'>;
   /** The servers on the store. */
   readonly nodes: () => Promise<readonly ServerNode[]>;
+  /** How much lies in the store; `null` where another process tells. */
+  readonly census: (() => Promise<Census | null>) | null;
   /** By the name of a set, how many it holds. */
   readonly sets: Readonly<Record<string, () => number>>;
 }
@@ -47,7 +56,8 @@ export function countHouse(registry: Registry): HouseCounts {
 }
 
 /** Measures what the server holds, and who else is on the store. */
-export function measureHouse(registry: Registry, { dispatcher, nodes, sets }: HousePorts): void {
+export function measureHouse(registry: Registry, { dispatcher, nodes, census, sets }: HousePorts): void {
+  if (census !== null) measureStoreSize(registry, census);
   const registers = [registry];
   new Gauge({
     name: 'keyturn_deliveries_waiting',
@@ -85,6 +95,38 @@ export function measureHouse(registry: Registry, { dispatcher, nodes, sets }: Ho
       if (living === null) return;
       this.reset();
       for (const { name, version, clock } of living) this.set({ node: name, version }, clock);
+    },
+  });
+}
+
+function measureStoreSize(registry: Registry, census: () => Promise<Census | null>): void {
+  // All that is measured is read at once: both wait for the same answer.
+  let asked: Promise<Census | null> | null = null;
+  const counted = async () => {
+    asked ??= inTime(census()).finally(() => {
+      asked = null;
+    });
+    return asked;
+  };
+  new Gauge({
+    name: 'keyturn_store_records',
+    help: 'How many records lie in the store, by kind, with those that have expired and are not cleared out yet.',
+    labelNames: ['kind'],
+    registers: [registry],
+    async collect() {
+      const now = await counted();
+      if (now === null) return;
+      for (const kind of RECORD_KINDS) this.set({ kind }, now.records.get(kind) ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'keyturn_store_entries',
+    help: 'How much lies in the store beside records, with what has expired and is not cleared out yet.',
+    labelNames: ['set'],
+    registers: [registry],
+    async collect() {
+      const now = await counted();
+      for (const [set, count] of Object.entries(now?.entries ?? {})) this.set({ set }, count);
     },
   });
 }

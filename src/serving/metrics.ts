@@ -43,6 +43,8 @@ export async function openMetrics(services: Services, parts: MetricsParts): Prom
   const [prometheus, meters] = await Promise.all([import('prom-client'), loadMeters()]);
   const registry = new prometheus.Registry();
   const { worker, clock } = parts;
+  // What is the same for all workers is told by one.
+  const first = worker === null || worker === 1;
   if (worker !== null) registry.setDefaultLabels({ worker: String(worker) });
   prometheus.collectDefaultMetrics({ register: registry });
   new prometheus.Gauge({
@@ -66,7 +68,8 @@ export async function openMetrics(services: Services, parts: MetricsParts): Prom
     watch: (held) => {
       requests.watch(held.admission);
       house.delivers(held.dispatcher.topics);
-      meters.measureHouse(registry, { ...held, nodes: () => fleet.living() });
+      const census = first ? () => store.census() : null;
+      meters.measureHouse(registry, { ...held, census, nodes: () => fleet.living() });
       if (held.traces !== null) meters.measureTracing(registry, held.traces);
     },
     read: () => registry.metrics(),

@@ -89,6 +89,12 @@ export interface Backend extends AsyncDisposable {
   sweep(limit: number, now: EpochSeconds): Promise<{ readonly removed: number; readonly done: boolean }>;
 
   /**
+   * How much there is, with what has expired and is not cleared out yet; `null` while that is not known. It takes no
+   * longer in a large store. It may be as old as a round of `sweep`, where this process sweeps.
+   */
+  census(kinds: readonly string[]): Promise<BackendCensus | null>;
+
+  /**
    * Goes through all bodies, of records first and of logs then, looking at no more than `limit`: how many of which kind
    * are under which seal, and those themselves that are under another than `except`, if one is named. A walk from the
    * first stretch to the last meets every body that was there when it began and still is, also if it has got from a
@@ -124,6 +130,12 @@ export interface Backend extends AsyncDisposable {
 
   /** What can be said of how the database is set up. */
   examine(): Promise<readonly StoreFinding[]>;
+}
+
+export interface BackendCensus {
+  /** By kind; one that is not there has none. */
+  readonly records: ReadonlyMap<string, number>;
+  readonly entries: Readonly<Record<'counter' | 'ended_group' | 'log_entry' | 'revocation', number>>;
 }
 
 /** `DIGEST_BYTES` opaque bytes. */

@@ -2,11 +2,11 @@ import { access } from 'node:fs/promises';
 import type { Clock } from '#src/clock.ts';
 import { SetupFault, StorageFault } from '#src/fault.ts';
 import type { Random } from '#src/random.ts';
-import type { Records } from '#src/records.ts';
+import { RECORD_KINDS, type Records } from '#src/records.ts';
 import { makeFirstKey } from '#src/sealing/key-directory.ts';
 import { keyEncryptionKeyIdOf } from '#src/sealing/sealer.ts';
 import type { Secret } from '#src/secret.ts';
-import type { Backend } from '#src/storage/backend.ts';
+import type { Backend, BackendCensus } from '#src/storage/backend.ts';
 import { movedFindings } from '#src/storage/moved.ts';
 import type { OperationObserver } from '#src/storage/observed-backend.ts';
 import { DEFAULT_REDIS_SETTINGS, type RedisSettings } from '#src/storage/redis/settings.ts';
@@ -56,6 +56,8 @@ export interface Store extends AsyncDisposable {
   opened(): number;
   /** Has somebody told of each operation from now on, with how long it took in milliseconds and whether it failed. */
   observe(onDone: OperationObserver): void;
+  /** How many records there are of each kind, and how much else; see `Backend.census`. @throws StorageFault */
+  census(): Promise<BackendCensus | null>;
   /** What can be said of how the database is set up, from well to ill, and of where it has gone. @throws StorageFault */
   examine(): Promise<readonly StoreFinding[]>;
   /** What the store's own clock says; `null` if it has none but that of this process. Throws `StorageFault`. */
@@ -86,6 +88,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     derive: (label) => root.derive(`room: ${label}`),
     opened: () => records.opened,
     observe: (onDone) => records.observe(onDone),
+    census: () => backend.census(RECORD_KINDS),
     examine: async () => [...(await backend.examine()), ...(await movedFindings(records))],
     ownClock: () => backend.clock(),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),

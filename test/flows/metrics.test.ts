@@ -193,6 +193,18 @@ describe('metrics', () => {
     }
   });
 
+  test('say how much lies in the store, by kind', async () => {
+    await using measured = await startMeasured();
+    const { keyturn, at } = measured;
+    assert.equal(await at('keyturn_store_records{kind="account"}'), 0);
+    await keyturn.addAccount('ada');
+    await keyturn.addClient();
+    assert.equal(await at('keyturn_store_records{kind="account"}'), 1);
+    assert.equal(await at('keyturn_store_records{kind="client"}'), 1);
+    assert.equal(await at('keyturn_store_records{kind="session"}'), 0);
+    assert.ok((await at('keyturn_store_entries{set="revocation"}')) >= 0);
+  });
+
   test('begin at 0 where their labels are known, so that nobody misses the first event', async () => {
     await using measured = await startMeasured();
     const text = await measured.scrape();

@@ -210,6 +210,34 @@ test('sweeping a database drops the rows that have expired, no more than told, a
     assert.equal(database.prepare('SELECT count(*) AS n FROM record').get()?.n, 2);
     assert.equal(database.prepare('SELECT count(*) AS n FROM alias').get()?.n, 0);
   });
+
+  test('is counted by a round of clearing out where there is too much to be counted at once, and not before', async () => {
+    const clock = new MovingClock();
+    await using store = await makeSqliteStore(clock);
+    const { records, census } = await store.connect();
+    assert.equal((await census())?.records.get('session') ?? 0, 0);
+    withDatabase(store.databaseFile, (database) =>
+      database.exec(`
+        INSERT INTO record (kind, key, version, expires_at_s, body)
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+        SELECT iif(i % 3, 'session', 'authorization'), CAST('key ' || i AS BLOB), i, iif(i % 2, 1, NULL), x'00' FROM n`),
+    );
+    const ofSessions = async () => (await census())?.records.get('session') ?? null;
+    assert.equal(await ofSessions(), null);
+    await records.sweep(5000);
+    assert.equal(await ofSessions(), null, 'half a round is told for a whole one');
+    while (!(await records.sweep(5000)).done);
+    assert.equal(await ofSessions(), 10_000);
+    withDatabase(store.databaseFile, (database) =>
+      database.exec(`
+        INSERT INTO record (kind, key, version, expires_at_s, body)
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+        SELECT 'session', CAST('more ' || i AS BLOB), i, NULL, x'00' FROM n`),
+    );
+    assert.equal(await ofSessions(), 10_000, 'what the last round has left');
+    while (!(await records.sweep(5000)).done);
+    assert.equal(await ofSessions(), 40_000);
+  });
 });
 
 function withDatabase(path: string, use: (database: DatabaseSync) => void): void {

@@ -3,6 +3,7 @@ import type { Random } from '#src/random.ts';
 import {
   type Backend,
   type BackendBody,
+  type BackendCensus,
   type BackendCounter,
   type BackendLog,
   type BackendLogPage,
@@ -222,6 +223,13 @@ class RedisBackend implements Backend {
     const step = Math.min(limit, SWEEP_STEP_MAX);
     const [removed, done] = (await this.#connection.run('sweep', [now, step])) as [number, number];
     return { removed, done: done === 1 };
+  }
+
+  async census(kinds: readonly string[]): Promise<BackendCensus> {
+    const counts = (await this.#connection.run('census', [...kinds])) as number[];
+    const [counter = 0, ended_group = 0, log_entry = 0, revocation = 0] = counts.slice(kinds.length);
+    const records = new Map(kinds.map((kind, at) => [kind, counts[at] ?? 0]));
+    return { records, entries: { counter, ended_group, log_entry, revocation } };
   }
 
   async walk(page: BackendWalk): Promise<BackendStretch> {

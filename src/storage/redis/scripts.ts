@@ -60,6 +60,10 @@ export const SCRIPTS = {
     parts: ['sequence', 'record', 'links'],
     flag: 'allow-oom',
   }),
+  census: script('census', {
+    keys: ['kinds', 'counter_expiries', 'ended_groups', 'log_order', 'revoked'],
+    flag: 'no-writes',
+  }),
   settle: script('settle', { keys: ['pinged'], flag: 'allow-oom' }),
   walk: script('walk', {
     keys: ['kinds', 'records', 'log_order', 'log_entries'],

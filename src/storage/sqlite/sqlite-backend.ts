@@ -4,6 +4,7 @@ import { sealOf } from '#src/sealing/sealer.ts';
 import type {
   Backend,
   BackendBody,
+  BackendCensus,
   BackendCounter,
   BackendLog,
   BackendLogPage,
@@ -240,6 +241,10 @@ class SqliteBackend implements Backend {
 
   async sweep(limit: number, now: EpochSeconds): Promise<{ removed: number; done: boolean }> {
     return this.#write(() => this.#sweep.step(limit, now));
+  }
+
+  async census(): Promise<BackendCensus | null> {
+    return this.#read(() => this.#sweep.census());
   }
 
   async walk(page: BackendWalk): Promise<BackendStretch> {

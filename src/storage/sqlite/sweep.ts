@@ -1,4 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { BackendCensus } from '#src/storage/backend.ts';
+import { censusAtOnce, RunningCensus } from '#src/storage/sqlite/census.ts';
 import type { EpochSeconds } from '#src/units.ts';
 
 /**
@@ -7,8 +9,15 @@ import type { EpochSeconds } from '#src/units.ts';
  */
 export class Sweep {
   readonly #walks: readonly Walk[];
+  readonly #censusAtOnce: () => BackendCensus | null;
+  #counts = false;
+  #atBeginning = true;
+  /** Of the round that is under way, if it is counted since its beginning. */
+  #running: RunningCensus | null = null;
+  #census: BackendCensus | null = null;
 
   constructor(database: DatabaseSync) {
+    this.#censusAtOnce = censusAtOnce(database);
     this.#walks = [
       new Walk(database, { table: 'record', primaryKey: 'id', beforeFirst: 0 }),
       new Walk(database, { table: 'ended_group', primaryKey: 'group_key', beforeFirst: NO_BYTES }),
@@ -18,17 +27,30 @@ export class Sweep {
     ];
   }
 
+  /**
+   * How much there is: counted now where that is little, otherwise what the last round has left. Rounds count from the
+   * first on that begins after this is asked.
+   */
+  census(): BackendCensus | null {
+    this.#counts = true;
+    return this.#censusAtOnce() ?? this.#census;
+  }
+
   /** Takes the next stretch of at most `limit` rows of each table that this round is not through with. */
   step(limit: number, now: EpochSeconds): { readonly removed: number; readonly done: boolean } {
+    if (this.#atBeginning && this.#counts) this.#running = new RunningCensus();
+    this.#atBeginning = false;
     let removed = 0;
     for (const walk of this.#walks) {
-      removed += walk.step(limit, now);
+      removed += walk.step(limit, now, this.#running);
     }
     const done = this.#walks.every((walk) => walk.atEnd);
     if (done) {
       for (const walk of this.#walks) {
         walk.startOver();
       }
+      this.#atBeginning = true;
+      this.#census = this.#running;
     }
     return { removed, done };
   }
@@ -44,13 +66,17 @@ interface SweptTable {
 }
 
 class Walk {
+  readonly #table: string;
   readonly #beforeFirst: SQLInputValue;
   readonly #endOfStretch: StatementSync;
   readonly #dropExpired: StatementSync;
+  /** Of records only. */
+  readonly #countKinds: StatementSync | null;
   #at: SQLInputValue;
   atEnd = false;
 
   constructor(database: DatabaseSync, { table, primaryKey, beforeFirst }: SweptTable) {
+    this.#table = table;
     this.#beforeFirst = beforeFirst;
     this.#at = beforeFirst;
     this.#endOfStretch = database.prepare(`
@@ -59,9 +85,11 @@ class Walk {
     this.#dropExpired = database.prepare(`
       DELETE FROM ${table}
       WHERE ${primaryKey} > :at AND ${primaryKey} <= :last AND expires_at_s <= :now`);
+    const kinds = 'SELECT kind, count(*) AS count FROM record WHERE id > :at AND id <= :last GROUP BY kind';
+    this.#countKinds = table === 'record' ? database.prepare(kinds) : null;
   }
 
-  step(limit: number, now: EpochSeconds): number {
+  step(limit: number, now: EpochSeconds, census: RunningCensus | null): number {
     if (this.atEnd) {
       return 0;
     }
@@ -73,7 +101,19 @@ class Walk {
       return 0;
     }
     this.#at = last;
-    return Number(this.#dropExpired.run({ at, last, now }).changes);
+    const removed = Number(this.#dropExpired.run({ at, last, now }).changes);
+    if (census !== null) this.#count(census, { at, last, left: Number(stretch?.looked_at) - removed });
+    return removed;
+  }
+
+  #count(
+    census: RunningCensus,
+    { at, last, left }: { readonly at: SQLInputValue; readonly last: SQLInputValue; readonly left: number },
+  ): void {
+    if (this.#countKinds === null) census.addEntries(this.#table, left);
+    else
+      for (const { kind, count } of this.#countKinds.all({ at, last }))
+        census.addRecords(String(kind), Number(count));
   }
 
   startOver(): void {

@@ -44,6 +44,29 @@ export function sweepContract(makeStore: MakeStore): void {
       }
     });
 
+    test('leaves what is known by kind, and of what lies beside records', async () => {
+      const clock = new MovingClock();
+      await using store = await makeStore(clock);
+      const { records, census } = await store.connect();
+      const now = await census();
+      const before = now?.records.get('session') ?? 0;
+      const soon = after(clock.now(), seconds(10));
+      for (let i = 0; i < 24; i += 1) {
+        const kind: RecordKind = i % 4 === 0 ? 'session' : 'authorization';
+        await records.put({ kind, id: `${i}`, value: 0, expiresAt: i % 8 === 0 ? soon : null });
+      }
+      await records.revoke(['one', 'two'], after(clock.now(), seconds(100)));
+      await records.put({ kind: 'authorization-code', id: 'a', value: 0, expiresAt: soon });
+      clock.move(seconds(10));
+      while (!(await records.sweep(10)).done);
+      const counted = await census();
+      const of = (kind: RecordKind) => counted?.records.get(kind) ?? 0;
+      assert.deepEqual(
+        [of('session') - before, of('authorization'), of('authorization-code'), counted?.entries.revocation],
+        [3, 18, 0, 2],
+      );
+    });
+
     test('of an empty store is done at once', async () => {
       await using store = await makeStore(new MovingClock());
       const { records } = await store.connect();
