@@ -1,14 +1,20 @@
-import { type Case, type Scene, type Stage, visitorsAt } from '#test/bench/cases/case.ts';
+import { always, type Case, type Scene, visitorsAt } from '#test/bench/cases/case.ts';
 import { CASES } from '#test/bench/cases/every-case.ts';
 import { refreshing, tokensIn } from '#test/bench/cases/requests.ts';
-import { fillStore } from '#test/bench/fill-store.ts';
+import { fillStore, SAMPLE } from '#test/bench/fill-store.ts';
 import type { Cores } from '#test/bench/load/cores.ts';
 import type { Visitor } from '#test/bench/load/drive.ts';
 import { memoryOf } from '#test/bench/load/processor-time.ts';
-import { medianRun, ratioOf, takeTurns } from '#test/bench/measure.ts';
+import { medianRun, type Run, ratioOf, takeTurns } from '#test/bench/measure.ts';
 import type { BenchOptions, StoreName } from '#test/bench/options.ts';
-import type { BigStoreDocument, BigStoreResult } from '#test/bench/report/document.ts';
-import { enterKeyturn, sizeOf, storesAtHand } from '#test/bench/servers/installations.ts';
+import type { BigStoreCase, BigStoreDocument, BigStoreResult } from '#test/bench/report/document.ts';
+import {
+  enterKeyturn,
+  type KeyturnContestant,
+  sizeOf,
+  storesAtHand,
+} from '#test/bench/servers/installations.ts';
+import type { KeyturnInstallation } from '#test/bench/servers/keyturn.ts';
 import { median } from '#test/bench/statistics.ts';
 
 /** Those that look into the store. */
@@ -58,44 +64,38 @@ async function measureBigStore(
 ): Promise<BigStoreResult> {
   await using opened = new AsyncDisposableStack();
   const arena = { ...options, cores, staying: true };
-  const empty = await enterKeyturn(store, opened, arena);
-  const accounts = Math.max(1, Math.round(tokens * ACCOUNTS_PER_TOKEN));
-  const given: string[] = [];
-  const startedAt = performance.now();
-  let fillSeconds = Number.NaN;
-  const full = await enterKeyturn(store, opened, {
-    ...arena,
-    fill: async (installation) => {
-      given.push(...(await fillStore(installation, { tokens, accounts, tell })));
-      fillSeconds = (performance.now() - startedAt) / 1000;
-    },
-  });
-  const cases: BigStoreResult['cases'][number][] = [];
-  for (const each of [
-    ...CASES.filter(({ name }) => isConcerned(name, options.only)),
-    anyRefresh(full, given),
-  ]) {
-    tell(each.name);
-    const runs = await takeTurns({ ...each, bare: null }, [full, empty], options);
-    const [own = [], others = []] = [runs.get(full), runs.get(empty)];
-    const [of, ofEmpty] = [medianRun(own), medianRun(others)];
-    const ratio = ratioOf(own, others);
-    tell(`  ${store}: ${ratio.toFixed(2)} of an empty store`);
-    cases.push({
-      name: each.name,
-      ratio,
-      target: TARGET,
-      met: ratio >= TARGET,
-      perCpuSecond: of.perCpuSecond,
-      perCpuSecondEmpty: ofEmpty.perCpuSecond,
-      p99Ms: of.p99Ms,
-      p99MsEmpty: ofEmpty.p99Ms,
+  const given = new Map<string, readonly string[]>();
+  const enter = async (filled: number): Promise<{ contestant: KeyturnContestant; seconds: number }> => {
+    let seconds = 0;
+    const fill = async (installation: KeyturnInstallation) => {
+      const startedAt = performance.now();
+      const filling = { tokens: filled, accounts: accountsFor(filled), tell };
+      given.set(installation.known.web.id, await fillStore(installation, filling));
+      seconds = (performance.now() - startedAt) / 1000;
+    };
+    const contestant = await enterKeyturn(store, opened, {
+      ...arena,
+      ...(filled > 0 ? { fill } : undefined),
     });
-  }
+    return { contestant, seconds };
+  };
+  const { contestant: empty } = await enter(0);
+  const { contestant: full, seconds: fillSeconds } = await enter(tokens);
+  const cases: BigStoreCase[] = [];
+  const compare = async (each: Case, other: KeyturnContestant) => {
+    tell(each.name);
+    const runs = await takeTurns({ ...each, bare: null }, [full, other], options);
+    const result = comparedWith(each, runs.get(full) ?? [], runs.get(other) ?? []);
+    tell(`  ${store}: ${result.ratio.toFixed(2)} of a store without`);
+    cases.push(result);
+  };
+  for (const each of CASES.filter(({ name }) => isConcerned(name, options.only))) await compare(each, empty);
+  const { contestant: small } = await enter(Math.min(tokens, SAMPLE));
+  await compare(refreshAllOver(given), small);
   return {
     store,
     tokens,
-    accounts,
+    accounts: accountsFor(tokens),
     fillSeconds,
     startMs: median(full.startsMs),
     diskBytes: await sizeOf(full),
@@ -108,13 +108,33 @@ async function measureBigStore(
 const isConcerned = (name: string, only: readonly string[]) =>
   CONCERNED.includes(name) && (only.length === 0 || only.some((wanted) => name.startsWith(wanted)));
 
-/** Refreshes all over the store, and not with the tokens that were given last; an empty store has only those. */
-function anyRefresh(full: Stage, given: readonly string[]): Case {
+const accountsFor = (tokens: number) => Math.max(1, Math.round(tokens * ACCOUNTS_PER_TOKEN));
+
+function comparedWith({ name }: Case, own: readonly Run[], others: readonly Run[]): BigStoreCase {
+  const [of, ofOthers] = [medianRun(own), medianRun(others)];
+  const ratio = ratioOf(own, others);
+  return {
+    name,
+    ratio,
+    target: TARGET,
+    met: ratio >= TARGET,
+    perCpuSecond: of.perCpuSecond,
+    perCpuSecondEmpty: ofOthers.perCpuSecond,
+    p99Ms: of.p99Ms,
+    p99MsEmpty: ofOthers.p99Ms,
+  };
+}
+
+/**
+ * Refreshes with tokens from all over the store in turn, none of which is in anybody's memory. It is next to a store that has
+ * as many such tokens and no others, so that what is seen is the size of the store.
+ */
+function refreshAllOver(given: ReadonlyMap<string, readonly string[]>): Case {
   const rotation = CASES.find(({ name }) => name === 'refresh-rotation');
   if (rotation === undefined) throw new Error('there is no such case');
   const allOver: Scene = async (stage) => {
     const { served } = stage;
-    const tokens = [...given];
+    const tokens = [...(given.get(served.web.id) ?? [])];
     let last = 0;
     const visitors = visitorsAt(stage, (): Visitor => {
       let at = 0;
@@ -130,11 +150,7 @@ function anyRefresh(full: Stage, given: readonly string[]): Case {
         },
       };
     });
-    return async () => visitors;
+    return always(visitors);
   };
-  return {
-    ...rotation,
-    name: 'refresh-all-over',
-    keyturn: (stage) => (stage.served === full.served ? allOver(stage) : rotation.keyturn(stage)),
-  };
+  return { ...rotation, name: 'refresh-all-over', keyturn: allOver };
 }

@@ -32,7 +32,7 @@ const REDIS_TIMEOUT_MS = 60_000;
 const TOLD_EVERY = 250_000;
 
 /** How many of the refresh tokens are answered. */
-const SAMPLE = 20_000;
+export const SAMPLE = 20_000;
 
 const SURROUNDINGS = { clock: systemClock, random: systemRandom };
 

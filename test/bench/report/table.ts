@@ -95,7 +95,7 @@ export function scalingInText({ machine, connections, scaling }: ScalingDocument
 export function bigStoreInText({ machine, connections, stores }: BigStoreDocument): string {
   return lined([
     `${machine.processor}, ${machine.cores} cores, Node ${machine.node}; ${machine.pinned}`,
-    `${connections} requests at the same time; ratio: to a store that is empty`,
+    `${connections} requests at the same time; ratio: to a store that is empty, or has 20,000 tokens (refresh-all-over)`,
     ...stores.flatMap((each) => ['', ...linesOf(each)]),
   ]);
 }
