@@ -54,12 +54,12 @@ export class StoreKeys implements RegisteredKeys {
    * Throws `SetupFault` unless every key is held that something may be sealed under.
    */
   async open(rootKey: string, { created }: { readonly created: boolean }): Promise<void> {
-    const { backend, clock } = this.#parts;
+    const { clock } = this.#parts;
     // What is new can have been sealed under no other key.
     const others = created ? [] : this.held.ids;
     const first = firstRegister(rootKey, others, clock.now());
     await this.#orSetupFault(async () => {
-      if ((await findRegister(backend, this.sealer, clock.now())) === null) await this.#write(first, null);
+      if ((await this.#find()) === null) await this.#write(first, null);
     });
     await this.assertComplete();
   }
@@ -119,16 +119,20 @@ export class StoreKeys implements RegisteredKeys {
     return file;
   }
 
-  async #refresh(): Promise<StoredRegister> {
+  /** The register in the store; it may be under a key that another process has made since the directory was read. */
+  async #find(): Promise<StoredRegister | null> {
     const { backend, clock } = this.#parts;
-    let found: StoredRegister | null;
     try {
-      found = await findRegister(backend, this.sealer, clock.now());
+      return await findRegister(backend, this.sealer, clock.now());
     } catch (fault) {
       if (!(fault instanceof MissingKeyFault)) throw fault;
       await this.lookForKeys();
-      found = await findRegister(backend, this.sealer, clock.now());
+      return findRegister(backend, this.sealer, clock.now());
     }
+  }
+
+  async #refresh(): Promise<StoredRegister> {
+    const found = await this.#find();
     if (found === null) throw new StorageFault('the store has lost its register of key-encryption keys');
     return this.#follow(found);
   }
