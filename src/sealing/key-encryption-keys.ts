@@ -34,6 +34,11 @@ export class KeyEncryptionKeys {
     return [...this.#byId.keys()].filter((id) => !this.#retired.has(id)).sort();
   }
 
+  /** How many are known to be retired: what was opened under one of them when this grows may not be again. */
+  get retiredCount(): number {
+    return this.#retired.size;
+  }
+
   /** `null` for a key that is not held, or is retired. */
   find(id: string): KeyEncryptionKey | null {
     return this.#retired.has(id) ? null : (this.#byId.get(id) ?? null);

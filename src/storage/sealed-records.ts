@@ -1,6 +1,5 @@
 import type { Clock } from '#src/clock.ts';
 import { StorageFault } from '#src/fault.ts';
-import { Recent } from '#src/recent.ts';
 import type {
   ConsumeOutcome,
   CounterState,
@@ -25,8 +24,8 @@ import type {
   Digest,
   UnchangedRecord,
 } from '#src/storage/backend.ts';
-import { deepFrozen } from '#src/storage/deep-frozen.ts';
 import { Extensions } from '#src/storage/extensions.ts';
+import { HeldBodies, type HeldBody } from '#src/storage/held-bodies.ts';
 import { NameDigests } from '#src/storage/name-digests.ts';
 import {
   type OperationObserver,
@@ -62,12 +61,13 @@ export class SealedRecords implements Records {
   readonly #clock: Clock;
   readonly #names: NameDigests;
   readonly #listeners = new Map<string, Set<() => void>>();
-  readonly #held = new Recent<string, HeldBody>(OPENED_BODIES_MAX);
+  readonly #held: HeldBodies;
   readonly #extensions = new Extensions();
 
   constructor(parts: { backend: RecordBackend; keys: StoreKeys; root: RootSecret; clock: Clock }) {
     this.#backend = parts.backend;
     this.#keys = parts.keys;
+    this.#held = new HeldBodies(parts.keys.held);
     this.#sealer = parts.keys.sealer;
     this.#clock = parts.clock;
     this.#names = new NameDigests(parts.root.derive('storage: index'));
@@ -117,11 +117,10 @@ export class SealedRecords implements Records {
     digest: Digest,
     read: (held: HeldBody | null) => Promise<BackendRecord | UnchangedRecord | null>,
   ): Promise<StoredRecord<T> | null> {
-    const heldAs = digest.toString('latin1');
-    const before = this.#held.get(heldAs) ?? null;
+    const before = this.#held.recall(kind, digest);
     const record = await read(before);
     if (record === null) return null;
-    if (record.body !== null) return this.#keyed(() => this.#openOften<T>(kind, record, heldAs));
+    if (record.body !== null) return this.#keyed(() => this.#openOften<T>(kind, record, digest));
     const { version, expiresAt, consumedAt } = record;
     return { ...saidBy<T>(before), version, expiresAt, consumedAt };
   }
@@ -151,7 +150,7 @@ export class SealedRecords implements Records {
       const put = await this.#backend.put({ ...write, body, note: this.#sealedNote(note) }, now);
       // Whoever has written it is often the next to read it.
       if (put.outcome === 'stored' && OFTEN_READ.has(kind))
-        this.#hold(key.toString('latin1'), put.version, body, readRecordBody(kind, plain));
+        this.#held.hold(kind, key, { version: put.version, body, ...readRecordBody(kind, plain) });
       return put;
     });
     if (result.outcome === 'stored') this.#tell(note);
@@ -327,24 +326,18 @@ export class SealedRecords implements Records {
 
   #open<T>(kind: RecordKind, record: BackendRecord): StoredRecord<T> {
     const { key, body, version, expiresAt, consumedAt } = record;
-    if (OFTEN_READ.has(kind)) return this.#openOften(kind, record, key.toString('latin1'));
+    if (OFTEN_READ.has(kind)) return this.#openOften(kind, record, key);
     const { id, value } = this.#unseal(kind, key, body);
     return { id, value: value as T, version, expiresAt, consumedAt };
   }
 
   /** What the same bytes were opened to before, they open to again: nothing can be out of date. */
-  #openOften<T>(kind: RecordKind, record: BackendRecord, heldAs: string): StoredRecord<T> {
+  #openOften<T>(kind: RecordKind, record: BackendRecord, foundBy: Digest): StoredRecord<T> {
     const { key, body, version, expiresAt, consumedAt } = record;
-    const before = this.#held.get(heldAs);
+    const before = this.#held.recall(kind, foundBy);
     const same = before?.body.equals(body) === true ? before : this.#unseal(kind, key, body);
-    const { id, value } = this.#hold(heldAs, version, body, same);
+    const { id, value } = this.#held.hold(kind, foundBy, { ...same, version, body });
     return { id, value: value as T, version, expiresAt, consumedAt };
-  }
-
-  #hold(heldAs: string, version: number, body: Buffer, { id, value }: OpenedBody): HeldBody {
-    const held = { version, body, id, value: deepFrozen(value) };
-    this.#held.set(heldAs, held);
-    return held;
   }
 
   /** The digest of a name that has a kind in it. */
@@ -370,12 +363,6 @@ export class SealedRecords implements Records {
   }
 }
 
-/** What a record said at a version. */
-interface HeldBody extends OpenedBody {
-  readonly version: number;
-  readonly body: Buffer;
-}
-
 function saidBy<T>(held: HeldBody | null): { id: string; value: T } {
   if (held === null) throw new Error('a body is left out only for who holds it');
   return { id: held.id, value: held.value as T };
@@ -391,6 +378,3 @@ const OFTEN_READ: ReadonlySet<RecordKind> = new Set([
 
 /** Each lost attempt means that a key-encryption key has become current, which happens a few times a year. */
 const SEALING_ATTEMPTS_MAX = 5;
-
-/** Some kilobytes each. */
-const OPENED_BODIES_MAX = 2048;
