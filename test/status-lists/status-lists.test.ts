@@ -35,8 +35,11 @@ async function pass(store: TemporaryStore, length: number): Promise<void> {
     store.clock.move(seconds(1));
     for (let half = 0; half < 2; half += 1) {
       mock.timers.tick(500);
-      // What the timers began goes through the store's own turns.
-      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      // What the timers began goes through the store's own turns, and some of it asks for more.
+      for (let step = 0; step < 3; step += 1) {
+        for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        await store.records.settled();
+      }
     }
   }
 }

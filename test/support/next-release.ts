@@ -1,7 +1,10 @@
+import assert from 'node:assert/strict';
+import { systemClock } from '#src/clock.ts';
 import { SEAL_BYTES } from '#src/sealing/sealer.ts';
 import { type Backend, type BackendBody, LOG_KIND } from '#src/storage/backend.ts';
 import type { Store } from '#src/storage/open-store.ts';
 import { logContext, recordContext } from '#src/storage/sealed-bodies.ts';
+import type { RecordEntry } from '#src/storage/store-entry.ts';
 
 /** A body as it is before it is sealed: of a record, or of an entry of a log. */
 export type PlainBody = Record<string, unknown>;
@@ -10,6 +13,8 @@ export type PlainBody = Record<string, unknown>;
 export interface RawBodies {
   /** Changes every body of a kind, or of all logs, in its place. Answers how many there were. */
   change(kind: string, change: (body: PlainBody) => PlainBody): Promise<number>;
+  /** Changes every record of a kind as a server does, at a new version each. Answers how many there were. */
+  write(kind: string, change: (body: PlainBody) => PlainBody): Promise<number>;
   /** Every body of a kind. */
   read(kind: string): Promise<PlainBody[]>;
 }
@@ -37,6 +42,18 @@ export function rawBodies({ keys: { sealer } }: Pick<Store, 'keys'>, backend: Ba
         return { ...body, body: sealer.seal(contextOf(body), plain) };
       });
       return Number(await backend.replaceBodies(changed));
+    },
+    write: async (kind, change) => {
+      const records: RecordEntry[] = [];
+      for await (const page of backend.entries())
+        for (const entry of page) if (entry.sort === 'record' && entry.kind === kind) records.push(entry);
+      for (const { sort: _, consumedAt: __, version, body, ...record } of records) {
+        const context = recordContext(kind, record.key);
+        const plain = Buffer.from(JSON.stringify(change(JSON.parse(sealer.open(context, body).toString()))));
+        const written = { ...record, body: sealer.seal(context, plain), onlyIf: { version }, note: null };
+        assert.equal((await backend.put(written, systemClock.now())).outcome, 'stored');
+      }
+      return records.length;
     },
   };
 }

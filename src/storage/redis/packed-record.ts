@@ -67,6 +67,16 @@ export function unpackRecord(place: Buffer, packed: Buffer): BackendRecord {
   };
 }
 
+/** True if an alias leads to the record. */
+export function hasAlias(packed: Buffer, alias: Digest): boolean {
+  const ownerAt = GROUP_AT + 1 + packed.readUInt8(GROUP_AT);
+  const aliasesAt = ownerAt + 1 + packed.readUInt8(ownerAt);
+  const end = aliasesAt + 2 + packed.readUInt16BE(aliasesAt);
+  for (let at = aliasesAt + 2; at < end; at += DIGEST_BYTES)
+    if (alias.equals(packed.subarray(at, at + DIGEST_BYTES))) return true;
+  return false;
+}
+
 /** A record as it lies in another store, with the version and the use that it has there. */
 export function packStoredRecord(entry: RecordEntry): Buffer {
   const packed = packRecord(entry);

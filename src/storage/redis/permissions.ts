@@ -39,6 +39,7 @@ function trialsOf(
     ['set', pinged, ''],
     ['get', pinged],
     ['hget', pinged, ''],
+    ['hmget', pinged, ''],
     ['hset', pinged, '', ''],
     ['hdel', pinged, ''],
     ['zadd', pinged, '0', ''],

@@ -1,5 +1,6 @@
 import type { Clock } from '#src/clock.ts';
 import type { Random } from '#src/random.ts';
+import { Recent } from '#src/recent.ts';
 import {
   type Backend,
   type BackendBody,
@@ -17,16 +18,19 @@ import {
   type BackendWrite,
   DIGEST_BYTES,
   type Digest,
+  type UnchangedRecord,
 } from '#src/storage/backend.ts';
 import { ConfirmedWrites } from '#src/storage/redis/confirmed-writes.ts';
 import { type Argument, type RedisClient, RedisConnection } from '#src/storage/redis/connection.ts';
 import { examineRedis } from '#src/storage/redis/examination.ts';
 import { assertFit, assertLayout, assertReachable } from '#src/storage/redis/fitness.ts';
+import { GatheredReads } from '#src/storage/redis/gathered-reads.ts';
 import { type Keys, keysOf } from '#src/storage/redis/keys.ts';
 import { replacementArguments, unpackStretch, walkArguments } from '#src/storage/redis/packed-bodies.ts';
 import { fillingArguments, redisEntries } from '#src/storage/redis/packed-entries.ts';
 import {
   entryName,
+  hasAlias,
   packRecord,
   placeOf,
   unpackCounter,
@@ -61,6 +65,9 @@ export async function openRedisBackend(
   return new RedisBackend({ connection, writes, keys, examine, close: () => closing.disposeAsync() });
 }
 
+/** Some two hundred bytes each. */
+const ALIASED_MAX = 4096;
+
 /**
  * Records in Redis, which any number of processes use at once. All that an operation touches is in one hash slot, and
  * each is one command or one script: Redis does them one after the other, wholly or not at all.
@@ -73,6 +80,10 @@ class RedisBackend implements Backend {
   /** For all that must not be lost, which counters may be. */
   readonly #writes: RedisClient;
   readonly #keys: Keys;
+  readonly #records: GatheredReads<Buffer | null>;
+  readonly #revocations: GatheredReads<string | null>;
+  /** Where the record was that an alias led to. */
+  readonly #aliased = new Recent<string, Buffer>(ALIASED_MAX);
   readonly #examine: () => Promise<readonly StoreFinding[]>;
   readonly #close: () => Promise<void>;
 
@@ -83,30 +94,43 @@ class RedisBackend implements Backend {
     examine: () => Promise<readonly StoreFinding[]>;
     close: () => Promise<void>;
   }) {
-    this.#connection = parts.connection;
+    const { connection, keys } = parts;
+    this.#connection = connection;
+    this.#records = new GatheredReads((places) =>
+      connection.ask((redis) => redis.hmgetBuffer(keys.records, ...places)),
+    );
+    this.#revocations = new GatheredReads((entries) =>
+      connection.ask((redis) => redis.zmscore(keys.revoked, ...entries)),
+    );
     this.#writes = parts.writes;
-    this.#keys = parts.keys;
+    this.#keys = keys;
     this.#examine = parts.examine;
     this.#close = parts.close;
   }
 
   async find(kind: string, key: Digest, now: EpochSeconds): Promise<BackendRecord | null> {
     const place = placeOf(kind, key);
-    const packed = await this.#connection.ask((redis) => redis.hgetBuffer(this.#keys.records, place));
-    return living(place, packed, now);
+    return living(place, await this.#records.one(place), now);
   }
 
   async findByAlias(alias: Digest, now: EpochSeconds): Promise<BackendRecord | null> {
     const [place, packed] = ((await this.#connection.run('findByAlias', [alias])) ?? []) as (Buffer | null)[];
-    return place === undefined || place === null ? null : living(place, packed ?? null, now);
+    if (place === undefined || place === null) return null;
+    this.#aliased.set(alias.toString('latin1'), place);
+    return living(place, packed ?? null, now);
   }
 
-  findAgain(kind: string, key: Digest, _held: number, now: EpochSeconds): Promise<BackendRecord | null> {
-    return this.find(kind, key, now);
+  async findAgain(kind: string, key: Digest, held: number, now: EpochSeconds) {
+    return unlessHeld(await this.find(kind, key, now), held);
   }
 
-  findByAliasAgain(alias: Digest, _held: number, now: EpochSeconds): Promise<BackendRecord | null> {
-    return this.findByAlias(alias, now);
+  /** A record says which aliases lead to it, so that one may be looked for where it was before. */
+  async findByAliasAgain(alias: Digest, held: number, now: EpochSeconds) {
+    const place = this.#aliased.get(alias.toString('latin1'));
+    const packed = place === undefined ? null : await this.#records.one(place);
+    const record =
+      place === undefined || packed === null || !hasAlias(packed, alias) ? null : living(place, packed, now);
+    return unlessHeld(record ?? (await this.findByAlias(alias, now)), held);
   }
 
   async put(write: BackendWrite, now: EpochSeconds): Promise<BackendPutOutcome> {
@@ -179,8 +203,7 @@ class RedisBackend implements Backend {
   }
 
   async anyRevoked(entries: readonly Digest[], now: EpochSeconds): Promise<boolean> {
-    if (entries.length === 0) return false;
-    const untils = await this.#connection.ask((redis) => redis.zmscore(this.#keys.revoked, ...entries));
+    const untils = await Promise.all(entries.map((entry) => this.#revocations.one(entry)));
     return untils.some((until) => until !== null && Number(until) > now);
   }
 
@@ -340,4 +363,11 @@ function pairsOf(flat: readonly Buffer[]): [Buffer, Buffer][] {
 function living(place: Buffer, packed: Buffer | null, now: EpochSeconds): BackendRecord | null {
   const record = packed === null ? null : unpackRecord(place, packed);
   return record !== null && (record.expiresAt === null || record.expiresAt > now) ? record : null;
+}
+
+/** The body is left out for whoever holds it. */
+function unlessHeld(record: BackendRecord | null, held: number): BackendRecord | UnchangedRecord | null {
+  if (record?.version !== held) return record;
+  const { version, expiresAt, consumedAt } = record;
+  return { version, expiresAt, consumedAt, body: null };
 }
