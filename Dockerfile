@@ -18,9 +18,10 @@ RUN ln -s /app/src/keyturn.js /usr/local/bin/keyturn \
  && install -d -o 1000 -g 1000 -m 0700 /data /keys
 
 # KEYTURN_WORKERS=auto has as many processes serve as the container may use cores. Node would let what is young take up to
-# 128 MB of each process, without serving a request more, and each thread that has hashed a password would keep 19 MB.
+# 128 MB of each process, and what is old grow to several times what is in use, without serving a request more; and each thread
+# that has hashed a password would keep 19 MB.
 ENV NODE_ENV=production \
-    NODE_OPTIONS=--max-semi-space-size=4 \
+    NODE_OPTIONS="--max-semi-space-size=4 --max-old-space-size=512" \
     MALLOC_ARENA_MAX=1 \
     KEYTURN_HOST=0.0.0.0 \
     KEYTURN_STORE=sqlite:/data/keyturn.db \

@@ -49,7 +49,10 @@ const copies = textsOf('COPY').flatMap((copy) => {
 
 const environment = Object.fromEntries(
   textsOf('ENV').flatMap((line) =>
-    [...line.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value] as const),
+    [...line.matchAll(/(\w+)=(?:"([^"]*)"|(\S+))/g)].map(([, name, quoted, plain]) => [
+      name,
+      quoted ?? plain,
+    ]),
   ),
 );
 const healthCheck = execForm(textOf('HEALTHCHECK').replace(/^.*?CMD\s+/, ''));
@@ -136,7 +139,7 @@ describe('the image', () => {
   });
 
   test('has the bounds of memory that `npm start` has', () => {
-    const [bounds] = / (--max-\S+) /.exec(manifest.scripts.start) ?? [];
+    const [, bounds] = / node ((?:--max-\S+ )+)/.exec(manifest.scripts.start) ?? [];
     assert.equal(environment.NODE_OPTIONS, bounds?.trim());
   });
 

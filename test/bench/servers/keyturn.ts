@@ -144,7 +144,7 @@ export async function startKeyturn(
   const env = { ...settings, KEYTURN_ISSUER: issuer, KEYTURN_PORT: String(port) };
   const complaints = join(directory, 'complaints.log');
   const startedAt = performance.now();
-  const child = spawnNode(['--max-semi-space-size=4', PROGRAM, 'serve'], core, {
+  const child = spawnNode(['--max-semi-space-size=4', '--max-old-space-size=512', PROGRAM, 'serve'], core, {
     cwd: directory,
     env: { MALLOC_ARENA_MAX: '1', ...env },
     stdio: ['ignore', 'ignore', openSync(complaints, 'a')],
