@@ -98,11 +98,18 @@ export async function takeTurns(
   for (let round = 0, roundMs = 0; round < rounds; round += 1) {
     const begunAt = performance.now();
     if (round > 0 && begunAt + roundMs > startedAt + atMostMs) break;
-    for (const { contestant, play, runs } of ready) runs.push(await run(contestant, play, runMs));
+    for (const { contestant, play, runs } of startingWith(round, ready))
+      runs.push(await run(contestant, play, runMs));
     roundMs = performance.now() - begunAt;
   }
   return new Map(ready.map(({ contestant, runs }) => [contestant, runs]));
 }
+
+/** All of them, each round with another one first: a processor serves better what it has just served. */
+const startingWith = <T>(round: number, all: readonly T[]): readonly T[] => {
+  const first = round % Math.max(1, all.length);
+  return [...all.slice(first), ...all.slice(0, first)];
+};
 
 /** Each figure by itself, the middle of all runs. */
 export function medianRun(runs: readonly Run[]): Run {
