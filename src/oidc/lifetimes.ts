@@ -1,7 +1,7 @@
 import type { Configuration } from 'oidc-provider';
 import type { Clock } from '#src/clock.ts';
 import type { RefreshLifetimes } from '#src/tokens/refresh-token.ts';
-import { after, between, type EpochSeconds, epochSeconds, type Seconds } from '#src/units.ts';
+import { after, between, type EpochSeconds, epochSeconds, type Seconds, seconds } from '#src/units.ts';
 
 /** How long what the protocol makes lives. */
 export interface ProviderLifetimes {
@@ -44,17 +44,26 @@ export function ttlOf(lifetimes: ProviderLifetimes, clock: Clock): NonNullable<C
     IdToken: lifetimes.idToken,
     Interaction: lifetimes.interaction,
     RefreshToken: lifetimes.refreshIdle,
-    // The library asks at every use, and a use is no sign-in: that ends by the interaction policy. Without one, a session
-    // is but the memory of a question, which has to last as long as somebody may take to answer it.
-    Session: (_ctx, { loginTs }) => {
-      const question = Math.min(lifetimes.interaction, lifetimes.session);
-      if (loginTs === undefined) return question;
-      return Math.max(question, between(clock.now(), sessionEndsAt(loginTs, lifetimes)));
-    },
+    Session: (_ctx, session) => sessionTtl(session, lifetimes, clock),
   };
 }
 
 /** When a session ends whose person signed in then. */
 export function sessionEndsAt(signedInAt: number, lifetimes: ProviderLifetimes): EpochSeconds {
   return after(epochSeconds(signedInAt), lifetimes.session);
+}
+
+/**
+ * How long a session is kept from now on. The library asks at every use, and a use is no sign-in: that ends by the
+ * interaction policy. Without one, a session is but the memory of a question, which has to last as long as somebody may
+ * take to answer it.
+ */
+export function sessionTtl(
+  { loginTs }: { readonly loginTs?: number | undefined },
+  lifetimes: ProviderLifetimes,
+  clock: Clock,
+): Seconds {
+  const question = Math.min(lifetimes.interaction, lifetimes.session);
+  if (loginTs === undefined) return seconds(question);
+  return seconds(Math.max(question, between(clock.now(), sessionEndsAt(loginTs, lifetimes))));
 }

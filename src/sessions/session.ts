@@ -1,6 +1,6 @@
 import { ACCOUNT_CLIENT_ID } from '#src/clients/account-client.ts';
 import type { Browser } from '#src/sessions/browser.ts';
-import type { EpochSeconds } from '#src/units.ts';
+import { after, type EpochSeconds, minutes } from '#src/units.ts';
 
 /** Where a session was last used: the little by which its person recognises it. */
 export interface Seen {
@@ -59,4 +59,19 @@ export function joinSessions(one: Session, other: Session): Session {
   const [newer, older] = (one.seen?.at ?? 0) >= (other.seen?.at ?? 0) ? [one, other] : [other, one];
   const clients = new Map([...older.clients, ...newer.clients].map((client) => [client.clientId, client]));
   return { ...newer, clients: [...clients.values()] };
+}
+
+/** A session that is used again within this time is not said to have been used later, unless it is elsewhere. */
+const SEEN_AGAIN_AFTER = minutes(1);
+
+/** True if `later` tells its person nothing that `earlier` does not. */
+export function isSeenAlike(earlier: Seen | undefined, later: Seen): boolean {
+  if (earlier === undefined || later.at >= after(earlier.at, SEEN_AGAIN_AFTER)) return false;
+  const { browser, network } = earlier;
+  return (
+    later.at >= earlier.at &&
+    network === later.network &&
+    browser.name === later.browser.name &&
+    browser.system === later.browser.system
+  );
 }

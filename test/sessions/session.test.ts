@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { joinSessions, type Seen, type Session, sessionFrom } from '#src/sessions/session.ts';
-import { epochSeconds } from '#src/units.ts';
+import { isSeenAlike, joinSessions, type Seen, type Session, sessionFrom } from '#src/sessions/session.ts';
+import { epochSeconds, minutes } from '#src/units.ts';
 
 const AT = epochSeconds(1_784_024_130);
 const seenAt = (at: number): Seen => ({
@@ -59,4 +59,15 @@ describe('a session as its record tells of it', () => {
       assert.deepEqual(joined.clients.map(({ clientId }) => clientId).toSorted(), ['a', 'b']);
     }
   });
+});
+
+test('a session is said to have been used again after a minute, or elsewhere', () => {
+  const seen = seenAt(AT);
+  assert.equal(isSeenAlike(seen, seenAt(AT + minutes(1) - 1)), true);
+  assert.equal(isSeenAlike(seen, seenAt(AT + minutes(1))), false);
+  assert.equal(isSeenAlike(seen, seenAt(AT - 1)), false);
+  assert.equal(isSeenAlike(undefined, seen), false);
+  assert.equal(isSeenAlike(seen, { ...seen, network: '192.0.2.0/24' }), false);
+  assert.equal(isSeenAlike(seen, { ...seen, browser: { name: 'Firefox', system: null } }), false);
+  assert.equal(isSeenAlike(seen, { ...seen, browser: { name: null, system: 'Linux' } }), false);
 });
