@@ -30,7 +30,7 @@ export function plainForm(body: Buffer, fields: ReadonlySet<string>): PlainForm 
 /** The fields by which a client says who it is. */
 export const CREDENTIAL_FIELDS = ['client_id', 'client_secret'] as const;
 
-/** What is written in a header as it is in a form, and in both as it is. */
+/** What nobody has to escape: RFC 3986 section 2.3. */
 const UNRESERVED = /^[\w.~-]+$/;
 
 /**
@@ -56,5 +56,11 @@ function basicPair(authorization: string): readonly string[] {
   const encoded = BASIC.exec(authorization)?.[1];
   return encoded === undefined || encoded.length % 4 !== 0
     ? []
-    : Buffer.from(encoded, 'base64').toString('latin1').split(':');
+    : Buffer.from(encoded, 'base64').toString('latin1').split(':').map(unescaped);
 }
+
+/** Many clients escape whatever is neither a letter nor a digit: RFC 6749 section 2.3.1 and appendix B. */
+const ESCAPED_ASCII = /%([0-7][0-9A-F])/gi;
+
+const unescaped = (text: string): string =>
+  text.replace(ESCAPED_ASCII, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
