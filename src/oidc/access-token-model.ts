@@ -10,6 +10,7 @@ import type { Clock } from '#src/clock.ts';
 import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import { canaryAskedAbout } from '#src/oidc/canaries.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
+import { groundOf, type OpaqueToken } from '#src/oidc/opaque-tokens.ts';
 import { narrowed } from '#src/oidc/resource-policy.ts';
 import { type StatusClaimPorts, statusClaim } from '#src/oidc/status-claim.ts';
 import { subjectFor } from '#src/oidc/subjects.ts';
@@ -294,14 +295,7 @@ async function ifStanding<T extends AccessToken | ClientCredentials>(
   { standing }: AccessTokenDependencies,
 ): Promise<T | undefined> {
   if (token === undefined) return undefined;
-  const authorizationId = 'grantId' in token ? token.grantId : undefined;
-  const issuedAt = epochSeconds(token.iat);
-  const state = await standingOfGround(standing, {
-    clientId: token.clientId as string,
-    authorizationId,
-    issuedAt,
-    restsOn: (token as AnyAccessToken).extra?.rests_on,
-  });
+  const state = await standingOfGround(standing, groundOf(token as object as OpaqueToken));
   return state.stands ? token : undefined;
 }
 

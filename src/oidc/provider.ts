@@ -21,6 +21,8 @@ import { teachEndpointAliases } from '#src/oidc/endpoint-aliases.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import { registerJwtBearer } from '#src/oidc/jwt-bearer-grant.ts';
 import { refreshLifetimesOf } from '#src/oidc/lifetimes.ts';
+import { OpaqueTokens } from '#src/oidc/opaque-tokens.ts';
+import { protocolAdapter } from '#src/oidc/protocol-adapter.ts';
 import type { ProviderDependencies } from '#src/oidc/provider-dependencies.ts';
 import { teachPushedRequests } from '#src/oidc/pushed-request-model.ts';
 import { teachRefreshTokens } from '#src/oidc/refresh-token-model.ts';
@@ -81,6 +83,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   teachDeviceCodes(provider, { ...pending, pollingInterval: deps.deviceAuthorization.pollingInterval });
   teachBackchannelRequests(provider, { ...pending, pollingInterval: deps.backchannel.pollingInterval });
   const signer = (alg: SigningAlgorithm) => deps.keys.signer(alg);
+  const opaqueTokens = new OpaqueTokens(protocolAdapter(deps));
   const ownAlgorithm = deps.signingAlgorithms[0] as SigningAlgorithm;
   teachAccessTokens(provider, {
     ...deps,
@@ -118,7 +121,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     whoRegistered,
     application: (client) => registered.application(client),
     begun,
-    shortcuts: directAnswers({ ...refreshing, provider, registered, ownAlgorithm, signer }),
+    shortcuts: directAnswers({ ...refreshing, provider, registered, opaqueTokens, ownAlgorithm, signer }),
     backchannelRequests,
     senders: {
       [PING_TOPIC]: backchannelRequests.sendPing,

@@ -33,7 +33,7 @@ describe('a request that is answered by a shortcut is answered as by the library
     for (const [name, registration] of [
       ['api', { scope: ['read', 'write'], claims: ['preferred_username'] }],
       ['other', { scope: ['other', 'write'] }],
-      ['opaque', { scope: ['look'], tokenFormat: 'opaque' }],
+      ['opaque', { scope: ['look'], tokenFormat: 'opaque', claims: ['preferred_username'] }],
       ['listed', { scope: ['list'], statusList: true }],
       ['shut', { scope: ['shut'] }],
     ] satisfies [string, Partial<ResourceServerRegistration>][]) {
@@ -54,19 +54,36 @@ describe('a request that is answered by a shortcut is answered as by the library
     await add('modest', { ...forItself, scope: 'read', defaultScope: 'read' });
     await add('bound', { ...forItself, scope: 'read', metadata: { dpop_bound_access_tokens: true } });
     await add('no secret', { authenticationMethod: 'none', scope: 'openid read' });
-    const signIn = async (party: RelyingParty, options?: oauth.DPoPOptions): Promise<Tokens> => {
-      const { url, checks } = await party.request({ scope: SCOPE, resource: API, prompt: 'consent' });
+    const signIn = async (
+      party: RelyingParty,
+      options?: oauth.DPoPOptions,
+      asked = { scope: SCOPE, resource: API },
+    ): Promise<Tokens> => {
+      const { url, checks } = await party.request({ ...asked, prompt: 'consent' });
       const callback = await new Person().authorize(url, { login: 'ada', password });
       return oauth.authorizationCodeGrant(party.configuration, callback, checks, undefined, options);
     };
-    const web = await add('web', { scope: SCOPE });
+    const web = await add('web', { scope: `${SCOPE} look` });
     const { access_token, refresh_token } = await signIn(web);
     Object.assign(tokens, { web: access_token, refresh: refresh_token });
-    tokens.pairwise = (
-      await signIn(await add('pairwise', { scope: SCOPE, metadata: { subject_type: 'pairwise' } }))
-    ).access_token;
+    const pairwise = await add('pairwise', {
+      scope: `${SCOPE} look`,
+      metadata: { subject_type: 'pairwise' },
+    });
+    tokens.pairwise = (await signIn(pairwise)).access_token;
     const DPoP = oauth.getDPoPHandle(web.configuration, await generateKeyPair('ES256'));
     tokens['bound to a key'] = (await signIn(web, { DPoP })).access_token;
+    const look = { scope: 'openid offline_access look', resource: 'https://opaque.example.com' };
+    const opaque = async (party: RelyingParty, options?: oauth.DPoPOptions) =>
+      (await signIn(party, options, look)).access_token;
+    tokens.opaque = await opaque(web);
+    tokens['opaque, pairwise'] = await opaque(pairwise);
+    tokens['opaque, bound to a key'] = await opaque(web, { DPoP });
+    tokens['opaque, revoked'] = await opaque(web);
+    await web.revoke(tokens['opaque, revoked']);
+    const opaqueEnded = await signIn(web, undefined, look);
+    tokens['opaque, ended'] = opaqueEnded.access_token;
+    await web.revoke(opaqueEnded.refresh_token ?? '');
     tokens['another refresh'] = (await signIn(web)).refresh_token ?? '';
     tokens['third refresh'] = (await signIn(web)).refresh_token ?? '';
     tokens.revoked = (await signIn(web)).access_token;
@@ -74,10 +91,11 @@ describe('a request that is answered by a shortcut is answered as by the library
     const ended = await signIn(web);
     tokens.ended = ended.access_token;
     await web.revoke(ended.refresh_token ?? '');
-    const leaving = await add('leaving', { ...forItself, scope: 'read' });
-    tokens['of a client that is gone'] = (
-      await oauth.clientCredentialsGrant(leaving.configuration)
-    ).access_token;
+    const leaving = await add('leaving', { ...forItself, scope: 'read look' });
+    const leave = async (scope: string) =>
+      (await oauth.clientCredentialsGrant(leaving.configuration, { scope })).access_token;
+    tokens['of a client that is gone'] = await leave('read');
+    tokens['opaque, of a client that is gone'] = await leave('look');
     await keyturn.services.clients.remove(callers.leaving?.clientId ?? '');
     const service = await RelyingParty.discover(keyturn, {
       client: { clientId: callers.service?.clientId ?? '', authenticationMethod: 'client_secret_basic' },
@@ -87,12 +105,21 @@ describe('a request that is answered by a shortcut is answered as by the library
       tokens[scope] = (await oauth.clientCredentialsGrant(service.configuration, { scope })).access_token;
     tokens.forged = `${tokens.web?.slice(0, -8)}AAAAAAAA`;
     tokens['cut off'] = tokens.web?.slice(0, 40) ?? '';
+    tokens['opaque, of nobody'] = 'x'.repeat(43);
+    tokens['none that could be one'] = 'a~b';
   });
   after(() => keyturn[Symbol.asyncDispose]());
 
   const caller = (name: string): Caller => callers[name] ?? assert.fail(name);
   const basic = ({ clientId, secret }: Caller) =>
     `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`;
+
+  const escaped = ({ clientId, secret }: Caller): Caller => ({
+    clientId: escapedText(clientId),
+    secret: escapedText(secret),
+  });
+  const escapedText = (text: string) =>
+    text.replaceAll(/[^A-Za-z0-9]/g, (each) => `%${each.charCodeAt(0).toString(16)}`);
 
   async function ask(path: string, fields: Fields, headers: Record<string, string>) {
     const response = await fetch(keyturn.issuer + path, {
@@ -290,6 +317,21 @@ describe('a request that is answered by a shortcut is answered as by the library
       ['read', 'api', true],
       ['read', 'service', true],
       ['look', 'opaque', true],
+      ['look', 'service', true],
+      ['look', 'web', false],
+      ['look', 'api', false],
+      ['opaque', 'opaque', true],
+      ['opaque', 'web', true],
+      ['opaque', 'api', false],
+      ['opaque', 'service', false],
+      ['opaque, pairwise', 'opaque', true],
+      ['opaque, pairwise', 'pairwise', true],
+      ['opaque, bound to a key', 'opaque', true],
+      ['opaque, revoked', 'opaque', false],
+      ['opaque, ended', 'opaque', false],
+      ['opaque, of a client that is gone', 'opaque', false],
+      ['opaque, of nobody', 'opaque', false],
+      ['none that could be one', 'opaque', false],
       ['list', 'listed', true],
       ['refresh', 'web', true],
       ['refresh', 'api', false],
@@ -319,6 +361,16 @@ describe('a request that is answered by a shortcut is answered as by the library
 
     for (const [name, status, request] of [
       ['in the header', 200, () => [{}, { authorization: basic(service()) }]],
+      [
+        'in the header, with all escaped that is neither a letter nor a digit',
+        200,
+        () => [{}, { authorization: basic(escaped(service())) }],
+      ],
+      [
+        'in the header, escaped beyond ASCII',
+        400,
+        () => [{}, { authorization: basic({ ...service(), secret: '%C3' }) }],
+      ],
       [
         'in the header, and by name in the form',
         200,

@@ -28,21 +28,25 @@ export async function callerOf(
   const isPublic = headers.authorization === undefined && form.client_secret === undefined;
   const credentials = isPublic ? null : plainCredentials(headers, form);
   const clientId = isPublic ? form.client_id : credentials?.clientId;
-  // Which state of its document will do for a client depends on what it asks for, and the library knows that.
-  if (clientId === undefined || parseClientIdUrl(clientId) !== null) return null;
-  const client = await findClient(provider, clientId);
-  if (client === undefined || client.clientSecretExpiresAt) return null;
+  const client = clientId === undefined ? null : await registeredClient(provider, clientId);
+  if (client === null || client.clientSecretExpiresAt) return null;
   if (credentials === null) return isPublic && client.clientAuthMethod === 'none' ? client : null;
   const { secrets: kept } = registered.of(client);
   const shown = BY_SECRET.has(client.clientAuthMethod) && secrets.matches(kept, credentials.secret);
   return shown ? client : null;
 }
 
-async function findClient(provider: Provider, clientId: string): Promise<LibraryClient | undefined> {
+/**
+ * The client that is registered under this identifier; `null` where there is none, or the library is to say. Which state of its
+ * document will do for a client that has one depends on what it asks for.
+ * @throws StorageFault
+ */
+export async function registeredClient(provider: Provider, clientId: string): Promise<LibraryClient | null> {
+  if (parseClientIdUrl(clientId) !== null) return null;
   try {
-    return await provider.Client.find(clientId);
+    return (await provider.Client.find(clientId)) ?? null;
   } catch (refusal) {
-    if (refusal instanceof errors.OIDCProviderError) return undefined;
+    if (refusal instanceof errors.OIDCProviderError) return null;
     throw refusal;
   }
 }

@@ -2,8 +2,8 @@ import type { Client as LibraryClient } from 'oidc-provider';
 import { type Account, standsSince } from '#src/accounts/account.ts';
 import { formatScope } from '#src/clients/scope.ts';
 import { tokenClaimsOf } from '#src/oidc/account-claims.ts';
-import type { GrantPayload } from '#src/oidc/authorization-opening.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
+import { grantedIn } from '#src/oidc/direct/granted.ts';
 import { type IdTokenDependencies, idTokenFor, takesSignedIdTokens } from '#src/oidc/direct/id-token.ts';
 import { type RefreshTokenSigning, refreshTokenOf } from '#src/oidc/refresh-token-model.ts';
 import { type AccessTokenLifetimes, accessTokenLifetime } from '#src/oidc/resource-policy.ts';
@@ -120,10 +120,8 @@ async function grantedTo(
   { authorization, says }: { authorization: Authorization; says: FamilySays },
   { clock, registered, resources }: RefreshDependencies,
 ): Promise<Granted | null> {
-  const grant: GrantPayload = authorization.grant;
-  if (grant.exp === undefined || grant.exp <= clock.now()) return null;
-  if (Object.keys(grant.rejected ?? {}).length > 0) return null;
-  if (grant.clientId !== client.clientId || grant.accountId !== authorization.subject) return null;
+  const grant = grantedIn(authorization, client.clientId, clock.now());
+  if (grant === null) return null;
   const scopes = new Set(says.scope?.split(' '));
   const allowed = (scope = '') => scope.split(' ').filter((each) => scopes.has(each));
   const openidScope = allowed(grant.openid?.scope).join(' ');

@@ -9,6 +9,7 @@ describe('the most usual requests are answered without the library', () => {
   let open: OpenProvider;
   let asClient: string;
   let asApi: string;
+  let asOpaqueApi: string;
 
   before(async () => {
     open = await openProvider();
@@ -16,11 +17,17 @@ describe('the most usual requests are answered without the library', () => {
       name: 'Service',
       redirectUris: [],
       grantTypes: ['client_credentials'],
-      scope: 'read',
+      scope: 'read look',
     });
     const api = await open.resources.add({ identifier: API, scope: ['read'] });
     asClient = basic(client.clientId, secret?.reveal() ?? '');
     asApi = basic(api.resourceServer.clientId, api.secret.reveal());
+    const opaque = await open.resources.add({
+      identifier: 'https://opaque.example.com',
+      scope: ['look'],
+      tokenFormat: 'opaque',
+    });
+    asOpaqueApi = basic(opaque.resourceServer.clientId, opaque.secret.reveal());
   });
   after(() => open[Symbol.asyncDispose]());
 
@@ -47,12 +54,25 @@ describe('the most usual requests are answered without the library', () => {
       assert.equal((await askForToken(fields))?.token_type, 'Bearer', JSON.stringify(fields));
   });
 
+  test('a client that escapes what it is and its secret, as many do (RFC 6749 appendix B)', async () => {
+    const [id = '', secret = ''] = Buffer.from(asClient.slice(6), 'base64').toString().split(':');
+    const escaped = (text: string) => text.replaceAll('-', '%2D').replaceAll('_', '%5f');
+    const headers = { authorization: basic(escaped(id), escaped(secret)) };
+    assert.notEqual(headers.authorization, asClient);
+    assert.equal((await askForToken({ scope: 'read' }, headers))?.token_type, 'Bearer');
+  });
+
   test('introspection of a JWT, whether or not it is active', async () => {
     const token = String((await askForToken({ resource: API }))?.access_token);
     const headers = { authorization: asApi };
     assert.equal((await answer('/introspect', { token }, headers))?.active, true);
     const forged = `${token.slice(0, -8)}AAAAAAAA`;
     assert.deepEqual(await answer('/introspect', { token: forged }, headers), { active: false });
+  });
+
+  test('introspection of an opaque token', async () => {
+    const headers = { authorization: asOpaqueApi };
+    assert.deepEqual(await answer('/introspect', { token: 'x'.repeat(43) }, headers), { active: false });
   });
 
   test('not where more is asked, or has to be refused', async () => {
@@ -64,6 +84,6 @@ describe('the most usual requests are answered without the library', () => {
     assert.equal(await askForToken({ scope: 'read' }, { 'content-type': 'application/json' }), null);
     const headers = { authorization: asApi, accept: 'application/token-introspection+jwt' };
     assert.equal(await answer('/introspect', { token: 'a.b.c' }, headers), null);
-    assert.equal(await answer('/introspect', { token: 'opaque' }, { authorization: asApi }), null);
+    assert.equal(await answer('/introspect', { token: 'a~b' }, { authorization: asApi }), null);
   });
 });
