@@ -83,7 +83,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   teachDeviceCodes(provider, { ...pending, pollingInterval: deps.deviceAuthorization.pollingInterval });
   teachBackchannelRequests(provider, { ...pending, pollingInterval: deps.backchannel.pollingInterval });
   const signer = (alg: SigningAlgorithm) => deps.keys.signer(alg);
-  const opaqueTokens = new OpaqueTokens(protocolAdapter(deps));
+  const opaqueTokens = new OpaqueTokens({ adapter: protocolAdapter(deps), random: deps.random });
   const ownAlgorithm = deps.signingAlgorithms[0] as SigningAlgorithm;
   teachAccessTokens(provider, {
     ...deps,

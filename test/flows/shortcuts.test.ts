@@ -197,6 +197,38 @@ describe('a request that is answered by a shortcut is answered as by the library
     }
   });
 
+  test('an opaque token of a client leaves the same record, and is revoked as every other (RFC 7009)', async () => {
+    const authorization = basic(caller('service'));
+    const records = async () => {
+      const { store } = keyturn.services;
+      const page = await store.records.list<object>('opaque-client-credentials', { limit: 100 });
+      return new Map(page.records.map((record) => [record.id, record]));
+    };
+    const leave = async (more: Fields) => {
+      const before = await records();
+      const body = new URLSearchParams({ grant_type: 'client_credentials', scope: 'look', ...more });
+      const options = { method: 'POST', body, headers: { authorization } };
+      const response = await fetch(`${keyturn.issuer}/token`, options);
+      const { access_token: text } = (await response.json()) as { access_token: string };
+      const [record, ...others] = [...(await records()).values()].filter(({ id }) => !before.has(id));
+      assert.ok(record !== undefined && others.length === 0);
+      const { value, expiresAt, version: _, ...kept } = record;
+      const { iat, exp, jti, ...says } = value as { iat: number; exp: number; jti: string };
+      assert.deepEqual([record.id, jti, text.length], [text, text, 43]);
+      assert.ok((expiresAt ?? 0) >= exp && (expiresAt ?? 0) < exp + 60);
+      return { text, left: { ...kept, id: typeof kept.id, says, lifetime: exp - iat } };
+    };
+    const [token, byLibrary] = [await leave({}), await leave(MEANINGLESS)];
+    assert.deepEqual(token.left, byLibrary.left);
+    await fetch(`${keyturn.issuer}/revoke`, {
+      method: 'POST',
+      body: new URLSearchParams({ token: token.text }),
+      headers: { authorization },
+    });
+    const answer = await assertSame('/introspect', { token: token.text }, { authorization });
+    assert.deepEqual(answer.body, { active: false });
+  });
+
   describe('at the token endpoint, for a refresh token (RFC 6749 section 6)', () => {
     for (const [name, registration, parameters] of [
       ['with OpenID Connect', {}, { scope: SCOPE, resource: API }],

@@ -4,6 +4,7 @@ import { formatScope, isOpenIdScope } from '#src/clients/scope.ts';
 import type { Clock } from '#src/clock.ts';
 import { defaultScopeOf, havingAll, isOffered, mayAddress } from '#src/oidc/asked-scope.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
+import type { OpaqueTokens } from '#src/oidc/opaque-tokens.ts';
 import { type AccessTokenLifetimes, accessTokenLifetime } from '#src/oidc/resource-policy.ts';
 import { newIdentifier, type Random } from '#src/random.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
@@ -19,6 +20,7 @@ export interface ClientCredentialsDependencies {
   readonly random: Random;
   readonly registered: RegisteredClients;
   readonly resources: ResourceRegistry;
+  readonly opaqueTokens: OpaqueTokens;
   readonly lifetimes: AccessTokenLifetimes;
   signer(alg: SigningAlgorithm): Signer;
 }
@@ -43,29 +45,46 @@ export async function ownToken(
   if (client === null || !libraryClient.grantTypeAllowed('client_credentials')) return null;
   if (libraryClient.tlsClientCertificateBoundAccessTokens || libraryClient.dpopBoundAccessTokens) return null;
   const target = await targetOf(client, asked, deps.resources);
-  if (target === null || target.resourceServer.tokenFormat !== 'jwt' || target.resourceServer.statusList)
-    return null;
+  if (target === null || target.resourceServer.statusList) return null;
   const { resourceServer, scope } = target;
+  const issue = resourceServer.tokenFormat === 'jwt' ? signedToken : keptToken;
+  return {
+    access_token: await issue(client, target, deps),
+    expires_in: accessTokenLifetime(resourceServer, deps.lifetimes),
+    ...(scope === '' ? undefined : { scope }),
+    token_type: 'Bearer',
+  };
+}
+
+async function signedToken(
+  { clientId }: Client,
+  { resourceServer, scope }: Target,
+  deps: ClientCredentialsDependencies,
+): Promise<string> {
   const now = deps.clock.now();
-  const lifetime = accessTokenLifetime(resourceServer, deps.lifetimes);
   const claims: AccessTokenClaims = {
     iss: deps.issuer,
-    sub: client.clientId,
+    sub: clientId,
     aud: resourceServer.audience,
-    client_id: client.clientId,
+    client_id: clientId,
     iat: now,
-    exp: after(now, lifetime),
+    exp: after(now, accessTokenLifetime(resourceServer, deps.lifetimes)),
     jti: newIdentifier(deps.random),
     ...(scope === '' ? undefined : { scope }),
   };
   const signer = deps.signer(resourceServer.signingAlgorithm as SigningAlgorithm);
-  const token = await signJwt(signer, { typ: ACCESS_TOKEN_TYPE }, { ...claims });
-  return {
-    access_token: token,
-    expires_in: lifetime,
-    ...(scope === '' ? undefined : { scope }),
-    token_type: 'Bearer',
-  };
+  return signJwt(signer, { typ: ACCESS_TOKEN_TYPE }, { ...claims });
+}
+
+async function keptToken(
+  { clientId }: Client,
+  { resourceServer, scope }: Target,
+  deps: ClientCredentialsDependencies,
+): Promise<string> {
+  const { audience: aud } = resourceServer;
+  const iat = deps.clock.now();
+  const exp = after(iat, accessTokenLifetime(resourceServer, deps.lifetimes));
+  return deps.opaqueTokens.issue({ clientId, aud, iat, exp, ...(scope === '' ? undefined : { scope }) });
 }
 
 interface Target {

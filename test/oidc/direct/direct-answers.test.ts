@@ -70,8 +70,10 @@ describe('the most usual requests are answered without the library', () => {
     assert.deepEqual(await answer('/introspect', { token: forged }, headers), { active: false });
   });
 
-  test('introspection of an opaque token', async () => {
+  test('an opaque token for a client, and its introspection', async () => {
     const headers = { authorization: asOpaqueApi };
+    const token = String((await askForToken({ scope: 'look' }))?.access_token);
+    assert.equal((await answer('/introspect', { token }, headers))?.active, true);
     assert.deepEqual(await answer('/introspect', { token: 'x'.repeat(43) }, headers), { active: false });
   });
 
