@@ -36,11 +36,27 @@ export interface ShortAnswer {
   readonly body: object;
 }
 
+/** What sends browsers on from one endpoint, without the application. */
+export interface Redirect {
+  /** Where to; `null` where the application is to answer. */
+  locationFor(request: BrowserRequest): Promise<string | null>;
+}
+
+export interface BrowserRequest {
+  /** Without the question mark. */
+  readonly query: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The IP address of the browser. */
+  readonly address: string;
+}
+
 type Headers = Readonly<Record<string, string>>;
 
 export interface ShortcutOptions {
   /** By exact path, for POST alone. */
   readonly shortcuts: ReadonlyMap<string, Shortcut>;
+  /** By path, for GET with a query. */
+  readonly redirects: ReadonlyMap<string, Redirect>;
   /** Documents that the application serves too; here for GET alone, and without a query. */
   readonly documents: PublicDocuments;
   readonly issuer: string;
@@ -62,9 +78,14 @@ export function withShortcuts(application: RequestListener, options: ShortcutOpt
     ways.set(`POST ${path}`, wayOfShortcut(shortcut, application, options));
   for (const [path, document] of Object.entries(options.documents))
     ways.set(`GET ${path}`, wayOfDocument(document, options));
+  const queries = new Map<string, Way>();
+  for (const [path, redirect] of options.redirects)
+    queries.set(path, wayOfRedirect(redirect, application, options));
+  const asking = ({ method }: IncomingMessage, url: string) =>
+    method === 'GET' && url.includes('?') ? queries.get(url.slice(0, url.indexOf('?'))) : undefined;
   return (request, response) => {
     const path = request.url as string;
-    const way = ways.get(`${request.method} ${path}`);
+    const way = ways.get(`${request.method} ${path}`) ?? asking(request, path);
     if (way === undefined || !isAnswered(() => way(request, response, path))) application(request, response);
   };
 }
@@ -119,6 +140,30 @@ async function answered(
     keepBody(request, fault as Error);
     return null;
   }
+}
+
+function wayOfRedirect(
+  redirect: Redirect,
+  application: RequestListener,
+  { issuer, trustProxy, logAnswer }: ShortcutOptions,
+): Way {
+  const common = listed({ ...headersOfEveryAnswer(issuer), 'Content-Length': '0' });
+  const addressOf = clientAddressReader(trustProxy);
+  return (request, response, url) => {
+    const startedAt = performance.now();
+    const { headers } = request;
+    const address = addressOf(request.socket.remoteAddress ?? '', String(headers['x-forwarded-for'] ?? ''));
+    const [path = '', query = ''] = [url.slice(0, url.indexOf('?')), url.slice(url.indexOf('?') + 1)];
+    // A fault of it the application will have as well, and tells of it.
+    const found = redirect.locationFor({ query, headers, address }).catch(() => null);
+    void found.then((location) => {
+      if (location === null) return application(request, response);
+      const requestId = randomUUID();
+      logAnswer(response, { requestId, method: 'GET', path, startedAt });
+      response.writeHead(303, [...common, 'X-Request-Id', requestId, 'Location', location]).end();
+    });
+    return true;
+  };
 }
 
 function wayOfDocument(document: PublicDocument, { issuer, trustProxy, logAnswer }: ShortcutOptions): Way {

@@ -4,7 +4,7 @@ import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
 import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import { currentRequest, type LibraryModel, teachable } from '#src/oidc/library.ts';
 import type { Records } from '#src/records.ts';
-import type { Authorizations } from '#src/tokens/authorization.ts';
+import type { Authorization, Authorizations } from '#src/tokens/authorization.ts';
 import { after, days, epochSeconds, minutes } from '#src/units.ts';
 
 interface Dependencies {
@@ -14,6 +14,9 @@ interface Dependencies {
   readonly assertAnswerable: AssertAnswerable;
 }
 
+/** A code; one that is made without the library's request says itself which authorization it `opens`. */
+type Code = AuthorizationCode & { readonly opens?: Authorization };
+
 /** Teaches the library that an authorization opens with its code, and that nothing is taken twice. */
 export function teachCodesAndReplays(provider: Provider, deps: Dependencies): void {
   teachCodes(provider, deps);
@@ -21,11 +24,11 @@ export function teachCodesAndReplays(provider: Provider, deps: Dependencies): vo
 }
 
 function teachCodes(provider: Provider, { authorizations, assertAnswerable }: Dependencies): void {
-  const Codes = teachable<AuthorizationCode>(provider.AuthorizationCode);
+  const Codes = teachable<Code>(provider.AuthorizationCode);
   const { save, consume } = Codes.prototype;
-  Codes.prototype.save = async function saveCode(this: AuthorizationCode & LibraryModel) {
+  Codes.prototype.save = async function saveCode(this: Code & LibraryModel) {
     if (this.grantId === undefined) throw new Error('a code carries a grant');
-    const authorization = await openingAuthorization(currentRequest().oidc, this);
+    const authorization = this.opens ?? (await openingAuthorization(currentRequest().oidc, this));
     // Both writes belong to one turn, so the store commits them together.
     const [opened, value] = await Promise.all([
       authorizations.open(this.grantId, authorization),
@@ -34,7 +37,7 @@ function teachCodes(provider: Provider, { authorizations, assertAnswerable }: De
     if (!opened) throw new errors.AccessDenied('the session has ended');
     return value;
   };
-  Codes.prototype.consume = async function consumeCode(this: AuthorizationCode & LibraryModel) {
+  Codes.prototype.consume = async function consumeCode(this: Code & LibraryModel) {
     // Whatever the request got wrong must be told before the code is used up, else a typing error costs a sign-in.
     await assertAnswerable(currentRequest(), this);
     await consume.call(this);

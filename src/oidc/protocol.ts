@@ -16,6 +16,7 @@ import { takeOwnResource } from '#src/oidc/own-resource.ts';
 import type { OnProblem } from '#src/oidc/problem.ts';
 import { nameMetadata } from '#src/oidc/protected-resource.ts';
 import type { ProtocolPages } from '#src/oidc/protocol-pages.ts';
+import { QUERY_CHARS_MAX } from '#src/oidc/query-limit.ts';
 import { replayed } from '#src/oidc/replayed-request.ts';
 import { replaceResponsePage } from '#src/oidc/response-pages.ts';
 import { carried } from '#src/oidc/token-value.ts';
@@ -147,12 +148,6 @@ function listen(provider: Provider, onProblem: ProtocolOptions['onProblem']): vo
 }
 
 const TURNED_INTO_GET: ReadonlySet<string> = new Set([ROUTES.authorization, ROUTES.end_session]);
-
-/**
- * The longest query. Whatever anyone asks here is kept until it is answered, so it is not to be a way to fill the
- * store; a longer request can be pushed by a client that authenticates (RFC 9126).
- */
-const QUERY_CHARS_MAX = 8 * 1024;
 
 const QUERY_TOO_LONG = `the query is longer than ${QUERY_CHARS_MAX} characters`;
 

@@ -3,7 +3,7 @@ import type { AuthorizationDetail } from '#src/authorization-details/detail.ts';
 import type { BackchannelRequests } from '#src/backchannel/backchannel-request.ts';
 import type { Client } from '#src/clients/client.ts';
 import { BY_ADMINISTRATOR, type RegisteredBy } from '#src/clients/registered-by.ts';
-import type { Shortcut } from '#src/http/shortcut.ts';
+import type { Redirect, Shortcut } from '#src/http/shortcut.ts';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
 import { tokenClaimsOf } from '#src/oidc/account-claims.ts';
 import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
@@ -16,8 +16,11 @@ import { RegisteredClients } from '#src/oidc/client-model.ts';
 import { teachCodesAndReplays } from '#src/oidc/code-and-replay-models.ts';
 import { configurationOf } from '#src/oidc/configuration.ts';
 import { teachDeviceCodes } from '#src/oidc/device-code-model.ts';
+import { directAuthorization } from '#src/oidc/direct/authorization.ts';
 import { directAnswers } from '#src/oidc/direct/direct-answers.ts';
+import { SignedCookie } from '#src/oidc/direct/signed-cookie.ts';
 import { teachEndpointAliases } from '#src/oidc/endpoint-aliases.ts';
+import { ROUTES } from '#src/oidc/endpoints.ts';
 import { teachIdTokens } from '#src/oidc/id-token-model.ts';
 import { registerJwtBearer } from '#src/oidc/jwt-bearer-grant.ts';
 import { refreshLifetimesOf } from '#src/oidc/lifetimes.ts';
@@ -47,6 +50,7 @@ export interface Protocol {
   readonly begun: BegunInteractions;
   /** What answers without the library. */
   readonly shortcuts: ReadonlyMap<string, Shortcut>;
+  readonly redirects: ReadonlyMap<string, Redirect>;
   /** How one of the library's clients came to be known here. */
   whoRegistered(client: object): RegisteredBy;
   /** What one of the library's clients has registered; `null` for a resource server. */
@@ -115,6 +119,8 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   });
   const whoRegistered = (client: object) => registered.application(client)?.registeredBy ?? BY_ADMINISTRATOR;
   const backchannelRequests = new LibraryBackchannelRequests(provider, { ...deps, whoRegistered });
+  const sessionCookie = new SignedCookie(provider.cookieName('session'), deps.cookieKeys);
+  const authorization = directAuthorization({ ...deps, provider, registered, sessionCookie });
   return {
     provider,
     assertServable: servableClients(provider, registered),
@@ -122,6 +128,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     application: (client) => registered.application(client),
     begun,
     shortcuts: directAnswers({ ...refreshing, provider, registered, opaqueTokens, ownAlgorithm, signer }),
+    redirects: new Map([[ROUTES.authorization, authorization]]),
     backchannelRequests,
     senders: {
       [PING_TOPIC]: backchannelRequests.sendPing,

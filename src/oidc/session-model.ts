@@ -8,11 +8,15 @@ import { networkOf } from '#src/sessions/network.ts';
 import { isSeenAlike, type Seen, type SessionRecord, sessionFrom } from '#src/sessions/session.ts';
 import type { Sessions } from '#src/sessions/sessions.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
-import { after, type EpochSeconds } from '#src/units.ts';
+import { after } from '#src/units.ts';
 
-interface Dependencies {
+/** What tells how long a session lasts. */
+interface Lasting {
   readonly clock: Clock;
   readonly lifetimes: ProviderLifetimes;
+}
+
+interface Dependencies extends Lasting {
   readonly sessions: Pick<Sessions, 'end'>;
   readonly authorizations: Pick<Authorizations, 'endWithSession'>;
 }
@@ -98,7 +102,8 @@ function noteWhatIsRead(provider: Provider): void {
  * written, the session of somebody who is signed in goes along with that, in one commit; and where it says what it said
  * before, it is not written. Only there: what is read may be lost until a later write is acknowledged.
  */
-function saveAlong(model: unknown, { clock, lifetimes }: Dependencies): void {
+function saveAlong(model: unknown, deps: Lasting): void {
+  const { clock } = deps;
   const { prototype } = teachable<object>(model);
   const { save } = prototype;
   prototype.save = async function saveWithSession(this: LibraryModel, ttl) {
@@ -106,10 +111,8 @@ function saveAlong(model: unknown, { clock, lifetimes }: Dependencies): void {
     const session = request?.oidc.session as LibrarySession | undefined;
     if (request === undefined || session?.known === undefined || !isToBeSaved(session))
       return save.call(this, ttl);
-    const sessionLifetime = sessionTtl(session, lifetimes, clock);
-    if (isUnchanged(session, seenIn(request, clock), after(clock.now(), sessionLifetime)))
-      session.known.written = saidBy(session);
-    const [value] = await Promise.all([save.call(this, ttl), session.save(sessionLifetime)]);
+    const seen = seenIn(request, clock);
+    const [value] = await Promise.all([save.call(this, ttl), saveWhereChanged(session, seen, deps)]);
     // Else the library would not send the cookie of a session that is new.
     session.touched = true;
     return value;
@@ -120,12 +123,26 @@ function saveAlong(model: unknown, { clock, lifetimes }: Dependencies): void {
 const isToBeSaved = ({ accountId, destroyed, new: isNew, touched }: LibrarySession): boolean =>
   accountId !== undefined && destroyed !== true && (isNew !== true || touched === true);
 
-/** True if the record in the store would be the same, but for the time of its last use. */
-function isUnchanged(session: LibrarySession, seen: Seen, endsAt: EpochSeconds): boolean {
-  const { known, exp } = session;
+/**
+ * Saves the session of somebody who is signed in unless the record in the store would be the same, but for the time of
+ * its last use. To be called along with a write that the answer waits for.
+ */
+export async function saveWhereChanged(session: LibrarySession, seen: Seen, deps: Lasting): Promise<void> {
+  const { known } = session;
+  const said = saidBy(session);
+  if (known?.read === said && endsAsStored(session, deps) && isSeenAlike(session.seen, seen)) {
+    known.written = said;
+  } else {
+    session.seen = seen;
+    await session.save(sessionTtl(session, deps.lifetimes, deps.clock));
+  }
+}
+
+/** True if a session that is used now lasts as long as it says already. */
+export function endsAsStored(session: LibrarySession, { lifetimes, clock }: Lasting): boolean {
+  const endsAt = after(clock.now(), sessionTtl(session, lifetimes, clock));
   // The library's seconds may have gone on between two looks at the clock.
-  const lastsAsLong = exp !== undefined && Math.abs(exp - endsAt) <= 1;
-  return known?.read === saidBy(session) && lastsAsLong && isSeenAlike(session.seen, seen);
+  return session.exp !== undefined && Math.abs(session.exp - endsAt) <= 1;
 }
 
 /**

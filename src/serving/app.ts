@@ -116,9 +116,9 @@ export async function createApp(
   const { bodyMax } = config.http;
   const { records } = store;
   app.use(protocol({ provider, begun, pages: protocolPages, bodyMax, pushedMax, records, ...events }));
-  const { shortcuts } = oidc;
+  const { shortcuts, redirects } = oidc;
   const { trustProxy } = config;
-  const ahead = { shortcuts, documents, issuer, trustProxy, bodyMax, logAnswer };
+  const ahead = { shortcuts, redirects, documents, issuer, trustProxy, bodyMax, logAnswer };
   return { listener: withShortcuts(app.callback(), ahead), reader, senders };
 }
 

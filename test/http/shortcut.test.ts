@@ -27,6 +27,18 @@ describe('an application with shortcuts', () => {
       }
     },
     {
+      redirects: new Map([
+        [
+          '/leave',
+          {
+            locationFor: async ({ query, address, headers }) => {
+              if (query === 'fault') throw new StorageFault('the store is away');
+              if (query === '') return null;
+              return `https://client.example.com/?${query}&${address}&${headers['x-short'] ?? ''}`;
+            },
+          },
+        ],
+      ]),
       shortcuts: new Map([
         [
           '/short',
@@ -97,6 +109,20 @@ describe('an application with shortcuts', () => {
     document = fixedDocument({ keys: [{ kty: 'EC' }] });
     const changed = await fetch(`${origin}/keys`, { headers: { 'if-none-match': etag } });
     assert.deepEqual([changed.status, await changed.json()], [200, { keys: [{ kty: 'EC' }] }]);
+  });
+
+  test('sends browsers on, guarded, and logged without their query', async () => {
+    const headers = { 'x-short': 'yes' };
+    const sent = await fetch(`${origin}/leave?a=b`, { headers, redirect: 'manual' });
+    assert.equal(sent.status, 303);
+    assert.equal(sent.headers.get('location'), 'https://client.example.com/?a=b&127.0.0.1&yes');
+    assert.equal(sent.headers.get('cache-control'), 'no-store');
+    assert.equal(sent.headers.get('referrer-policy'), 'no-referrer');
+    const line = await lineOf(sent.headers.get('x-request-id'));
+    assert.deepEqual([line.method, line.path, line.status], ['GET', '/leave', 303]);
+    for (const url of ['/leave', '/leave?', '/leave?fault', '/leave/more?a=b'])
+      assert.equal(await (await fetch(origin + url)).text(), 'the application read ', url);
+    assert.equal(await (await post('known', '/leave?a=b')).text(), 'the application read known');
   });
 
   test('leaves a document that cannot be read to the application', async () => {

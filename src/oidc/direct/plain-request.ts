@@ -27,6 +27,16 @@ export function plainForm(body: Buffer, fields: ReadonlySet<string>): PlainForm 
   return form as Record<string, string>;
 }
 
+/** The parameters of a query, read as the library reads them; `null` where one came twice, is empty, or is none of these. */
+export function plainQuery(query: string, parameters: ReadonlySet<string>): PlainForm | null {
+  const read: Record<string, string> = {};
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (!parameters.has(name) || value === '' || Object.hasOwn(read, name)) return null;
+    read[name] = value;
+  }
+  return read;
+}
+
 /** The fields by which a client says who it is. */
 export const CREDENTIAL_FIELDS = ['client_id', 'client_secret'] as const;
 

@@ -1,0 +1,251 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AuthorizationCode, Client as LibraryClient, Provider } from 'oidc-provider';
+import { type Account, standsSince } from '#src/accounts/account.ts';
+import { ACCOUNT_CLIENT_ID } from '#src/clients/account-client.ts';
+import type { Client } from '#src/clients/client.ts';
+import { isOpenIdScope } from '#src/clients/scope.ts';
+import type { Clock } from '#src/clock.ts';
+import type { BrowserRequest, Redirect } from '#src/http/shortcut.ts';
+import type { Consents } from '#src/interaction/consent.ts';
+import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
+import type { RegisteredClients } from '#src/oidc/client-model.ts';
+import { registeredClient } from '#src/oidc/direct/caller.ts';
+import { type PlainForm, plainQuery } from '#src/oidc/direct/plain-request.ts';
+import type { SignedCookie } from '#src/oidc/direct/signed-cookie.ts';
+import { newGrant } from '#src/oidc/grants.ts';
+import { teachable } from '#src/oidc/library.ts';
+import { type ProviderLifetimes, sessionEndsAt } from '#src/oidc/lifetimes.ts';
+import { isOwnResource } from '#src/oidc/own-resource.ts';
+import { QUERY_CHARS_MAX } from '#src/oidc/query-limit.ts';
+import type { RequestPolicy } from '#src/oidc/request-policy.ts';
+import { endsAsStored, type LibrarySession, saveWhereChanged, seenIn } from '#src/oidc/session-model.ts';
+import type { Random } from '#src/random.ts';
+import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
+import type { ResourceServer } from '#src/resources/resource-server.ts';
+import { epochSeconds } from '#src/units.ts';
+
+export interface DirectAuthorizationDependencies {
+  readonly issuer: string;
+  readonly provider: Provider;
+  readonly registered: RegisteredClients;
+  readonly resources: ResourceRegistry;
+  readonly consents: Consents;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly lifetimes: ProviderLifetimes;
+  readonly requests: RequestPolicy;
+  readonly sessionCookie: SignedCookie;
+  findAccount(subject: string): Promise<Account | null>;
+  readonly onCodeIssued: (client: Client) => void;
+}
+
+/**
+ * Sends somebody back to a client with a code who is signed in and has consented to all that is asked, without the
+ * library: RFC 6749 section 4.1.2. Whatever else has to be done or refused, it does, and sees the request as if nobody
+ * had looked at it. What may be granted is decided by the same rules, and the code is the same.
+ */
+export function directAuthorization(deps: DirectAuthorizationDependencies): Redirect {
+  const { pushedRequired, signedRequired } = deps.requests;
+  if (pushedRequired || signedRequired) return { locationFor: async () => null };
+  return { locationFor: (request) => locationFor(request, deps) };
+}
+
+/** The parameters of a plain request for a code. Each asks for nothing that a person would have to be asked about. */
+const PARAMETERS: ReadonlySet<string> = new Set([
+  'client_id',
+  'code_challenge',
+  'code_challenge_method',
+  'nonce',
+  'redirect_uri',
+  'resource',
+  'response_type',
+  'scope',
+  'state',
+]);
+
+async function locationFor(
+  { query, headers, address }: BrowserRequest,
+  deps: DirectAuthorizationDependencies,
+): Promise<string | null> {
+  const asked = query.length > QUERY_CHARS_MAX ? null : plainQuery(query, PARAMETERS);
+  const sessionId = asked === null ? null : deps.sessionCookie.read(headers);
+  if (asked === null || sessionId === null) return null;
+  const requested = await requestOf(asked, deps);
+  if (requested === null) return null;
+  const visit = await visitOf(sessionId, deps);
+  if (visit === null) return null;
+  const granted = await grantedTo(requested, visit, deps);
+  if (granted === null) return null;
+  const seen = seenIn({ ip: address, get: (name) => headerIn(headers, name) }, deps.clock);
+  const code = await issued(requested, visit, { ...granted, seen }, deps);
+  deps.onCodeIssued(requested.client);
+  const location = new URL(requested.redirectUri);
+  const { state } = requested;
+  for (const [name, value] of Object.entries({ code, ...(state && { state }), iss: deps.issuer }))
+    location.searchParams.set(name, value);
+  return location.href;
+}
+
+const headerIn = (headers: IncomingHttpHeaders, name: string) => String(headers[name.toLowerCase()] ?? '');
+
+/** A request for a code that a client may make. */
+interface Requested {
+  readonly libraryClient: LibraryClient;
+  readonly client: Client;
+  readonly redirectUri: string;
+  readonly scopes: ReadonlySet<string>;
+  /** What the request calls it, and what it is. */
+  readonly resource: { readonly identifier: string; readonly server: ResourceServer } | null;
+  readonly codeChallenge: string;
+  readonly nonce: string | undefined;
+  readonly state: string | undefined;
+}
+
+/** RFC 7636 section 4.2. */
+const CODE_CHALLENGE = /^[\w.~-]{43,128}$/;
+
+/** RFC 6749 section 3.3: visible characters, each scope apart from the next by one space. */
+const SCOPE = /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/;
+
+/** What is asked, if it is plainly allowed to be asked; what it does not say, the library knows how to complete. */
+async function requestOf(asked: PlainForm, deps: DirectAuthorizationDependencies): Promise<Requested | null> {
+  const { client_id, redirect_uri, response_type, scope, code_challenge, resource, nonce, state } = asked;
+  if (response_type !== 'code' || redirect_uri === undefined) return null;
+  if (code_challenge === undefined || asked.code_challenge_method !== 'S256') return null;
+  if (!CODE_CHALLENGE.test(code_challenge) || scope === undefined || !SCOPE.test(scope)) return null;
+  const scopes = new Set(scope.split(' '));
+  // It is for requests that a person is asked about anew, and left out of others.
+  if (scopes.has('offline_access') || (nonce !== undefined && !scopes.has('openid'))) return null;
+  const libraryClient = client_id === undefined ? null : await plainClient(client_id, deps);
+  const client = libraryClient && deps.registered.application(libraryClient);
+  if (libraryClient === null || client === null) return null;
+  if (!libraryClient.redirectUriAllowed(redirect_uri)) return null;
+  if (![...scopes].every((each) => client.scope.includes(each))) return null;
+  const server = resource === undefined ? null : await resourceServerOf(resource, deps);
+  const offered = server?.scope ?? [];
+  if (resource !== undefined && server === null) return null;
+  if (![...scopes].every((each) => isOpenIdScope(each) || offered.includes(each))) return null;
+  return {
+    libraryClient,
+    client,
+    redirectUri: redirect_uri,
+    scopes,
+    resource: resource === undefined || server === null ? null : { identifier: resource, server },
+    codeChallenge: code_challenge,
+    nonce,
+    state,
+  };
+}
+
+/** A client of whom nothing is asked but what the request says; `null` for every other. */
+async function plainClient(
+  clientId: string,
+  { provider, registered }: DirectAuthorizationDependencies,
+): Promise<LibraryClient | null> {
+  const client = clientId === ACCOUNT_CLIENT_ID ? null : await registeredClient(provider, clientId);
+  if (client === null) return null;
+  const asksMore =
+    client.requirePushedAuthorizationRequests ||
+    client.requireSignedRequestObject ||
+    client.defaultAcrValues !== undefined ||
+    client.defaultMaxAge !== undefined ||
+    client.requireAuthTime ||
+    // A person is asked each time.
+    client.applicationType === 'native' ||
+    [...registered.profilesOf(client)].some((profile) => profile !== 'oauth-2.1');
+  const answers =
+    client.responseTypeAllowed('code') && (client as QueryingClient).responseModeAllowed('query', 'code');
+  return asksMore || !answers ? null : client;
+}
+
+type QueryingClient = LibraryClient & { responseModeAllowed(mode: string, type: string): boolean };
+
+/** `null` for userinfo, which is named otherwise inside. RFC 8707 section 2. */
+async function resourceServerOf(
+  identifier: string,
+  { issuer, resources }: DirectAuthorizationDependencies,
+): Promise<ResourceServer | null> {
+  const href = URL.parse(identifier)?.href;
+  if (href === undefined || href.includes('#') || isOwnResource(issuer, identifier)) return null;
+  return resources.findByIndicator(identifier);
+}
+
+/** Somebody who is signed in, in a session that goes on. */
+interface Visit {
+  readonly session: LibrarySession;
+  readonly account: Account;
+}
+
+async function visitOf(
+  sessionId: string,
+  { provider, lifetimes, clock, findAccount }: DirectAuthorizationDependencies,
+): Promise<Visit | null> {
+  const session = await teachable<LibrarySession>(provider.Session).find(sessionId);
+  if (session?.accountId === undefined || session.loginTs === undefined || session.transient) return null;
+  const signedInAt = epochSeconds(session.loginTs);
+  if (sessionEndsAt(signedInAt, lifetimes) <= clock.now()) return null;
+  // Else the browser has to be told until when it keeps the cookie.
+  if (!endsAsStored(session, { lifetimes, clock })) return null;
+  const account = await findAccount(session.accountId);
+  return standsSince(account, signedInAt) ? { session, account } : null;
+}
+
+/** A grant of what is asked, if the person has agreed to all of it before. */
+async function grantedTo(
+  { client: { clientId }, scopes, resource }: Requested,
+  { account: { subject: accountId } }: Visit,
+  { consents, provider, random }: DirectAuthorizationDependencies,
+) {
+  const consent = await consents.find(accountId, clientId);
+  if (consent === null) return null;
+  if (resource !== null && !Object.hasOwn(consent.resources, resource.identifier)) return null;
+  const agreed = new Set([
+    ...consent.scope.filter(isOpenIdScope),
+    ...(resource === null ? [] : (consent.resources[resource.identifier] ?? [])),
+  ]);
+  if (![...scopes].every((scope) => agreed.has(scope))) return null;
+  return { grant: newGrant(provider, { accountId, clientId }, consent, random) };
+}
+
+type Granted = { readonly grant: ReturnType<typeof newGrant>; readonly seen: ReturnType<typeof seenIn> };
+
+/** Writes the code, the authorization that opens with it, and what is new of the session, in one commit. */
+async function issued(
+  { libraryClient, client: { clientId }, scopes, resource, ...requested }: Requested,
+  { session, account }: Visit,
+  { grant, seen }: Granted,
+  deps: DirectAuthorizationDependencies,
+): Promise<string> {
+  session.ensureClientContainer(clientId);
+  session.grantIdFor(clientId, grant.jti);
+  Object.assign(session.authorizationFor(clientId), { persistsLogout: true });
+  const asked = new Set(scopes);
+  const scope = [
+    grant.getOIDCScopeFiltered(asked),
+    resource === null ? '' : grant.getResourceScopeFiltered(resource.identifier, asked),
+  ];
+  const Codes = teachable<AuthorizationCode>(deps.provider.AuthorizationCode);
+  const code = new Codes({
+    accountId: account.subject,
+    ...(session.acr !== undefined && { acr: session.acr }),
+    ...(session.amr !== undefined && { amr: session.amr }),
+    authTime: session.loginTs,
+    client: libraryClient,
+    codeChallenge: requested.codeChallenge,
+    codeChallengeMethod: 'S256',
+    grantId: grant.jti,
+    nonce: requested.nonce,
+    redirectUri: requested.redirectUri,
+    ...(resource !== null && { resource: resource.identifier }),
+    scope: scope.filter((each) => each !== '').join(' '),
+    sessionUid: session.uid,
+    ...(tellsSession(libraryClient) && { sid: session.sidFor(clientId) }),
+  });
+  const opens = await openingAuthorization({ grant, session }, code);
+  Object.assign(code, { opens });
+  const [value] = await Promise.all([code.save(), saveWhereChanged(session, seen, deps)]);
+  return value;
+}
+
+const tellsSession = (client: LibraryClient) =>
+  (client as LibraryClient & { includeSid(): unknown }).includeSid();
