@@ -38,8 +38,8 @@ export function teachPushedRequests(
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The library has parsed it before. */
-function partsOf(jwt: string): { readonly header: Json; readonly claims: Json } {
+/** What a request says as it is kept, signed or not. The library has parsed it before. */
+export function partsOf(jwt: string): { readonly header: Json; readonly claims: Json } {
   const [header = '', claims = ''] = jwt.split('.');
   const read = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Json;
   return { header: read(header), claims: read(claims) };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
+import * as oauth from 'openid-client';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import { days, minutes } from '#src/units.ts';
 import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
@@ -129,6 +130,32 @@ describe('somebody who is signed in and has agreed is sent back as by the librar
     const { isDirect, answer } = await assertSame(url);
     assert.deepEqual([isDirect, answer.parameters], [true, ['code', 'iss']]);
   });
+
+  for (const [who, parameters] of [
+    ['web', {}],
+    ['web', { scope: 'openid read', resource: API }],
+    ['pushing', {}],
+  ] as const satisfies [string, Parameters][]) {
+    test(`with a request that ${who} has pushed (RFC 9126), once: ${JSON.stringify(parameters)}`, async () => {
+      const push = async () => {
+        const { url, checks } = await party(who).request(parameters);
+        const { configuration } = party(who);
+        const fields = Object.fromEntries(url.searchParams);
+        return { url: await oauth.buildAuthorizationUrlWithPAR(configuration, fields), checks };
+      };
+      const [one, other] = [await push(), await push()];
+      const direct = await ask(one.url);
+      other.url.searchParams.set('meaningless', 'x');
+      const byLibrary = await ask(other.url);
+      assert.deepEqual([direct.isDirect, byLibrary.isDirect], [true, false]);
+      assert.deepEqual(direct.answer, byLibrary.answer);
+      assert.ok(direct.to !== null && byLibrary.to !== null);
+      const again = await ask(one.url);
+      assert.deepEqual([again.isDirect, again.answer.status, again.to], [false, 400, null]);
+      const tokens = await party(who).redeem(direct.to, one.checks);
+      assert.deepEqual(described(tokens), described(await party(who).redeem(byLibrary.to, other.checks)));
+    });
+  }
 
   for (const [name, who, parameters, error] of [
     ['a page is not to be shown', 'web', { prompt: 'none' }, null],

@@ -11,17 +11,18 @@ import { openingAuthorization } from '#src/oidc/authorization-opening.ts';
 import type { RegisteredClients } from '#src/oidc/client-model.ts';
 import { registeredClient } from '#src/oidc/direct/caller.ts';
 import { type PlainForm, plainQuery } from '#src/oidc/direct/plain-request.ts';
+import { type PushedRequest, pushedRequest } from '#src/oidc/direct/pushed-request.ts';
 import type { SignedCookie } from '#src/oidc/direct/signed-cookie.ts';
 import { newGrant } from '#src/oidc/grants.ts';
 import { teachable } from '#src/oidc/library.ts';
 import { type ProviderLifetimes, sessionEndsAt } from '#src/oidc/lifetimes.ts';
 import { isOwnResource } from '#src/oidc/own-resource.ts';
 import { QUERY_CHARS_MAX } from '#src/oidc/query-limit.ts';
-import type { RequestPolicy } from '#src/oidc/request-policy.ts';
 import { endsAsStored, type LibrarySession, saveWhereChanged, seenIn } from '#src/oidc/session-model.ts';
 import type { Random } from '#src/random.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
+import type { Authorizations } from '#src/tokens/authorization.ts';
 import { epochSeconds } from '#src/units.ts';
 
 export interface DirectAuthorizationDependencies {
@@ -33,7 +34,7 @@ export interface DirectAuthorizationDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly lifetimes: ProviderLifetimes;
-  readonly requests: RequestPolicy;
+  readonly authorizations: Pick<Authorizations, 'end'>;
   readonly sessionCookie: SignedCookie;
   findAccount(subject: string): Promise<Account | null>;
   readonly onCodeIssued: (client: Client) => void;
@@ -45,8 +46,6 @@ export interface DirectAuthorizationDependencies {
  * had looked at it. What may be granted is decided by the same rules, and the code is the same.
  */
 export function directAuthorization(deps: DirectAuthorizationDependencies): Redirect {
-  const { pushedRequired, signedRequired } = deps.requests;
-  if (pushedRequired || signedRequired) return { locationFor: async () => null };
   return { locationFor: (request) => locationFor(request, deps) };
 }
 
@@ -63,21 +62,27 @@ const PARAMETERS: ReadonlySet<string> = new Set([
   'state',
 ]);
 
+/** Those of a request that was pushed: RFC 9126 section 4. */
+const OF_PUSHED: ReadonlySet<string> = new Set(['client_id', 'request_uri']);
+
 async function locationFor(
   { query, headers, address }: BrowserRequest,
   deps: DirectAuthorizationDependencies,
 ): Promise<string | null> {
-  const asked = query.length > QUERY_CHARS_MAX ? null : plainQuery(query, PARAMETERS);
-  const sessionId = asked === null ? null : deps.sessionCookie.read(headers);
-  if (asked === null || sessionId === null) return null;
-  const requested = await requestOf(asked, deps);
+  const sessionId = query.length > QUERY_CHARS_MAX ? null : deps.sessionCookie.read(headers);
+  if (sessionId === null) return null;
+  const plain = plainQuery(query, PARAMETERS);
+  const reference = plain === null ? plainQuery(query, OF_PUSHED) : null;
+  const pushed = reference && (await pushedRequest(reference, PARAMETERS, deps));
+  const asked = plain ?? pushed?.parameters ?? null;
+  const requested = asked && (await requestOf(asked, pushed !== null, deps));
   if (requested === null) return null;
   const visit = await visitOf(sessionId, deps);
   if (visit === null) return null;
   const granted = await grantedTo(requested, visit, deps);
   if (granted === null) return null;
   const seen = seenIn({ ip: address, get: (name) => headerIn(headers, name) }, deps.clock);
-  const code = await issued(requested, visit, { ...granted, seen }, deps);
+  const code = await issued(requested, visit, { ...granted, seen, pushed }, deps);
   deps.onCodeIssued(requested.client);
   const location = new URL(requested.redirectUri);
   const { state } = requested;
@@ -108,7 +113,11 @@ const CODE_CHALLENGE = /^[\w.~-]{43,128}$/;
 const SCOPE = /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/;
 
 /** What is asked, if it is plainly allowed to be asked; what it does not say, the library knows how to complete. */
-async function requestOf(asked: PlainForm, deps: DirectAuthorizationDependencies): Promise<Requested | null> {
+async function requestOf(
+  asked: PlainForm,
+  isPushed: boolean,
+  deps: DirectAuthorizationDependencies,
+): Promise<Requested | null> {
   const { client_id, redirect_uri, response_type, scope, code_challenge, resource, nonce, state } = asked;
   if (response_type !== 'code' || redirect_uri === undefined) return null;
   if (code_challenge === undefined || asked.code_challenge_method !== 'S256') return null;
@@ -116,7 +125,7 @@ async function requestOf(asked: PlainForm, deps: DirectAuthorizationDependencies
   const scopes = new Set(scope.split(' '));
   // It is for requests that a person is asked about anew, and left out of others.
   if (scopes.has('offline_access') || (nonce !== undefined && !scopes.has('openid'))) return null;
-  const libraryClient = client_id === undefined ? null : await plainClient(client_id, deps);
+  const libraryClient = client_id === undefined ? null : await plainClient(client_id, isPushed, deps);
   const client = libraryClient && deps.registered.application(libraryClient);
   if (libraryClient === null || client === null) return null;
   if (!libraryClient.redirectUriAllowed(redirect_uri)) return null;
@@ -140,12 +149,13 @@ async function requestOf(asked: PlainForm, deps: DirectAuthorizationDependencies
 /** A client of whom nothing is asked but what the request says; `null` for every other. */
 async function plainClient(
   clientId: string,
+  isPushed: boolean,
   { provider, registered }: DirectAuthorizationDependencies,
 ): Promise<LibraryClient | null> {
   const client = clientId === ACCOUNT_CLIENT_ID ? null : await registeredClient(provider, clientId);
   if (client === null) return null;
   const asksMore =
-    client.requirePushedAuthorizationRequests ||
+    (client.requirePushedAuthorizationRequests && !isPushed) ||
     client.requireSignedRequestObject ||
     client.defaultAcrValues !== undefined ||
     client.defaultMaxAge !== undefined ||
@@ -207,13 +217,17 @@ async function grantedTo(
   return { grant: newGrant(provider, { accountId, clientId }, consent, random) };
 }
 
-type Granted = { readonly grant: ReturnType<typeof newGrant>; readonly seen: ReturnType<typeof seenIn> };
+interface Granted {
+  readonly grant: ReturnType<typeof newGrant>;
+  readonly seen: ReturnType<typeof seenIn>;
+  readonly pushed: PushedRequest | null;
+}
 
 /** Writes the code, the authorization that opens with it, and what is new of the session, in one commit. */
 async function issued(
   { libraryClient, client: { clientId }, scopes, resource, ...requested }: Requested,
   { session, account }: Visit,
-  { grant, seen }: Granted,
+  { grant, seen, pushed }: Granted,
   deps: DirectAuthorizationDependencies,
 ): Promise<string> {
   session.ensureClientContainer(clientId);
@@ -243,8 +257,18 @@ async function issued(
   });
   const opens = await openingAuthorization({ grant, session }, code);
   Object.assign(code, { opens });
-  const [value] = await Promise.all([code.save(), saveWhereChanged(session, seen, deps)]);
-  return value;
+  try {
+    const [value] = await Promise.all([
+      code.save(),
+      saveWhereChanged(session, seen, deps),
+      pushed?.consume(),
+    ]);
+    return value;
+  } catch (refusal) {
+    // Somebody else has used the pushed request: nobody is told of this code, and nothing is to be left of it.
+    await deps.authorizations.end(grant.jti);
+    throw refusal;
+  }
 }
 
 const tellsSession = (client: LibraryClient) =>
