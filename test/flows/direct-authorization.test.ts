@@ -56,6 +56,12 @@ describe('somebody who is signed in and has agreed is sent back as by the librar
   });
   after(() => keyturn[Symbol.asyncDispose]());
 
+  async function pushed(who: string, parameters: Parameters = {}) {
+    const { url, checks } = await party(who).request(parameters);
+    const fields = Object.fromEntries(url.searchParams);
+    return { url: await oauth.buildAuthorizationUrlWithPAR(party(who).configuration, fields), checks };
+  }
+
   const party = (name: string) => parties[name] ?? assert.fail(name);
 
   /** What comes of a request; of what is never the same, that it is there. */
@@ -137,13 +143,7 @@ describe('somebody who is signed in and has agreed is sent back as by the librar
     ['pushing', {}],
   ] as const satisfies [string, Parameters][]) {
     test(`with a request that ${who} has pushed (RFC 9126), once: ${JSON.stringify(parameters)}`, async () => {
-      const push = async () => {
-        const { url, checks } = await party(who).request(parameters);
-        const { configuration } = party(who);
-        const fields = Object.fromEntries(url.searchParams);
-        return { url: await oauth.buildAuthorizationUrlWithPAR(configuration, fields), checks };
-      };
-      const [one, other] = [await push(), await push()];
+      const [one, other] = [await pushed(who, parameters), await pushed(who, parameters)];
       const direct = await ask(one.url);
       other.url.searchParams.set('meaningless', 'x');
       const byLibrary = await ask(other.url);
@@ -156,6 +156,14 @@ describe('somebody who is signed in and has agreed is sent back as by the librar
       assert.deepEqual(described(tokens), described(await party(who).redeem(byLibrary.to, other.checks)));
     });
   }
+
+  test('but not with a request that another client has pushed (RFC 9126 section 4)', async () => {
+    const { url } = await pushed('web');
+    const { url: own } = await party('public').request();
+    url.searchParams.set('client_id', own.searchParams.get('client_id') ?? '');
+    const { isDirect, to, answer } = await ask(url);
+    assert.deepEqual([isDirect, to, answer.status], [false, null, 400]);
+  });
 
   for (const [name, who, parameters, error] of [
     ['a page is not to be shown', 'web', { prompt: 'none' }, null],
