@@ -6,6 +6,8 @@ export interface RequestPolicy {
   /** Every client pushes its requests: RFC 9126 section 5. */
   readonly pushedRequired: boolean;
   readonly pushedLifetime: Seconds;
+  /** The most bytes of a request that is pushed: RFC 9126 section 2.3. */
+  readonly pushedMax: number;
   /** Every client signs its requests: RFC 9101 section 10.5. */
   readonly signedRequired: boolean;
   readonly webMessage: boolean;

@@ -5,7 +5,7 @@ import { Provider } from 'oidc-provider';
 import * as oauth from 'openid-client';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import type { ResourceServerRegistration } from '#src/resources/resource-server.ts';
-import { type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
+import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
 
@@ -129,11 +129,12 @@ describe('a request that is answered by a shortcut is answered as by the library
     });
     const answered = Object.fromEntries(response.headers);
     for (const name of VOLATILE) delete answered[name];
-    const { access_token, id_token, refresh_token, ...body } = (await response.json()) as Fields;
+    const { access_token, id_token, refresh_token, request_uri, ...body } = (await response.json()) as Fields;
     const described = {
       access: describedJwt(access_token),
       id: describedJwt(id_token),
       refresh: describedJwt(refresh_token),
+      reference: request_uri?.replace(/[\w-]+$/, ({ length }) => `${length} characters`),
     };
     return { status: response.status, headers: answered, body, tokens: described };
   }
@@ -227,6 +228,41 @@ describe('a request that is answered by a shortcut is answered as by the library
     });
     const answer = await assertSame('/introspect', { token: token.text }, { authorization });
     assert.deepEqual(answer.body, { active: false });
+  });
+
+  describe('at the endpoint for pushed requests (RFC 9126 section 2)', () => {
+    const request = {
+      redirect_uri: CALLBACK,
+      response_type: 'code',
+      scope: 'openid read',
+      resource: API,
+      code_challenge: 'c'.repeat(43),
+      code_challenge_method: 'S256',
+      state: 'some state',
+      nonce: 'some nonce',
+    };
+    for (const [name, who, fields, status] of [
+      ['a plain request', 'web', {}, 201],
+      ['one that names no resource server', 'web', { resource: '', scope: 'openid' }, 201],
+      ['one that asks to sign in anew', 'web', { prompt: 'login' }, 201],
+      ['one that asks for offline access', 'web', { scope: 'openid offline_access', prompt: 'consent' }, 201],
+      ['one of a public client', 'no secret', {}, 201],
+      ['one that says who else it is from', 'web', { client_id: 'another' }, 400],
+      ['a redirect URI that is not registered', 'web', { redirect_uri: `${CALLBACK}/other` }, 400],
+      ['a resource server that is none', 'web', { resource: 'https://none.example.com' }, 400],
+      ['a scope that the client is not registered for', 'web', { scope: 'openid other' }, 400],
+      ['no challenge', 'web', { code_challenge: '' }, 400],
+      ['another kind of answer', 'web', { response_type: 'token' }, 400],
+      ['a reference', 'web', { request_uri: 'urn:ietf:params:oauth:request_uri:x' }, 400],
+      ['a client that is sent nowhere', 'service', { scope: 'read' }, 400],
+    ] as const satisfies [string, string, Fields, number][]) {
+      test(`${name}: ${status}`, async () => {
+        const { clientId, secret } = caller(who);
+        const headers = secret === '' ? undefined : { authorization: basic({ clientId, secret }) };
+        const answer = await assertSame('/par', { client_id: clientId, ...request, ...fields }, headers);
+        assert.equal(answer.status, status, JSON.stringify(answer.body));
+      });
+    }
   });
 
   describe('at the token endpoint, for a refresh token (RFC 6749 section 6)', () => {

@@ -58,6 +58,7 @@ const lifetimes = {
 const REQUESTS = {
   pushedRequired: false,
   pushedLifetime: seconds(60),
+  pushedMax: 4096,
   signedRequired: false,
   webMessage: false,
   otherResponseTypes: [],

@@ -2,20 +2,25 @@ import { errors, type Client as LibraryClient } from 'oidc-provider';
 import type { Client } from '#src/clients/client.ts';
 import type { ShortAnswer, Shortcut, ShortRequest } from '#src/http/shortcut.ts';
 import type { ClientProofs } from '#src/oidc/client-proofs.ts';
+import { PARAMETERS } from '#src/oidc/direct/authorization-request.ts';
 import { type CallerDependencies, callerOf } from '#src/oidc/direct/caller.ts';
 import { type ClientCredentialsDependencies, ownToken } from '#src/oidc/direct/client-credentials.ts';
 import { type IntrospectionDependencies, introspected } from '#src/oidc/direct/introspection.ts';
 import { CREDENTIAL_FIELDS, isPlain, type PlainForm, plainForm } from '#src/oidc/direct/plain-request.ts';
+import { type PushDependencies, pushed } from '#src/oidc/direct/push.ts';
 import { mayRefresh, type RefreshDependencies, refreshedTokens } from '#src/oidc/direct/refresh.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import type { IntrospectionResult } from '#src/oidc/introspection-result.ts';
 import type { OnProblem } from '#src/oidc/problem.ts';
+import type { RequestPolicy } from '#src/oidc/request-policy.ts';
 
 export interface DirectDependencies
   extends CallerDependencies,
     IntrospectionDependencies,
     Omit<ClientCredentialsDependencies, 'lifetimes'>,
-    RefreshDependencies {
+    RefreshDependencies,
+    PushDependencies {
+  readonly requests: Pick<RequestPolicy, 'pushedLifetime' | 'pushedMax'>;
   readonly proofs: Pick<ClientProofs, 'dpop' | 'attestations'>;
   readonly onClientUsed: (client: Client, grantType: string) => void;
   readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
@@ -67,6 +72,10 @@ export function directAnswers(deps: DirectDependencies): ReadonlyMap<string, Sho
         headers: { Pragma: 'no-cache' }, // RFC 6749 section 5.1
       }),
     ],
+    [
+      ROUTES.pushed_authorization_request,
+      shortcut(answerPush, [...PARAMETERS], { nonces: attested || dpop.nonces !== 'off' }),
+    ],
   ]);
 }
 
@@ -103,6 +112,18 @@ async function answerToken(
   const application = deps.registered.application(client);
   if (application !== null) deps.onClientUsed(application, form.grant_type as string);
   return { status: 200, body: tokens };
+}
+
+/** RFC 9126 section 2. */
+async function answerPush(
+  { headers, body }: ShortRequest,
+  form: PlainForm,
+  deps: DirectDependencies,
+): Promise<ShortAnswer | null> {
+  // The library refuses one that is too large.
+  const caller = body.length > deps.requests.pushedMax ? null : await callerOf(headers, form, deps);
+  const answer = caller && (await pushed(form, caller, deps));
+  return answer && { status: 201, body: answer };
 }
 
 /** The tokens, or why there are none; `null` where the library is to say. */

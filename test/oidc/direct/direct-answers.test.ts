@@ -77,6 +77,32 @@ describe('the most usual requests are answered without the library', () => {
     assert.deepEqual(await answer('/introspect', { token: 'x'.repeat(43) }, headers), { active: false });
   });
 
+  test('a request that a client pushes', async () => {
+    const redirectUri = 'https://web.example.com/callback';
+    const { client, secret } = await open.clients.add({
+      name: 'Web',
+      redirectUris: [redirectUri],
+      grantTypes: ['authorization_code'],
+      scope: 'openid read',
+    });
+    const request = {
+      client_id: client.clientId,
+      redirect_uri: redirectUri,
+      response_type: 'code',
+      scope: 'openid read',
+      resource: API,
+      code_challenge: 'c'.repeat(43),
+      code_challenge_method: 'S256',
+    };
+    const headers = { authorization: basic(client.clientId, secret?.reveal() ?? '') };
+    const kept = await answer('/par', request, headers);
+    assert.match(String(kept?.request_uri), /^urn:ietf:params:oauth:request_uri:[\w-]{43}$/);
+    assert.equal(kept?.expires_in, 60);
+    for (const more of [{ prompt: 'login' }, { client_id: 'another' }, { scope: 'other' }, { state: '' }])
+      assert.equal(await answer('/par', { ...request, ...more }, headers), null, JSON.stringify(more));
+    assert.equal(await answer('/par', { ...request, state: 'x'.repeat(4096) }, headers), null);
+  });
+
   test('not where more is asked, or has to be refused', async () => {
     assert.equal(await askForToken({ scope: 'write' }), null);
     assert.equal(await askForToken({ scope: 'read', meaningless: 'x' }), null);
