@@ -14,6 +14,8 @@ import { headersOfEveryAnswer } from '#src/http/security-headers.ts';
 
 /** What answers some of the requests to one endpoint, without the application. */
 export interface Shortcut {
+  /** A form is posted; what is asked by GET has no body here. */
+  readonly method: 'GET' | 'POST';
   /** Of its answers, beside those of every answer. */
   readonly headers: Headers;
   /** Whether a request is worth reading for it. */
@@ -25,6 +27,7 @@ export interface Shortcut {
 export interface ShortRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  /** Empty for GET. */
   readonly body: Buffer;
   /** What the answer will be known by, if it is the shortcut's. */
   readonly requestId: string;
@@ -53,7 +56,7 @@ export interface BrowserRequest {
 type Headers = Readonly<Record<string, string>>;
 
 export interface ShortcutOptions {
-  /** By exact path, for POST alone. */
+  /** By exact path. */
   readonly shortcuts: ReadonlyMap<string, Shortcut>;
   /** By path, for GET with a query. */
   readonly redirects: ReadonlyMap<string, Redirect>;
@@ -70,12 +73,13 @@ type Way = (request: IncomingMessage, response: ServerResponse, path: string) =>
 
 /**
  * An application with shortcuts in front of it. What a shortcut does not answer, the application answers as if it were
- * alone: it finds the body unread, and a fault of the shortcut, or of reading, is thrown to it when it reads.
+ * alone: it finds the body unread, and a fault of the shortcut, or of reading, is thrown to it when it reads. Where there
+ * is nothing to read, it meets that fault by itself.
  */
 export function withShortcuts(application: RequestListener, options: ShortcutOptions): RequestListener {
   const ways = new Map<string, Way>();
   for (const [path, shortcut] of options.shortcuts)
-    ways.set(`POST ${path}`, wayOfShortcut(shortcut, application, options));
+    ways.set(`${shortcut.method} ${path}`, wayOfShortcut(shortcut, application, options));
   for (const [path, document] of Object.entries(options.documents))
     ways.set(`GET ${path}`, wayOfDocument(document, options));
   const queries = new Map<string, Way>();
@@ -106,13 +110,14 @@ function wayOfShortcut(
 ): Way {
   const type = { 'Content-Type': 'application/json; charset=utf-8' };
   const headers = listed({ ...headersOfEveryAnswer(issuer), ...shortcut.headers, ...type });
+  const { method } = shortcut;
   return (request, response, path) => {
-    if (!shortcut.takes(request.headers)) return false;
+    if (!shortcut.takes(request.headers) || (method === 'GET' && hasBody(request))) return false;
     const startedAt = performance.now();
     const requestId = randomUUID();
     void answered(shortcut, request, { path, requestId, bodyMax }).then((answer) => {
       if (answer === null) return application(request, response);
-      logAnswer(response, { requestId, method: 'POST', path, startedAt });
+      logAnswer(response, { requestId, method, path, startedAt });
       const body = JSON.stringify(answer.body);
       const bytes = Buffer.byteLength(body);
       const of = ['X-Request-Id', requestId, 'Content-Length', String(bytes)];
@@ -125,6 +130,12 @@ function wayOfShortcut(
   };
 }
 
+const NO_BODY = Buffer.alloc(0);
+
+/** RFC 9112 section 6.3. */
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+
 /** Never rejects. */
 async function answered(
   shortcut: Shortcut,
@@ -132,7 +143,7 @@ async function answered(
   { path, requestId, bodyMax }: { path: string; requestId: string; bodyMax: number },
 ): Promise<ShortAnswer | null> {
   try {
-    const body = await readBody(request, bodyMax);
+    const body = shortcut.method === 'GET' ? NO_BODY : await readBody(request, bodyMax);
     const answer = await shortcut.answer({ path, headers: request.headers, body, requestId });
     if (answer === null) keepBody(request, body);
     return answer;

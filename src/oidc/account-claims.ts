@@ -14,6 +14,17 @@ export const CLAIMS = {
   roles: ['roles'],
 };
 
+/** Of what is known of a person, what these scopes ask for. */
+export function claimsAskedBy(
+  scopes: readonly string[],
+  known: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const asked = scopes.flatMap((scope) =>
+    Object.hasOwn(CLAIMS, scope) ? CLAIMS[scope as keyof typeof CLAIMS] : [],
+  );
+  return Object.fromEntries(asked.filter((name) => name in known).map((name) => [name, known[name]]));
+}
+
 /** The claims of those that are about the person, and so are theirs to allow. */
 export const PERSONAL_CLAIMS: ReadonlySet<string> = new Set([
   ...CLAIMS.profile,

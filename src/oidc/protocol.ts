@@ -34,6 +34,8 @@ export interface ProtocolOptions {
   readonly onProblem: OnProblem;
   /** Told of every answer to a question about a token: RFC 7662 section 2. */
   readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
+  /** Told of every client that was told who signed in: OpenID Connect Core section 5.3. */
+  readonly onUserinfo: (clientId: string) => void;
 }
 
 /** How long to wait before asking again when the store is away, in seconds. RFC 9110 section 10.2.3. */
@@ -66,7 +68,10 @@ export function protocol(options: ProtocolOptions): Middleware {
       if (ctx.status === 200) await options.records.settled();
       answerInJson(ctx);
     }
-    if (path === ROUTES.userinfo) nameMetadata(ctx, provider.issuer);
+    if (path === ROUTES.userinfo) {
+      nameMetadata(ctx, provider.issuer);
+      if (ctx.status === 200 && oidc.client !== undefined) options.onUserinfo(oidc.client.clientId);
+    }
     if (path === ROUTES.introspection) {
       if (oidc.client?.clientAuthMethod === 'none') refusePublicClient(ctx);
       if (method === 'POST') options.onIntrospected(introspectionResult(ctx), oidc.client?.clientId);

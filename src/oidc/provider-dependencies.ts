@@ -61,6 +61,8 @@ export interface ProviderDependencies
   readonly onCodeIssued: (client: Client) => void;
   /** Told of every answer to a question about a token: RFC 7662 section 2. */
   readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
+  /** Told of every client that was told who signed in: OpenID Connect Core section 5.3. */
+  readonly onUserinfo: (clientId: string) => void;
   /** Told of what is refused without the library. */
   readonly onProblem: OnProblem;
   readonly deviceAuthorization: DeviceAuthorizationPolicy;

@@ -54,6 +54,7 @@ export interface ServerEvents
   /** Requests were turned away since the server has too much to do. Told of some of them, with how many there were. */
   readonly onShed: (reason: ShedReason, count: number) => void;
   readonly onIntrospected: ProtocolOptions['onIntrospected'];
+  readonly onUserinfo: ProtocolOptions['onUserinfo'];
 }
 
 type StoreFinding = Awaited<ReturnType<Services['store']['examine']>>[number];
@@ -122,6 +123,7 @@ export function logEvents(log: Logger): ServerEvents {
     onCodeIssued: () => {},
     onTokenIssued: () => {},
     onIntrospected: () => {},
+    onUserinfo: () => {},
     onShed: (reason, count) =>
       log.warn({ reason, count }, 'requests are turned away: the server has more to do than it can'),
   };

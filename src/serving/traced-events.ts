@@ -26,6 +26,10 @@ export function tracedEvents(tracer: Tracer, events: ServerEvents): ServerEvents
       tracer.current?.set('keyturn.introspection', result);
       events.onIntrospected(result, clientId);
     },
+    onUserinfo: (clientId) => {
+      tracer.current?.set(CLIENT, clientId);
+      events.onUserinfo(clientId);
+    },
     onProblem: (ctx, problem) => {
       tracer.current?.set(ERROR, wordOf(errorOf(problem)));
       events.onProblem(ctx, problem);

@@ -423,6 +423,95 @@ describe('a request that is answered by a shortcut is answered as by the library
     });
   });
 
+  describe('at the userinfo endpoint (OpenID Connect Core section 5.3)', () => {
+    for (const [token, status] of [
+      ['web', 200],
+      ['pairwise', 200],
+      ['opaque', 200],
+      ['opaque, pairwise', 200],
+      ['bound to a key', 401],
+      ['opaque, bound to a key', 401],
+      ['revoked', 401],
+      ['ended', 401],
+      ['opaque, revoked', 401],
+      ['opaque, ended', 401],
+      ['opaque, of nobody', 401],
+      ['of a client that is gone', 401],
+      ['forged', 401],
+      ['read', 401],
+      ['look', 401],
+      ['refresh', 401],
+    ] as const) {
+      test(`whoever brings a token (${token}) is answered ${status}`, async () => {
+        const { answer } = await askWho(tokens[token] ?? assert.fail(token));
+        assert.equal(answer.status, status, JSON.stringify(answer.body));
+      });
+    }
+
+    for (const [name, registration, parameters, status] of [
+      ['for all that scopes tell', {}, { scope: 'openid profile email groups roles' }, 200],
+      ['for this server alone', {}, { scope: 'openid' }, 200],
+      ['without OpenID Connect', {}, { scope: 'read', resource: API }, 403],
+      [
+        'with single claims that were asked for',
+        {},
+        { scope: 'openid', claims: '{"userinfo":{"email":null}}' },
+        200,
+      ],
+      [
+        'for a client that is answered by a JWT',
+        { metadata: { userinfo_signed_response_alg: 'ES256' } },
+        { scope: 'openid email' },
+        200,
+      ],
+    ] satisfies [string, Partial<ClientRegistration>, Record<string, string>, number][]) {
+      test(`a token ${name}: ${status}`, async () => {
+        const scope = 'openid profile email groups roles read';
+        const added = await keyturn.addClient({ scope, grantTypes: ['authorization_code'], ...registration });
+        const party = await RelyingParty.discover(keyturn, added);
+        const { url, checks } = await party.request({ ...parameters, prompt: 'consent' });
+        const callback = await new Person().authorize(url, { login: 'ada', password });
+        const { access_token } = await oauth.authorizationCodeGrant(party.configuration, callback, checks);
+        const { answer } = await askWho(access_token);
+        assert.equal(answer.status, status);
+      });
+    }
+
+    test('a token that was refreshed for less than was granted tells of no more than that (RFC 6749 section 6)', async () => {
+      const scope = 'openid profile email offline_access';
+      const added = await keyturn.addClient({ scope, grantTypes: ['authorization_code', 'refresh_token'] });
+      const party = await RelyingParty.discover(keyturn, added);
+      const { url, checks } = await party.request({ scope, prompt: 'consent' });
+      const callback = await new Person().authorize(url, { login: 'ada', password });
+      const whole = await oauth.authorizationCodeGrant(party.configuration, callback, checks);
+      const narrowed = await oauth.refreshTokenGrant(party.configuration, whole.refresh_token ?? '', {
+        scope: 'openid email',
+      });
+      const { answer } = await askWho(narrowed.access_token);
+      assert.deepEqual(Object.keys(answer.body).sort(), ['email', 'email_verified', 'sub']);
+    });
+
+    /** Asks plainly, and with a query that means nothing. */
+    async function askWho(token: string) {
+      const asked = async (query: string) => {
+        const headers = { authorization: `Bearer ${token}` };
+        const response = await fetch(`${keyturn.issuer}/userinfo${query}`, { headers });
+        const answered = Object.fromEntries(response.headers);
+        for (const name of VOLATILE) delete answered[name];
+        const text = await response.text();
+        const isJwt = answered['content-type']?.includes('jwt') === true;
+        return {
+          status: response.status,
+          headers: answered,
+          body: isJwt ? describedJwt(text) : JSON.parse(text),
+        };
+      };
+      const [answer, byLibrary] = [await asked(''), await asked('?meaningless=x')];
+      assert.deepEqual(answer, byLibrary);
+      return { answer };
+    }
+  });
+
   describe('however a caller says who it is (RFC 6749 section 2.3.1)', () => {
     const asked = () => ({ grant_type: 'client_credentials', scope: 'read', resource: API });
     const service = () => caller('service');

@@ -7,7 +7,7 @@ import { StorageFault } from '#src/fault.ts';
 import { fixedDocument } from '#src/http/metadata.ts';
 import { readBody } from '#src/http/request-body.ts';
 import { answerLog } from '#src/http/request-log.ts';
-import { withShortcuts } from '#src/http/shortcut.ts';
+import { type Shortcut, withShortcuts } from '#src/http/shortcut.ts';
 
 const BODY_MAX = 100;
 
@@ -39,15 +39,28 @@ describe('an application with shortcuts', () => {
           },
         ],
       ]),
-      shortcuts: new Map([
+      shortcuts: new Map<string, Shortcut>([
         [
           '/short',
           {
+            method: 'POST',
             headers: { 'X-Own': 'yes' },
             takes: (headers) => headers['x-long'] === undefined,
             answer: async ({ body }) => {
               if (body.equals(Buffer.from('fault'))) throw new StorageFault('the store is away');
               return body.equals(Buffer.from('known')) ? { status: 200, body: { answered: true } } : null;
+            },
+          },
+        ],
+        [
+          '/asked',
+          {
+            method: 'GET',
+            headers: {},
+            takes: () => true,
+            answer: async ({ headers }) => {
+              if (headers['x-fault'] !== undefined) throw new StorageFault('the store is away');
+              return headers['x-known'] === undefined ? null : { status: 200, body: { answered: true } };
             },
           },
         ],
@@ -141,6 +154,18 @@ describe('an application with shortcuts', () => {
       'the application read known',
     );
     assert.equal(await (await fetch(`${origin}/short`)).text(), 'the application read ');
+  });
+
+  test('answers by GET what a shortcut knows, and leaves whatever else to the application', async () => {
+    const ask = (headers: Record<string, string>) => fetch(`${origin}/asked`, { headers });
+    const known = await ask({ 'x-known': 'x' });
+    assert.deepEqual(await known.json(), { answered: true });
+    const line = await lineOf(known.headers.get('x-request-id'));
+    assert.deepEqual([line.method, line.path, line.status], ['GET', '/asked', 200]);
+    assert.equal(await (await ask({})).text(), 'the application read ');
+    assert.equal((await ask({ 'x-known': 'x', 'x-fault': 'x' })).status, 503);
+    const posted = await post('known', '/asked', { 'x-known': 'x' });
+    assert.equal(await posted.text(), 'the application read known');
   });
 
   test('is thrown what went wrong on the way, once it reads', async () => {

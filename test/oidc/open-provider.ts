@@ -151,6 +151,7 @@ export async function openProvider(
     onClientUsed: () => {},
     onCodeIssued: () => {},
     onIntrospected: () => {},
+    onUserinfo: () => {},
     onProblem: () => {},
     metadataDocuments: { find: async () => null },
     backchannel: { enabled: true, pollingInterval: seconds(5) },

@@ -6,9 +6,16 @@ import { PARAMETERS } from '#src/oidc/direct/authorization-request.ts';
 import { type CallerDependencies, callerOf } from '#src/oidc/direct/caller.ts';
 import { type ClientCredentialsDependencies, ownToken } from '#src/oidc/direct/client-credentials.ts';
 import { type IntrospectionDependencies, introspected } from '#src/oidc/direct/introspection.ts';
-import { CREDENTIAL_FIELDS, isPlain, type PlainForm, plainForm } from '#src/oidc/direct/plain-request.ts';
+import {
+  bearerToken,
+  CREDENTIAL_FIELDS,
+  isPlain,
+  type PlainForm,
+  plainForm,
+} from '#src/oidc/direct/plain-request.ts';
 import { type PushDependencies, pushed } from '#src/oidc/direct/push.ts';
 import { mayRefresh, type RefreshDependencies, refreshedTokens } from '#src/oidc/direct/refresh.ts';
+import { toldOfPerson, type UserinfoDependencies } from '#src/oidc/direct/userinfo.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
 import type { IntrospectionResult } from '#src/oidc/introspection-result.ts';
 import type { OnProblem } from '#src/oidc/problem.ts';
@@ -19,11 +26,13 @@ export interface DirectDependencies
     IntrospectionDependencies,
     Omit<ClientCredentialsDependencies, 'lifetimes'>,
     RefreshDependencies,
-    PushDependencies {
+    PushDependencies,
+    UserinfoDependencies {
   readonly requests: Pick<RequestPolicy, 'pushedLifetime' | 'pushedMax'>;
   readonly proofs: Pick<ClientProofs, 'dpop' | 'attestations'>;
   readonly onClientUsed: (client: Client, grantType: string) => void;
   readonly onIntrospected: (result: IntrospectionResult, clientId?: string) => void;
+  readonly onUserinfo: (clientId: string) => void;
   readonly onProblem: OnProblem;
 }
 
@@ -50,12 +59,8 @@ export function directAnswers(deps: DirectDependencies): ReadonlyMap<string, Sho
   ): Shortcut => {
     const known = new Set([...CREDENTIAL_FIELDS, ...fields]);
     return {
-      headers: {
-        Vary: 'Origin',
-        'Access-Control-Allow-Origin': '*',
-        'Access-Control-Expose-Headers': exposed({ attested, nonces }),
-        ...headers,
-      },
+      method: 'POST',
+      headers: { ...crossOrigin({ attested, nonces }), ...headers },
       takes: isPlain,
       answer: async (request) => {
         const form = plainForm(request.body, known);
@@ -63,7 +68,7 @@ export function directAnswers(deps: DirectDependencies): ReadonlyMap<string, Sho
       },
     };
   };
-  return new Map([
+  return new Map<string, Shortcut>([
     [ROUTES.introspection, shortcut(answerIntrospection, ['token', 'token_type_hint'], { nonces: attested })],
     [
       ROUTES.token,
@@ -76,7 +81,27 @@ export function directAnswers(deps: DirectDependencies): ReadonlyMap<string, Sho
       ROUTES.pushed_authorization_request,
       shortcut(answerPush, [...PARAMETERS], { nonces: attested || dpop.nonces !== 'off' }),
     ],
+    [
+      ROUTES.userinfo,
+      {
+        method: 'GET',
+        headers: crossOrigin({ attested: false, nonces: dpop.nonces !== 'off' }),
+        takes: (headers) => bearerToken(headers) !== null,
+        answer: (request) => answerUserinfo(request, deps),
+      },
+    ],
   ]);
+}
+
+async function answerUserinfo(
+  { headers }: ShortRequest,
+  deps: DirectDependencies,
+): Promise<ShortAnswer | null> {
+  const token = bearerToken(headers);
+  const told = token === null ? null : await toldOfPerson(token, deps);
+  if (told === null) return null;
+  deps.onUserinfo(told.clientId);
+  return { status: 200, body: told.claims };
 }
 
 async function answerIntrospection(
@@ -163,11 +188,16 @@ async function answerRefresh(
 /** Forged, expired, or no refresh token at all: RFC 6749 section 5.2. One for all, since nobody asks where it comes from. */
 const NO_REFRESH_TOKEN = new errors.InvalidGrant('refresh token not found');
 
-/** What the library lets pages of other origins read of the headers of an answer: Fetch section 3.3.4. */
-function exposed({ attested, nonces }: { attested: boolean; nonces: boolean }): string {
-  return [
+/** What the library lets pages of other origins read of an answer, and of its headers: Fetch section 3.3. */
+function crossOrigin({ attested, nonces }: { attested: boolean; nonces: boolean }) {
+  const exposed = [
     ...(nonces ? ['DPoP-Nonce'] : []),
     ...(attested ? ['OAuth-Client-Attestation-Challenge'] : []),
     'WWW-Authenticate',
-  ].join(',');
+  ];
+  return {
+    Vary: 'Origin',
+    'Access-Control-Allow-Origin': '*',
+    'Access-Control-Expose-Headers': exposed.join(','),
+  };
 }

@@ -1,7 +1,7 @@
 import type { Client as LibraryClient } from 'oidc-provider';
 import { type Account, claimsOf } from '#src/accounts/account.ts';
 import type { Clock } from '#src/clock.ts';
-import { CLAIMS } from '#src/oidc/account-claims.ts';
+import { claimsAskedBy } from '#src/oidc/account-claims.ts';
 import { subjectFor } from '#src/oidc/subjects.ts';
 import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '#src/signing/algorithm.ts';
 import { type Signer, signJwt } from '#src/signing/jws.ts';
@@ -46,12 +46,9 @@ export async function idTokenFor(
 ): Promise<string> {
   const { scope, authorizationId, authTime, acr, amr, nonce, sid } = details;
   const known: Readonly<Record<string, unknown>> = { ...claimsOf(account), auth_time: authTime, acr, amr };
-  const asked = scope.flatMap((each) =>
-    Object.hasOwn(CLAIMS, each) ? CLAIMS[each as keyof typeof CLAIMS] : [],
-  );
   const now = deps.clock.now();
   const claims = {
-    ...Object.fromEntries(asked.filter((name) => name in known).map((name) => [name, known[name]])),
+    ...claimsAskedBy(scope, known),
     sub: subjectFor(client, account.subject, deps.pairwise),
     nonce,
     sid,

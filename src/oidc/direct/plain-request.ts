@@ -17,7 +17,17 @@ const FORM_TYPE = /^application\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i;
 
 /** True for a form that is sent without a proof of possession, an attestation, or a page behind it. */
 export function isPlain(headers: IncomingHttpHeaders): boolean {
-  return FORM_TYPE.test(headers['content-type'] ?? '') && PROOFS.every((name) => headers[name] === undefined);
+  return FORM_TYPE.test(headers['content-type'] ?? '') && isWithoutProof(headers);
+}
+
+const isWithoutProof = (headers: IncomingHttpHeaders) => PROOFS.every((name) => headers[name] === undefined);
+
+/** The letters of our tokens. */
+const BEARER = /^Bearer ([\w.-]+)$/i;
+
+/** The token of whoever brings nothing but that; `null` for every other request. RFC 6750 section 2.1. */
+export function bearerToken(headers: IncomingHttpHeaders): string | null {
+  return isWithoutProof(headers) ? (BEARER.exec(headers.authorization ?? '')?.[1] ?? null) : null;
 }
 
 /** The fields of a form; `null` where one came twice, or is none of these. */
