@@ -102,7 +102,8 @@ export async function startServer(
     sets: {
       opened_records: () => services.store.opened(),
       sockets: () => server.connections(),
-      verified_tokens: () => reader.remembered,
+      signed_tokens: () => reader.remembered.signed,
+      verified_tokens: () => reader.remembered.verified,
     },
   });
   started.defer(async () => {

@@ -20,15 +20,10 @@ import type { Records } from '#src/records.ts';
 import { rememberConcerns } from '#src/revocations/concern.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
 import type { Signer } from '#src/signing/jws.ts';
-import { signJwt } from '#src/signing/jws.ts';
-import {
-  ACCESS_TOKEN_TYPE,
-  type AccessTokenClaims,
-  type TokenAccountClaims,
-  toldBesides,
-} from '#src/tokens/access-token.ts';
+import { type AccessTokenClaims, type TokenAccountClaims, toldBesides } from '#src/tokens/access-token.ts';
 import type { Authorizations } from '#src/tokens/authorization.ts';
 import type { PairwiseSubjects } from '#src/tokens/pairwise-subject.ts';
+import { signAccessToken } from '#src/tokens/signed-access-token.ts';
 import {
   opaqueTokenName,
   revokeAccessToken,
@@ -174,7 +169,7 @@ async function issue(token: AnyAccessToken, deps: AccessTokenDependencies): Prom
       after(now, deps.lifetimes.accessTokenMax),
     );
   const status = await statusClaim(token, claims, signer, deps);
-  const value = await signJwt(signer, { typ: ACCESS_TOKEN_TYPE }, { ...claims, ...status });
+  const value = await signAccessToken({ ...claims, ...status }, { signer, reader: deps.reader });
   token.emit('issued');
   return value;
 }

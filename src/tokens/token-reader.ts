@@ -39,6 +39,8 @@ export class TokenReader {
   readonly #issuer: string;
   readonly #clock: Clock;
   readonly #verified = new Recent<string, VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
+  /** The key of each token that was signed in this process. */
+  readonly #signed = new Recent<string, string>(SIGNED_TOKENS_MAX);
 
   constructor(options: { keys: VerifyingKeys; issuer: string; clock: Clock }) {
     this.#keys = options.keys;
@@ -46,9 +48,14 @@ export class TokenReader {
     this.#clock = options.clock;
   }
 
-  /** How many tokens are held in mind as they were verified. */
-  get remembered(): number {
-    return this.#verified.size;
+  /** How many tokens are held in mind as they were verified, and as they were signed. */
+  get remembered(): { readonly verified: number; readonly signed: number } {
+    return { verified: this.#verified.size, signed: this.#signed.size };
+  }
+
+  /** Takes note of an access token that was signed in this process. It is read as any other, but for its signature. */
+  noteSigned(jwt: string, kid: string): void {
+    this.#signed.set(jwt, kid);
   }
 
   /** What a JWT claims to be, before any work is spent on it; `null` if it is none of ours. */
@@ -77,7 +84,9 @@ export class TokenReader {
   }
 
   #readAccessToken(jwt: string, parsed: ParsedJwt): TokenReading {
-    const signed = checkSignature(parsed, (kid) => this.#keys.verifier(kid));
+    const ownKid = this.#signed.get(jwt);
+    const signed =
+      ownKid === undefined ? checkSignature(parsed, (kid) => this.#keys.verifier(kid)) : { kid: ownKid };
     if (typeof signed !== 'object') return unreadable(signed);
     const claims = readAccessTokenClaims(parsed.header, parsed.claims, this.#issuer);
     if (claims === null) return unreadable('not_ours');
@@ -113,6 +122,9 @@ interface VerifiedAccessToken {
 
 /** An API asks about the same token many times in its few minutes. About two kilobytes each. */
 const VERIFIED_TOKENS_MAX = 4096;
+
+/** Most tokens are asked about soon after they were issued, or not at all. About one kilobyte each. */
+const SIGNED_TOKENS_MAX = 4096;
 
 type ClaimedKind = 'access-of-person' | 'access-of-client' | 'canary' | 'refresh';
 

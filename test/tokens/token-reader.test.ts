@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { signJwt } from '#src/signing/jws.ts';
 import type { KeyHolder } from '#src/signing/key-holder.ts';
 import { advance, newFamily, refreshTokenClaims } from '#src/tokens/refresh-token.ts';
+import { signAccessToken } from '#src/tokens/signed-access-token.ts';
 import { TokenReader } from '#src/tokens/token-reader.ts';
 import { days, type EpochSeconds, after as later, minutes, seconds } from '#src/units.ts';
 import { POLICY } from '#test/signing/policy.ts';
@@ -189,6 +190,57 @@ describe('reading a token', () => {
     assert.equal(again.read(jwt).kind, 'access');
     assert.equal(again.read(jwt).kind, 'access');
     await rotation.revoke(keys.signer('ES256').kid, 'leaked');
+    assert.deepEqual(again.read(jwt), { kind: 'unreadable', reason: 'unknown_key' });
+  });
+
+  test('verifies a token once, and one that was signed here not at all, but reads both as any other', async () => {
+    const verified: string[] = [];
+    const counting = {
+      verifier: (kid: string) => {
+        const key = holder.verifier(kid);
+        const verify = (...args: [Buffer, Buffer]) => {
+          verified.push(kid);
+          return key?.verify(...args) === true;
+        };
+        return key && { kid, alg: key.alg, rehearsed: key.rehearsed, verify };
+      },
+      refreshKey: (kid: string) => holder.refreshKey(kid),
+    };
+    const { clock } = deployment;
+    const again = new TokenReader({ keys: counting, issuer: ISSUER, clock });
+    const signer = holder.signer('ES256');
+    const exp = later(clock.now(), minutes(5));
+    const claims = accessClaims(clock.now(), { exp, scope: undefined });
+    const own = await signAccessToken(claims, { signer, reader: again });
+    const elsewhere = await accessToken({ exp });
+    const expected = again.read(elsewhere);
+    assert.equal(expected.kind, 'access');
+    assert.deepEqual([again.read(own), again.read(own), again.read(elsewhere)], Array(3).fill(expected));
+    assert.equal(verified.length, 1);
+    const other = await accessToken({ exp, sub: 'eve' });
+    const forged = `${own.slice(0, own.lastIndexOf('.'))}.${other.split('.')[2]}`;
+    assert.deepEqual(again.read(forged), { kind: 'unreadable', reason: 'bad_signature' });
+    const refused = [
+      await signAccessToken({ ...claims, iss: 'https://other.example.com' }, { signer, reader: again }),
+      await signAccessToken({ ...claims, client_id: undefined }, { signer, reader: again }),
+    ].map((jwt) => again.read(jwt));
+    assert.deepEqual(refused, Array(2).fill({ kind: 'unreadable', reason: 'not_ours' }));
+    const late = await signAccessToken({ ...claims, jti: 'late' }, { signer, reader: again });
+    clock.move(minutes(5));
+    assert.deepEqual(
+      [own, late].map((jwt) => again.read(jwt)),
+      Array(2).fill({ kind: 'unreadable', reason: 'expired' }),
+    );
+    assert.equal(verified.length, 2);
+  });
+
+  test('does not read a token that was signed here if its key was revoked since', async () => {
+    await using own = await deploy();
+    const { holder: keys, rotation } = await own.startNode({ ...POLICY, algorithms: ['ES256'] });
+    const again = new TokenReader({ keys, issuer: ISSUER, clock: own.clock });
+    const signer = keys.signer('ES256');
+    const jwt = await signAccessToken(accessClaims(own.clock.now()), { signer, reader: again });
+    await rotation.revoke(signer.kid, 'leaked');
     assert.deepEqual(again.read(jwt), { kind: 'unreadable', reason: 'unknown_key' });
   });
 

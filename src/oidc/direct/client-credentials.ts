@@ -10,8 +10,10 @@ import { newIdentifier, type Random } from '#src/random.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
-import { type Signer, signJwt } from '#src/signing/jws.ts';
-import { ACCESS_TOKEN_TYPE, type AccessTokenClaims } from '#src/tokens/access-token.ts';
+import type { Signer } from '#src/signing/jws.ts';
+import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
+import { signAccessToken } from '#src/tokens/signed-access-token.ts';
+import type { TokenReader } from '#src/tokens/token-reader.ts';
 import { after } from '#src/units.ts';
 
 export interface ClientCredentialsDependencies {
@@ -22,6 +24,7 @@ export interface ClientCredentialsDependencies {
   readonly resources: ResourceRegistry;
   readonly opaqueTokens: OpaqueTokens;
   readonly lifetimes: AccessTokenLifetimes;
+  readonly reader: TokenReader;
   signer(alg: SigningAlgorithm): Signer;
 }
 
@@ -73,7 +76,7 @@ async function signedToken(
     ...(scope === '' ? undefined : { scope }),
   };
   const signer = deps.signer(resourceServer.signingAlgorithm as SigningAlgorithm);
-  return signJwt(signer, { typ: ACCESS_TOKEN_TYPE }, { ...claims });
+  return signAccessToken({ ...claims }, { signer, reader: deps.reader });
 }
 
 async function keptToken(

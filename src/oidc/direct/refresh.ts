@@ -12,11 +12,12 @@ import { newIdentifier, type Random } from '#src/random.ts';
 import type { ResourceRegistry } from '#src/resources/resource-registry.ts';
 import type { ResourceServer } from '#src/resources/resource-server.ts';
 import type { SigningAlgorithm } from '#src/signing/algorithm.ts';
-import { signJwt } from '#src/signing/jws.ts';
-import { ACCESS_TOKEN_TYPE, type AccessTokenClaims } from '#src/tokens/access-token.ts';
+import type { AccessTokenClaims } from '#src/tokens/access-token.ts';
 import type { Authorization, Authorizations } from '#src/tokens/authorization.ts';
 import type { RefreshTokenReading } from '#src/tokens/refresh-token.ts';
+import { signAccessToken } from '#src/tokens/signed-access-token.ts';
 import { keyStands, type StandingSources } from '#src/tokens/standing.ts';
+import type { TokenReader } from '#src/tokens/token-reader.ts';
 import { after, type EpochSeconds, type Seconds } from '#src/units.ts';
 
 export interface RefreshDependencies extends IdTokenDependencies, RefreshTokenSigning {
@@ -25,6 +26,7 @@ export interface RefreshDependencies extends IdTokenDependencies, RefreshTokenSi
   readonly authorizations: Authorizations;
   readonly resources: ResourceRegistry;
   readonly standing: StandingSources;
+  readonly reader: TokenReader;
   readonly lifetimes: AccessTokenLifetimes & RefreshTokenSigning['lifetimes'] & { readonly idToken: Seconds };
   readonly keys: IdTokenDependencies['keys'] & { assertSigning(): Promise<void> };
   /** The algorithm for tokens that are meant for this server itself. */
@@ -173,7 +175,7 @@ async function accessToken(
     amr: says.amr,
   };
   const alg = (resourceServer?.signingAlgorithm as SigningAlgorithm | undefined) ?? deps.ownAlgorithm;
-  const token = await signJwt(deps.signer(alg), { typ: ACCESS_TOKEN_TYPE }, { ...claims });
+  const token = await signAccessToken({ ...claims }, { signer: deps.signer(alg), reader: deps.reader });
   return { access_token: token, expires_in: lifetime };
 }
 
