@@ -7,6 +7,7 @@ import type { Redirect, Shortcut } from '#src/http/shortcut.ts';
 import { teachAccessTokens } from '#src/oidc/access-token-model.ts';
 import { tokenClaimsOf } from '#src/oidc/account-claims.ts';
 import type { AssertAnswerable } from '#src/oidc/assert-answerable.ts';
+import { AuthorizationCodes } from '#src/oidc/authorization-codes.ts';
 import { teachBackChannelLogout } from '#src/oidc/back-channel-logout.ts';
 import { teachBackchannelRequests } from '#src/oidc/backchannel-request-model.ts';
 import { LibraryBackchannelRequests, PING_TOPIC } from '#src/oidc/backchannel-requests.ts';
@@ -87,6 +88,7 @@ export function createProvider(deps: ProviderDependencies): Protocol {
   teachDeviceCodes(provider, { ...pending, pollingInterval: deps.deviceAuthorization.pollingInterval });
   teachBackchannelRequests(provider, { ...pending, pollingInterval: deps.backchannel.pollingInterval });
   const signer = (alg: SigningAlgorithm) => deps.keys.signer(alg);
+  const codes = new AuthorizationCodes({ adapter: protocolAdapter(deps) });
   const opaqueTokens = new OpaqueTokens({ adapter: protocolAdapter(deps), random: deps.random });
   const ownAlgorithm = deps.signingAlgorithms[0] as SigningAlgorithm;
   teachAccessTokens(provider, {
@@ -127,7 +129,15 @@ export function createProvider(deps: ProviderDependencies): Protocol {
     whoRegistered,
     application: (client) => registered.application(client),
     begun,
-    shortcuts: directAnswers({ ...refreshing, provider, registered, opaqueTokens, ownAlgorithm, signer }),
+    shortcuts: directAnswers({
+      ...refreshing,
+      provider,
+      registered,
+      codes,
+      opaqueTokens,
+      ownAlgorithm,
+      signer,
+    }),
     redirects: new Map([[ROUTES.authorization, authorization]]),
     backchannelRequests,
     senders: {

@@ -70,6 +70,13 @@ const FAMILY_SAYS = [
   'x5t#S256',
 ] as const;
 
+/** What the tokens of a family are to say, of all that is known of the sign-in. */
+export function familySays(known: Readonly<Record<string, unknown>>): RefreshFamily['says'] {
+  return Object.fromEntries(
+    FAMILY_SAYS.map((name) => [name, known[name]]).filter(([, value]) => value !== undefined),
+  );
+}
+
 /**
  * Teaches the library's refresh tokens to be generations of a family: JWTs that are refused without a look into the
  * store when forged or expired, used by one compare-and-set, and the same for everyone who is owed the same one.
@@ -125,9 +132,7 @@ export function teachRefreshTokens(provider: Provider, deps: RefreshTokenDepende
     const rotated = currentRequest().oidc.entities.RotatedRefreshToken;
     const successor = rotated === undefined ? undefined : presentations.get(rotated)?.successor;
     if (successor !== undefined) return successor;
-    const says = Object.fromEntries(
-      FAMILY_SAYS.map((name) => [name, this[name]]).filter(([, value]) => value !== undefined),
-    );
+    const says = familySays(this as unknown as Readonly<Record<string, unknown>>);
     const authorizationId = this.grantId as string;
     // An authorization that ended while its code was being redeemed leaves a token that was never alive.
     const family =

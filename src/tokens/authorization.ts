@@ -1,6 +1,6 @@
 import type { Clock } from '#src/clock.ts';
 import { everyOwned } from '#src/record-loops.ts';
-import type { Records, StoredRecord } from '#src/records.ts';
+import type { Records } from '#src/records.ts';
 import { removalNoted } from '#src/revocations/note.ts';
 import {
   advance,
@@ -28,6 +28,12 @@ export interface Authorization {
   readonly family: RefreshFamily | null;
   /** The session it ends with; `null` where it outlives the session (offline_access). */
   readonly sessionUid: string | null;
+}
+
+/** An authorization as it was when it was read. */
+export interface SeenAuthorization {
+  readonly authorization: Authorization;
+  readonly version: number;
 }
 
 export type Presentation = Presented | { readonly outcome: 'absent' };
@@ -84,16 +90,32 @@ export class Authorizations {
     return record?.value ?? null;
   }
 
+  /** The same, with what it takes to tell whether somebody has written it since. */
+  async look(id: string): Promise<SeenAuthorization | null> {
+    const record = await this.#records.find<Authorization>('authorization', id);
+    return record && { authorization: record.value, version: record.version };
+  }
+
   /** Begins the family of refresh tokens of an authorization; `null` if the authorization has ended. */
   async startFamily(id: string, says: RefreshFamily['says']): Promise<RefreshFamily | null> {
     for (;;) {
-      const record = await this.#find(id);
-      if (record === null) return null;
+      const seen = await this.look(id);
+      if (seen === null) return null;
       const family = newFamily(says, this.#clock.now());
-      const outcome = await this.#put(id, { ...record.value, family }, { version: record.version });
-      if (outcome === 'stored') return family;
-      if (outcome === 'group-ended') return null;
+      const outcome = await this.startFamilyOf(id, seen, family);
+      if (outcome !== 'changed') return outcome === 'started' ? family : null;
     }
+  }
+
+  /** Begins this family, at once and only if nobody has written the authorization since it was seen. */
+  async startFamilyOf(
+    id: string,
+    { authorization, version }: SeenAuthorization,
+    family: RefreshFamily,
+  ): Promise<'started' | 'ended' | 'changed'> {
+    const outcome = await this.#put(id, { ...authorization, family }, { version });
+    if (outcome === 'stored') return 'started';
+    return outcome === 'group-ended' ? 'ended' : 'changed';
   }
 
   /** What it means that a refresh token of this generation is presented now. Changes nothing. */
@@ -146,10 +168,6 @@ export class Authorizations {
   async endWithSession(uid: string): Promise<void> {
     const goneBy = this.#allGoneBy();
     await this.#records.endGroup(sessionGroup(uid), goneBy, removalNoted('authorization', goneBy));
-  }
-
-  #find(id: string): Promise<StoredRecord<Authorization> | null> {
-    return this.#records.find<Authorization>('authorization', id);
   }
 
   #presentation(authorization: Authorization, generation: number, seen: Presented['seen']): Presentation {

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { decodeJwt, decodeProtectedHeader, generateKeyPair } from 'jose';
+import { generateKeyPair } from 'jose';
 import { Provider } from 'oidc-provider';
 import * as oauth from 'openid-client';
 import type { ClientRegistration } from '#src/clients/client.ts';
 import type { ResourceServerRegistration } from '#src/resources/resource-server.ts';
+import {
+  askForm,
+  describedJwt,
+  type Fields,
+  MEANINGLESS,
+  VOLATILE,
+} from '#test/support/described-answers.ts';
 import { CALLBACK, type Keyturn, startKeyturnHere } from '#test/support/keyturn.ts';
 import { Person } from '#test/support/person.ts';
 import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
@@ -12,14 +19,7 @@ import { RelyingParty, type Tokens } from '#test/support/relying-party.ts';
 const API = 'https://api.example.com';
 const SCOPE = 'openid offline_access read write';
 
-type Fields = Readonly<Record<string, string>>;
 type Caller = { readonly clientId: string; readonly secret: string };
-
-/** A field that no endpoint knows. It means nothing (RFC 6749 section 3.2), and no shortcut is taken with it. */
-const MEANINGLESS = { meaningless: 'x' };
-
-/** What differs from one answer to the next, however they are made. */
-const VOLATILE = ['date', 'x-request-id', 'content-length'];
 
 describe('a request that is answered by a shortcut is answered as by the library', () => {
   let keyturn: Keyturn;
@@ -121,32 +121,8 @@ describe('a request that is answered by a shortcut is answered as by the library
   const escapedText = (text: string) =>
     text.replaceAll(/[^A-Za-z0-9]/g, (each) => `%${each.charCodeAt(0).toString(16)}`);
 
-  async function ask(path: string, fields: Fields, headers: Record<string, string>) {
-    const response = await fetch(keyturn.issuer + path, {
-      method: 'POST',
-      body: new URLSearchParams(fields),
-      headers,
-    });
-    const answered = Object.fromEntries(response.headers);
-    for (const name of VOLATILE) delete answered[name];
-    const { access_token, id_token, refresh_token, request_uri, ...body } = (await response.json()) as Fields;
-    const described = {
-      access: describedJwt(access_token),
-      id: describedJwt(id_token),
-      refresh: describedJwt(refresh_token),
-      reference: request_uri?.replace(/[\w-]+$/, ({ length }) => `${length} characters`),
-    };
-    return { status: response.status, headers: answered, body, tokens: described };
-  }
-
-  /** What a token says. Of what is never the same, that it is there. */
-  function describedJwt(token: string | undefined) {
-    if (!token?.includes('.')) return typeof token;
-    const { iat = 0, exp = 0, ...claims } = decodeJwt(token);
-    for (const name of ['jti', 'status', 'grant_id', 'sid', 'nonce', 'auth_time'])
-      if (name in claims) claims[name] = typeof claims[name];
-    return { header: decodeProtectedHeader(token), claims, lifetime: exp - iat };
-  }
+  const ask = (path: string, fields: Fields, headers: Record<string, string>) =>
+    askForm(keyturn.issuer + path, fields, headers);
 
   async function assertSame(path: string, fields: Fields, headers: Record<string, string> = {}) {
     const [answer, byLibrary] = [

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Authorization, Authorizations, authorizationGroup } from '#src/tokens/authorization.ts';
-import { familyExpiresAt, type RefreshFamily, type RefreshLifetimes } from '#src/tokens/refresh-token.ts';
+import {
+  familyExpiresAt,
+  newFamily,
+  type RefreshFamily,
+  type RefreshLifetimes,
+} from '#src/tokens/refresh-token.ts';
 import { after, days, epochSeconds, minutes, seconds } from '#src/units.ts';
 import { MovingClock } from '#test/support/moving-clock.ts';
 import { fc } from '#test/support/properties.ts';
@@ -138,6 +143,24 @@ describe('a family of refresh tokens in the store (RFC 9700 section 4.14.2)', ()
     await authorizations.end('id');
     assert.equal(await authorizations.startFamily('id', says), null);
     assert.equal(await authorizations.startFamily('never-opened', says), null);
+  });
+
+  test('begins at once with what was seen, unless that has changed or ended since', async () => {
+    await using store = await openTemporaryStore();
+    const authorizations = authorizationsOn(store);
+    await authorizations.open('id', offline);
+    const seen = (await authorizations.look('id')) ?? assert.fail('it stands');
+    assert.deepEqual(seen.authorization, offline);
+    const family = newFamily(says, store.clock.now());
+    const begun = () => authorizations.startFamilyOf('id', seen, family);
+    assert.deepEqual(await Promise.all([begun(), begun()]), ['started', 'changed']);
+    assert.deepEqual((await authorizations.find('id'))?.family, family);
+    await authorizations.open('of a session', ofSession('over'));
+    const last = (await authorizations.look('of a session')) ?? assert.fail('it stands');
+    await authorizations.endWithSession('over');
+    assert.equal(await authorizations.startFamilyOf('of a session', last, family), 'ended');
+    assert.equal(await authorizations.look('of a session'), null);
+    assert.equal(await authorizations.look('never-opened'), null);
   });
 
   test('is not there for an authorization without refresh tokens', async () => {

@@ -14,6 +14,7 @@ import {
   plainForm,
 } from '#src/oidc/direct/plain-request.ts';
 import { type PushDependencies, pushed } from '#src/oidc/direct/push.ts';
+import { type RedemptionDependencies, redeemedTokens } from '#src/oidc/direct/redemption.ts';
 import { mayRefresh, type RefreshDependencies, refreshedTokens } from '#src/oidc/direct/refresh.ts';
 import { toldOfPerson, type UserinfoDependencies } from '#src/oidc/direct/userinfo.ts';
 import { ROUTES } from '#src/oidc/endpoints.ts';
@@ -26,6 +27,7 @@ export interface DirectDependencies
     IntrospectionDependencies,
     Omit<ClientCredentialsDependencies, 'lifetimes'>,
     RefreshDependencies,
+    RedemptionDependencies,
     PushDependencies,
     UserinfoDependencies {
   readonly requests: Pick<RequestPolicy, 'pushedLifetime' | 'pushedMax'>;
@@ -35,6 +37,17 @@ export interface DirectDependencies
   readonly onUserinfo: (clientId: string) => void;
   readonly onProblem: OnProblem;
 }
+
+/** Those of a token request, whatever is granted. */
+const TOKEN_FIELDS = [
+  'code',
+  'code_verifier',
+  'grant_type',
+  'redirect_uri',
+  'refresh_token',
+  'resource',
+  'scope',
+];
 
 type Answer = (
   request: ShortRequest,
@@ -72,7 +85,7 @@ export function directAnswers(deps: DirectDependencies): ReadonlyMap<string, Sho
     [ROUTES.introspection, shortcut(answerIntrospection, ['token', 'token_type_hint'], { nonces: attested })],
     [
       ROUTES.token,
-      shortcut(answerToken, ['grant_type', 'scope', 'resource', 'refresh_token'], {
+      shortcut(answerToken, TOKEN_FIELDS, {
         nonces: attested || dpop.nonces !== 'off',
         headers: { Pragma: 'no-cache' }, // RFC 6749 section 5.1
       }),
@@ -159,6 +172,7 @@ type AnswerGrant = (
 ) => Promise<object | errors.OIDCProviderError | null>;
 
 const GRANTS: ReadonlyMap<string | undefined, AnswerGrant> = new Map([
+  ['authorization_code', redeemedTokens],
   ['client_credentials', answerClientCredentials],
   ['refresh_token', answerRefresh],
 ]);
