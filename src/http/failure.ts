@@ -98,7 +98,7 @@ function answer(
 ): void {
   ctx.status = status;
   if (retryAfterS !== undefined) ctx.set('Retry-After', String(retryAfterS));
-  if (ctx.accepts('json', 'html') !== 'html') {
+  if (ctx.state.neverPages === true || ctx.accepts('json', 'html') !== 'html') {
     ctx.body = { error, error_description: description };
     return;
   }

@@ -37,6 +37,23 @@ const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
   [ROUTES.userinfo, [...READ, ...CALL]],
 ]);
 
+/** Those that programs call. */
+const FOR_PROGRAMS: ReadonlySet<string> = new Set([
+  ROUTES.backchannel_authentication,
+  ROUTES.challenge,
+  ROUTES.device_authorization,
+  ROUTES.introspection,
+  ROUTES.pushed_authorization_request,
+  ROUTES.revocation,
+  ROUTES.token,
+  ROUTES.userinfo,
+]);
+
+/** True for an endpoint whose refusals are JSON, whatever a request says to accept: RFC 6749 section 5.2. */
+export function isForPrograms(path: string): boolean {
+  return FOR_PROGRAMS.has(path);
+}
+
 /** Where an authorization request, or the confirmation of a device, goes on after an interaction. */
 const RESUMED = new RegExp(`^(?:${ROUTES.authorization}|${ROUTES.code_verification})/([^/]+)$`);
 

@@ -21,8 +21,12 @@ export class ProtocolPages {
     this.#accountName = options.accountName;
   }
 
-  /** Tells a person what went wrong, where no client can be told. */
+  /** Tells a person what went wrong, where no client can be told. Programs are told as JSON. */
   async renderError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {
+    if (ctx.state.neverPages === true) {
+      ctx.body = out;
+      return;
+    }
     this.show(ctx, 'error', {
       status: ctx.status,
       code: error.name === 'SessionNotFound' ? 'session_not_found' : out.error,

@@ -9,7 +9,7 @@ import { awayDescription } from '#src/http/failure.ts';
 import { assertMethod } from '#src/http/method.ts';
 import { readBody } from '#src/http/request-body.ts';
 import type { BegunInteractions } from '#src/oidc/begun-interactions.ts';
-import { interactionIn, methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
+import { interactionIn, isForPrograms, methodsOf, ROUTES } from '#src/oidc/endpoints.ts';
 import { ENCRYPTED_HINT, isEncrypted } from '#src/oidc/id-token-model.ts';
 import { type IntrospectionResult, introspectionResult } from '#src/oidc/introspection-result.ts';
 import { takeOwnResource } from '#src/oidc/own-resource.ts';
@@ -53,6 +53,7 @@ export function protocol(options: ProtocolOptions): Middleware {
     assertMethod(ctx, methods);
     if (method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') === '')
       return tellMethods(ctx, methods);
+    ctx.state.neverPages = isForPrograms(path);
     if (method === 'POST' && TURNED_INTO_GET.has(path)) return redirectToGet(ctx, bodyMax);
     if (ctx.querystring.length > QUERY_CHARS_MAX) throw new Refusal('query_too_long', QUERY_TOO_LONG);
     assertBegunHere(ctx, options);

@@ -66,6 +66,36 @@ describe('token requests that are refused', () => {
     };
   }
 
+  test('refusals are JSON, also for somebody who says to accept pages alone (RFC 6749 section 5.2)', async () => {
+    for (const [path, fields, status, error] of [
+      ['/token', {}, 401, 'invalid_client'],
+      ['/token', { grant_type: 'unknown' }, 400, 'unsupported_grant_type'],
+      ['/token', { grant_type: 'refresh_token', refresh_token: 'x' }, 400, 'invalid_grant'],
+      ['/token', { grant_type: 'x'.repeat(60_000) }, 413, 'invalid_request'],
+      ['/introspect', { token: 'x', token_type_hint: 'x' }, 401, 'invalid_client'],
+      ['/revoke', { token: 'x' }, 401, 'invalid_client'],
+      ['/par', {}, 401, 'invalid_client'],
+      ['/userinfo', {}, 401, 'invalid_token'],
+    ] as const) {
+      const authorized = path === '/token' && 'grant_type' in fields ? { authorization: basic(added) } : {};
+      const [page, json] = await Promise.all(
+        ['text/html', 'application/json'].map(async (accept) => {
+          const headers = { accept, ...authorized };
+          const body = new URLSearchParams(fields);
+          const response = await fetch(keyturn.issuer + path, { method: 'POST', body, headers });
+          assert.match(
+            response.headers.get('content-type') ?? '',
+            /^application\/json\b/,
+            `${path} ${accept}`,
+          );
+          return { status: response.status, body: (await response.json()) as { error: string } };
+        }),
+      );
+      assert.deepEqual(page, json);
+      assert.deepEqual([page?.status, page?.body.error], [status, error], path);
+    }
+  });
+
   test('a code is bound to its client, its redirect URI and its verifier, and a mistake does not use it up (RFC 6749 section 4.1.3, RFC 7636 section 4.6)', async () => {
     const right = await codeFor();
     const wrong: [string, Record<string, string | undefined>, Added | null][] = [
